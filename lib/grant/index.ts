@@ -1,0 +1,12 @@
+export { checkWrapping, type Grant, GrantError, type GrantErrorCode, parseGrant } from './grant.ts';
+export {
+  brokerId,
+  entryPath,
+  MOUNTS,
+  tenantFromName,
+  tenantInName,
+  tokenRoleName,
+  workloadPolicy,
+} from './names.ts';
+export { aliasOf, type GrantRequest, grantRequest } from './request.ts';
+export { type TokenRole, tokenRole } from './token-role.ts';

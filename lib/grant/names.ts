@@ -1,0 +1,44 @@
+import { type Entry, parseTenant } from '../attestation/index.ts';
+import { parseSpiffeId, type SpiffeId } from '../spiffe/index.ts';
+
+/** Where Signet lives in Vault. One trust domain to a Vault (or namespace), so the names are fixed. */
+export const MOUNTS = {
+  root: 'signet-pki-root',
+  pki: 'signet-pki',
+  kv: 'signet',
+  transit: 'signet-transit',
+  approle: 'signet-approle',
+} as const;
+
+/** A tenant where no slash may stand: `acme/shop` is `acme.shop`. Tenants hold no dot, so the way back is exact. */
+export function tenantInName(tenant: string): string {
+  return tenant.replaceAll('/', '.');
+}
+
+/** The way back from `tenantInName`. Undefined when it is not one. */
+export function tenantFromName(text: string): string | undefined {
+  return parseTenant(text.replaceAll('.', '/'));
+}
+
+/**
+ * The token role that is this entry in Vault: `signet-acme.shop_orders`. Tenants hold neither dot nor underscore, so no two
+ * entries share a role and a tenant's ACL `signet-acme.shop_*` reaches exactly its own.
+ */
+export function tokenRoleName(entry: Pick<Entry, 'tenant' | 'name'>): string {
+  return `signet-${tenantInName(entry.tenant)}_${entry.name}`;
+}
+
+/** The entry's document below the KV mount. */
+export function entryPath(entry: Pick<Entry, 'tenant' | 'name'>): string {
+  return `entries/${entry.tenant}/${entry.name}`;
+}
+
+/** The ACL policy that lets a token sign one SVID of this lifetime. */
+export function workloadPolicy(ttl: string): string {
+  return `signet-workload-${ttl}`;
+}
+
+/** The ID in the broker's own certificate: what a sidecar demands of whom it sends evidence to. */
+export function brokerId(trustDomain: string): SpiffeId {
+  return parseSpiffeId(`spiffe://${trustDomain}/signet/broker`);
+}

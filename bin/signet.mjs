@@ -1,0 +1,64 @@
+#!/usr/bin/env node
+// Replaces itself with the right program on the right Node: `signet sidecar` and `signet broker` are services,
+// everything else is the command line. Plain JavaScript, since whatever Node the machine has reads it first.
+import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { constants } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const neededNode = 26;
+
+/** Node's own flags for each program. @type {Record<string, string[]>} */
+const flags = {
+  sidecar: ['--disable-warning=ExperimentalWarning', '--max-semi-space-size=1', '--v8-pool-size=0'],
+  broker: ['--disable-warning=ExperimentalWarning'],
+  cli: ['--disable-warning=ExperimentalWarning'],
+};
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const [first, ...rest] = process.argv.slice(2);
+if (first === 'sidecar' || first === 'broker') become(first, rest);
+else become('cli', process.argv.slice(2));
+
+/** @param {string} program @param {string[]} args */
+function become(program, args) {
+  const node = nodeToRunOn();
+  if (!node) {
+    console.error(
+      `signet needs Node ${neededNode} or newer and this is ${process.versions.node}; in a clone, \`npm run setup\` installs it`,
+    );
+    process.exitCode = 1;
+    return;
+  }
+  const words = [...(flags[program] ?? []), mainOf(program), ...args];
+  // One process, so that its pid and the signals sent to it are the program's own.
+  if (process.execve) process.execve(node, [node, ...words], process.env);
+  else standInFor(spawn(node, words, { stdio: 'inherit' }));
+}
+
+/** A clone runs its sources; what is shipped has only what was compiled from them. @param {string} program */
+function mainOf(program) {
+  const source = join(root, program, 'main.ts');
+  return existsSync(source) ? source : join(root, 'dist', program, 'main.js');
+}
+
+/** This Node when it is new enough, else the one that a clone pins. */
+function nodeToRunOn() {
+  if (Number(process.versions.node.split('.')[0]) >= neededNode) return process.execPath;
+  const pinned = join(root, 'node_modules/.bin/node');
+  return existsSync(pinned) ? pinned : undefined;
+}
+
+/** An older Node cannot replace itself: it passes signals on, and ends as its child ends. @param {import('node:child_process').ChildProcess} child */
+function standInFor(child) {
+  const passed = /** @type {const} */ (['SIGINT', 'SIGTERM', 'SIGHUP']);
+  for (const signal of passed) process.on(signal, () => child.kill(signal));
+  child.on('error', (error) => {
+    console.error(`signet could not start ${child.spawnfile}: ${error.message}`);
+    process.exitCode = 1;
+  });
+  child.on('exit', (code, signal) => {
+    process.exitCode = code ?? 128 + constants.signals[/** @type {NodeJS.Signals} */ (signal)];
+  });
+}

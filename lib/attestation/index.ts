@@ -20,4 +20,13 @@ export { formatJoinCode, type JoinCode, parseJoinCode } from './join-code.ts';
 export { type Consideration, type MatchOutcome, matchEntries, overlapping } from './match.ts';
 export { proofMessage } from './proof.ts';
 export { parseSelectorKey, type Selectors, selectors } from './selectors.ts';
+export {
+  parseSshPrivateKey,
+  parseSshPublicKey,
+  SshError,
+  type SshErrorCode,
+  type SshIdentity,
+  type SshSigner,
+  verifySshSignature,
+} from './ssh/index.ts';
 export { aliasPattern, type IdTemplate, parseIdTemplate, renderId } from './template.ts';

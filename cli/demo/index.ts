@@ -1,0 +1,74 @@
+import { Command } from 'commander';
+import { untilStopped } from '../../lib/adapter/lifecycle.ts';
+import { vaultBinary } from '../../setup/vault.mjs';
+import { createReport } from './report.ts';
+import * as scenes from './scenes.ts';
+import { createWorld, type World } from './world.ts';
+
+export function demoCommand(): Command {
+  return new Command('demo')
+    .description('run the whole of Signet on this machine: Vault, a broker, two services with sidecars')
+    .option('--exit', 'end when everything has been shown; the last line is one JSON object')
+    .action(async (options: { exit?: boolean }) => {
+      process.exitCode = await demo({ exit: options.exit === true });
+    });
+}
+
+async function demo({ exit }: { exit: boolean }): Promise<number> {
+  const report = createReport(process.stdout);
+  const stopped = untilStopped();
+  try {
+    await using world = await createWorld(vaultBinary(), report.scene);
+    const facts = await play(world, report.scene);
+    if (exit) {
+      process.stdout.write(`${JSON.stringify(facts)}\n`);
+      return 0;
+    }
+    report.table([
+      ['what', 'address'],
+      ['Vault UI', `${world.vault.address}/ui`],
+      ['Vault root token', world.vault.rootToken],
+      ['broker', world.brokerUrl],
+      ["broker's metrics", `${world.brokerAdmin}/metrics`],
+      ["orders' metrics", `http://${world.orders.admin}/metrics`],
+      ["web's metrics", `http://${world.web.admin}/metrics`],
+      ['web, the app', `http://127.0.0.1:${world.web.appPort}/orders/42`],
+    ]);
+    report.note('Ctrl-C ends all of it');
+    if (!stopped.aborted)
+      await new Promise((resolve) => stopped.addEventListener('abort', resolve, { once: true }));
+    report.note('stopping');
+    return 0;
+  } catch (error) {
+    process.stderr.write(`demo: ${error instanceof Error ? error.message : String(error)}\n`);
+    if (exit) process.stdout.write(`${JSON.stringify({ ok: false })}\n`);
+    return 1;
+  }
+}
+
+async function play(world: World, show: (title: string, facts: string) => void) {
+  const shown = <T>({ title, facts, found }: scenes.Shown<T>): T => {
+    show(title, facts);
+    return found;
+  };
+  const allowed = shown(await scenes.allowed(world));
+  const denied = shown(await scenes.denied(world));
+  shown(await scenes.strangerRefused(world));
+  const theft = shown(await scenes.theft(world));
+  const rotation = shown(await scenes.rotation(world));
+  shown(await scenes.killSwitch(world));
+  const audit = shown(await scenes.audit(world));
+  const services = [world.orders, world.web];
+  return {
+    ok: true,
+    spiffe_ids: services.map(({ id }) => id),
+    serials: services.map(({ firstSvid }) => firstSvid['serial']),
+    first_svid_ms: services.map(({ firstSvid }) => firstSvid['ms_since_start']),
+    allowed: allowed + rotation.requests,
+    denied,
+    rotations: rotation.rotations,
+    failed_during_rotation: rotation.failed,
+    theft_alarm: theft,
+    audit,
+  };
+}

@@ -1,0 +1,66 @@
+import { COLON, FOLD, LOWER } from './bytes.ts';
+import type { Fields } from './fields.ts';
+import { CONTENT_LENGTH, EXPECT, HOST_FIELD, type NameTable, nameOf, TRANSFER_ENCODING } from './names.ts';
+
+/**
+ * Whether two kept lines bear names that an app may take for one (`X_User` beside `X-User`), though they are spelled differently.
+ * Runs only for heads in which a name holds more than letters, digits and `-`.
+ */
+export function hasAliases(b: Buffer, fields: Fields): boolean {
+  const spelling = new Map<string, string>();
+  return keptLines(b, fields).some(({ start, nameEnd }) => {
+    const [folded, own] = [mapped(b, start, nameEnd, FOLD), mapped(b, start, nameEnd, LOWER)];
+    const earlier = spelling.get(folded);
+    spelling.set(folded, own);
+    return earlier !== undefined && earlier !== own;
+  });
+}
+
+/**
+ * Drops the lines that `Connection` names (RFC 9110 §7.6.1). What Signet adds is added afterwards and cannot be named away.
+ *
+ * @returns false when one of them frames or routes the message and may not be dropped
+ */
+export function dropNominated(b: Buffer, fields: Fields, table: NameTable): boolean {
+  const wanted = new Set<string>();
+  for (let i = 0; i < fields.nominatedCount; i += 2) {
+    const [start, end] = [fields.nominated[i]!, fields.nominated[i + 1]!];
+    const id = nameOf(table, b, start, end);
+    if (id === HOST_FIELD || id === CONTENT_LENGTH || id === TRANSFER_ENCODING || id === EXPECT) return false;
+    wanted.add(mapped(b, start, end, FOLD));
+  }
+  const lines = allLines(b, fields).filter(
+    (line) => isDropped(fields, line.start) || wanted.has(mapped(b, line.start, line.nameEnd, FOLD)),
+  );
+  fields.dropCount = 0;
+  for (const { start, end } of lines) fields.drop(start, end);
+  return true;
+}
+
+type Line = { readonly start: number; readonly nameEnd: number; readonly end: number };
+
+/** The lines of a head already scanned. */
+function allLines(b: Buffer, fields: Fields): Line[] {
+  const lines: Line[] = [];
+  for (let start = fields.linesStart; start < fields.linesEnd; ) {
+    const end = b.indexOf('\r\n', start, 'latin1') + 2;
+    lines.push({ start, nameEnd: b.indexOf(COLON, start), end });
+    start = end;
+  }
+  return lines;
+}
+
+function keptLines(b: Buffer, fields: Fields): Line[] {
+  return allLines(b, fields).filter(({ start }) => !isDropped(fields, start));
+}
+
+function isDropped(fields: Fields, start: number): boolean {
+  for (let i = 0; i < fields.dropCount; i += 2) if (fields.drops[i] === start) return true;
+  return false;
+}
+
+function mapped(b: Uint8Array, start: number, end: number, map: Uint8Array): string {
+  let text = '';
+  for (let i = start; i < end; i++) text += String.fromCharCode(map[b[i]!]!);
+  return text;
+}

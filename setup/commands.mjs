@@ -51,40 +51,37 @@ export function outputOf(file, args) {
 
 /**
  * Runs a long command to its end. Its output is shown only when it fails, and then the last lines of it.
- * An abort interrupts the child and waits for it, so that no half-stopped child writes on.
+ * An abort interrupts it and all that it started, and waits for their end, so that nothing half-stopped writes on.
  * @param {string} what the name of the work in an error
  * @param {string} file @param {string[]} args
- * @param {{ signal: AbortSignal, cwd?: string, env?: NodeJS.ProcessEnv, failed?: (output: string) => string | undefined }} options
- *   `failed` may turn the output of a failure into a better line
+ * @param {{ signal: AbortSignal, cwd?: string, env?: NodeJS.ProcessEnv }} options
  * @returns {Promise<void>}
  */
-export function run(what, file, args, { signal, cwd, env, failed }) {
+export function run(what, file, args, { signal, cwd, env = process.env }) {
   return new Promise((resolve, reject) => {
-    const child = spawn(file, args, {
-      cwd,
-      env: env ?? process.env,
-      stdio: ['ignore', 'pipe', 'pipe'],
-      signal,
-      killSignal: 'SIGINT',
-    });
-    let output = '';
-    const keep = (/** @type {Buffer} */ chunk) => {
-      output = (output + chunk).slice(-8192);
+    signal.throwIfAborted();
+    const child = spawn(file, args, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'], detached: true });
+    const interrupt = () => {
+      try {
+        process.kill(-Number(child.pid), 'SIGINT');
+      } catch {
+        // It has ended, or never began.
+      }
     };
-    child.stdout.on('data', keep);
-    child.stderr.on('data', keep);
-    /** @type {Error | undefined} */
-    let trouble;
-    child.on('error', (error) => {
-      trouble = error;
-      if (child.pid === undefined) reject(new SetupError(`${what} did not start: ${error.message}`));
-    });
+    signal.addEventListener('abort', interrupt, { once: true });
+    let output = '';
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.on('data', (chunk) => {
+        output = (output + chunk).slice(-8192);
+      });
+    }
+    child.on('error', (error) => reject(new SetupError(`${what} did not start: ${error.message}`)));
     child.on('close', (code, killed) => {
-      if (signal.aborted) return reject(signal.reason ?? trouble);
+      signal.removeEventListener('abort', interrupt);
+      if (signal.aborted) return reject(signal.reason);
       if (code === 0) return resolve();
-      const better = failed?.(output);
       const tail = output.trimEnd().split('\n').slice(-15).join('\n');
-      reject(new SetupError(better ?? `${what} failed (${killed ?? `exit ${code}`})\n${tail}`));
+      reject(new SetupError(`${what} failed (${killed ?? `exit ${code}`})\n${tail}`));
     });
   });
 }

@@ -165,6 +165,6 @@ async function extensionsOf(
   if (extendedKeyUsage) list.push(new ExtendedKeyUsageExtension([...extendedKeyUsage]));
   if (sans) list.push(new SubjectAlternativeNameExtension([...sans], options.sanCritical ?? true));
   for (const { oid, critical, value } of options.extra ?? [])
-    list.push(new Extension(oid, critical, value.slice().buffer));
+    list.push(new Extension(oid, critical, new Uint8Array(value).buffer));
   return list;
 }

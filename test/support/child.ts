@@ -1,4 +1,5 @@
 import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
+import type { Writable } from 'node:stream';
 
 const keptOutput = 256 * 1024;
 const running = new Set<ChildProcess>();
@@ -19,7 +20,7 @@ export interface Child extends AsyncDisposable {
   readonly pid: number;
   /** Settles when the program has ended and its output has been read to the end. */
   readonly ended: Promise<Ending>;
-  readonly stdin: NodeJS.WritableStream;
+  readonly stdin: Writable;
   /** What it wrote so far: the last 256 KiB of each stream. */
   stdout(): string;
   stderr(): string;

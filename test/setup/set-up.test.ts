@@ -1,0 +1,200 @@
+import assert from 'node:assert/strict';
+import { appendFile } from 'node:fs/promises';
+import { builtVault } from '../../setup/vault.mjs';
+import { type FakeClone, fakeClone, linesOf } from './fake-clone.ts';
+
+const built = ['vault', `vault/vault-${builtVault().version}`];
+
+describe('set-up', () => {
+  let clone: FakeClone;
+  beforeEach(async () => {
+    clone = await fakeClone();
+  });
+  afterEach(() => clone[Symbol.asyncDispose]());
+
+  const asOldNode = [
+    '--import',
+    `data:text/javascript,Object.defineProperty(process,'versions',{value:{node:'18.20.0'}})`,
+  ];
+
+  describe('says in one line what is missing, and starts nothing', () => {
+    const cases: {
+      name: string;
+      task?: string;
+      env?: Record<string, string>;
+      flags?: string[];
+      line: RegExp;
+      status?: number;
+    }[] = [
+      {
+        name: 'neither Go nor Vault',
+        line: /^neither Vault \(1\.19 or newer\) nor Go is on PATH: install Go/,
+      },
+      {
+        name: 'a Node too old',
+        flags: asOldNode,
+        line: /^Node 18\.20\.0 is too old to start; install Node 20/,
+      },
+      {
+        name: 'an unknown task',
+        task: 'nonsense',
+        line: /^usage: setup\.mjs \[run\|check\|test\|bench\]$/,
+        status: 2,
+      },
+      {
+        name: 'a SIGNET_VAULT_BIN that is not there',
+        env: { SIGNET_VAULT_BIN: '/nowhere/vault' },
+        line: /^SIGNET_VAULT_BIN is \/nowhere\/vault, which is not an executable file$/,
+      },
+      {
+        name: 'a SIGNET_VAULT_BIN that is another program',
+        env: { SIGNET_VAULT_BIN: process.execPath },
+        line: /^SIGNET_VAULT_BIN is .+, which does not answer as Vault$/,
+      },
+    ];
+    for (const { name, task, env, flags, line, status = 1 } of cases) {
+      it(name, async () => {
+        await clone.has('npm');
+        const run = await clone.run(task, env, flags);
+        assert.equal(run.lines.length, 1, run.lines.join('\n'));
+        assert.match(run.lines[0]!, line);
+        assert.equal(run.code, status);
+        assert.deepEqual(await clone.calls(), []);
+      });
+    }
+
+    it('a SIGNET_VAULT_BIN that is too old', async () => {
+      const old = await clone.hasVault('1.18.5', clone.path('elsewhere'));
+      const run = await clone.run(undefined, { SIGNET_VAULT_BIN: old });
+      assert.deepEqual(run.lines, [
+        `SIGNET_VAULT_BIN is ${old}, which is Vault 1.18.5; Signet needs 1.19 or newer`,
+      ]);
+    });
+
+    it('a Go too old', async () => {
+      await clone.has('go');
+      const run = await clone.run(undefined, { FAKE_GO_VERSION: '1.19.8' });
+      assert.equal(run.lines.length, 1);
+      assert.match(run.lines[0]!, /go1\.19: install Go 1\.25 or newer/);
+    });
+  });
+
+  describe('provides Vault', () => {
+    it('by building it when there is none, and is silent and idle the second time', async () => {
+      await clone.has('go', 'npm');
+      const first = await clone.run();
+      assert.equal(first.code, 0, first.lines.join('\n'));
+      assert.ok(first.lines.some((line) => /^building Vault .+6 to 10 minutes/.test(line)));
+      assert.deepEqual(await clone.cached(), built);
+      const before = await clone.calls();
+      const second = await clone.run();
+      assert.deepEqual([second.code, second.lines], [0, []]);
+      assert.deepEqual(await clone.calls(), before);
+    });
+
+    it('by building it when the one on PATH is too old', async () => {
+      await clone.has('go', 'npm');
+      await clone.hasVault('1.18.5');
+      assert.equal((await clone.run()).code, 0);
+      assert.deepEqual(await clone.cached(), built);
+    });
+
+    it('by taking the one on PATH', async () => {
+      await clone.has('npm');
+      await clone.hasVault('1.20.0');
+      assert.equal((await clone.run()).code, 0);
+      assert.deepEqual(await clone.cached(), []);
+    });
+
+    it('not at all for a task that runs none', async () => {
+      await clone.has('npm');
+      assert.equal((await clone.run('check')).code, 0);
+      assert.deepEqual(await clone.calls(), ['npm ci']);
+    });
+
+    it('never half of one: a build that fails says why and leaves nothing', async () => {
+      await clone.has('go', 'npm');
+      const run = await clone.run(undefined, { FAKE_FAILURE: 'no space left on device' });
+      assert.equal(run.code, 1);
+      assert.equal(run.lines.at(-1), 'no space left on device');
+      assert.deepEqual(await clone.cached(), ['vault']);
+    });
+  });
+
+  describe('is safe to stop', () => {
+    for (const [signal, status] of [
+      ['SIGINT', 130],
+      ['SIGTERM', 143],
+    ] as const) {
+      it(`by ${signal}, and goes on when run again`, async () => {
+        await clone.has('go', 'npm');
+        const child = await clone.start(undefined, { FAKE_SECONDS: '30' });
+        await untilBuilding(clone);
+        child.send(signal);
+        assert.equal((await child.ended).code, status);
+        assert.equal(linesOf(child).at(-1), 'interrupted; run it again to go on');
+        assert.deepEqual(await clone.cached(), ['vault']);
+        assert.equal((await clone.run()).code, 0);
+        assert.deepEqual(await clone.cached(), built);
+      });
+    }
+
+    it('by SIGKILL: the next run breaks the lock of the dead one and clears what it left', async () => {
+      await clone.has('go', 'npm');
+      const child = await clone.start(undefined, { FAKE_SECONDS: '2' });
+      await untilBuilding(clone);
+      await child.kill();
+      assert.ok((await clone.cached()).includes('setup.lock'));
+      assert.equal((await clone.run()).code, 0);
+      assert.deepEqual(await clone.cached(), built);
+    });
+
+    it('twice at once: one works, the other waits and finds all done', async () => {
+      await clone.has('go', 'npm');
+      const runs = await Promise.all([1, 2, 3].map(() => clone.run(undefined, { FAKE_SECONDS: '1' })));
+      assert.deepEqual(
+        runs.map((run) => run.code),
+        [0, 0, 0],
+      );
+      const calls = await clone.calls();
+      assert.equal(calls.filter((call) => call === 'go build').length, 1);
+      assert.equal(calls.filter((call) => call === 'npm ci').length, 1);
+      assert.equal(
+        runs.filter((run) => run.lines.some((line) => line.startsWith('waiting for another'))).length,
+        2,
+      );
+    });
+  });
+
+  describe('installs the locked packages', () => {
+    beforeEach(() => clone.hasVault('1.21.1'));
+
+    it('again when the lock file has changed, and only then', async () => {
+      await clone.has('npm');
+      await clone.run();
+      await clone.run();
+      assert.deepEqual(await clone.calls(), ['npm ci']);
+      await appendFile(clone.path('package-lock.json'), '\n');
+      await clone.run();
+      assert.deepEqual(await clone.calls(), ['npm ci', 'npm ci']);
+    });
+
+    it('and refuses to go on without exactly the pinned Node', async () => {
+      await clone.has('npm');
+      const run = await clone.run(undefined, { FAKE_NODE: '' });
+      assert.equal(run.code, 1);
+      assert.match(run.lines.at(-1)!, /^node_modules\/\.bin\/node is missing, not the pinned 26\.\d+\.\d+/);
+    });
+
+    it('and says so when there is no npm', async () => {
+      assert.deepEqual((await clone.run()).lines, ['npm is not on PATH: install it (it comes with Node)']);
+    });
+  });
+});
+
+/** Until the fake Go has begun to write the binary. */
+async function untilBuilding(clone: FakeClone) {
+  while (!(await clone.cached()).some((name) => name.startsWith('vault/building-'))) {
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}

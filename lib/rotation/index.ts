@@ -39,15 +39,16 @@ export type Retry = {
 };
 
 /**
- * When to try again after a failure. Before expiry never later than halfway to it, so that the last tries fall before the end and not
- * after it; with no SVID, or an expired one, plain `retryDelay`.
+ * When to try again after a failure. While there is an SVID, never later than halfway to its end (and in the last moment: at its end), so
+ * that the last tries fall before expiry and not after it. With no SVID, or an expired one, plain `retryDelay`.
  */
 export function nextAttempt(retry: Retry): Date {
   const now = retry.now.getTime();
   const left = retry.notAfter === null ? 0 : retry.notAfter.getTime() - now;
   const delay = retryDelay(retry.attempt, retry.random);
   if (left <= 0) return new Date(now + delay);
-  return new Date(now + Math.min(delay, Math.max(MIN_DELAY_MS, left / 2)));
+  const halfway = Math.min(left, Math.max(MIN_DELAY_MS, left / 2));
+  return new Date(now + Math.max(1, Math.min(delay, Math.floor(halfway))));
 }
 
 /** `serving`: valid, nothing failed. `degraded`: valid, the renewal is failing. `expired`: nothing to serve with; answer 503. */

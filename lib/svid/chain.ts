@@ -33,7 +33,7 @@ export function readChain(chainDer: readonly Uint8Array[]): [Certificate, ...Cer
 /**
  * Finds a path of signatures from the leaf to an authority of the bundle (RFC 5280 §6.1), through the other certificates of the
  * chain in whatever order they came. Every authority on the way is a CA that may sign certificates, within its path length and its
- * times (`maxSkewMs` as for the leaf). Name constraints are not processed: an authority that has critical ones is refused.
+ * times (`maxSkewMs` as for the leaf). Name constraints are not processed: an authority that has them is refused.
  * @throws SvidError `SVID_UNTRUSTED`, saying why the nearest candidate did not do
  */
 export function checkPath(
@@ -93,7 +93,7 @@ function authorityFlaw(ca: CertificateInfo, casBelow: number, search: Search): s
   if (ca.keyUsage !== null && !ca.keyUsage.includes('keyCertSign'))
     return 'an issuer may not sign certificates';
   if (ca.pathLength !== null && casBelow > ca.pathLength) return 'the chain is longer than an issuer allows';
-  if (ca.unknownCritical.length > 0) return `an issuer has the critical extension ${ca.unknownCritical[0]}`;
+  if (ca.unknownCritical.length > 0) return `an issuer has the extension ${ca.unknownCritical[0]}`;
   const { now, maxSkewMs } = search;
   if (now + maxSkewMs < ca.notBefore.getTime() || now >= ca.notAfter.getTime()) {
     return 'an issuer is outside its validity';

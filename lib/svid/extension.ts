@@ -21,12 +21,13 @@ export type Extensions = {
   /** Hex. */
   readonly subjectKeyId: string | null;
   readonly authorityKeyId: string | null;
-  /** Critical extensions that Signet does not process; a certificate that has one must be refused. */
+  /** Critical extensions that Signet does not process, and name constraints critical or not; a certificate that has one must be refused. */
   readonly unknownCritical: readonly string[];
 };
 
 type Draft = { -readonly [K in keyof Extensions]: Extensions[K] };
 
+const NAME_CONSTRAINTS = '2.5.29.30';
 const MAX_EXTENSIONS = 64;
 const MAX_SANS = 64;
 const SAN_KINDS: Readonly<Record<number, SanKind>> = { 129: 'email', 130: 'dns', 134: 'uri', 135: 'ip' };
@@ -75,7 +76,7 @@ export function readExtensions(node: DerNode | undefined): Extensions {
     seen.add(oid);
     const read = READERS[oid];
     if (read !== undefined) read(draft, parseDer(value), critical);
-    else if (critical) draft.unknownCritical = [...draft.unknownCritical, oid];
+    else if (critical || oid === NAME_CONSTRAINTS) draft.unknownCritical = [...draft.unknownCritical, oid];
   }
   return draft;
 }

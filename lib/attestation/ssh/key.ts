@@ -123,7 +123,7 @@ function importKey(jwk: webcrypto.JsonWebKey): KeyObject {
   try {
     return createPublicKey({ key: jwk, format: 'jwk' });
   } catch {
-    throw new SshError('SSH_MALFORMED', 'public key: not a point of its curve');
+    throw new SshError('SSH_MALFORMED', 'public key: not a key of its type');
   }
 }
 

@@ -1,7 +1,7 @@
 import { createPrivateKey, type KeyObject, type webcrypto } from 'node:crypto';
 import { decodeArmor } from './armor.ts';
 import { SshError } from './error.ts';
-import { CURVES, isEcdsa, type KeyType, parsePublicKey } from './key.ts';
+import { CURVES, isEcdsa, type KeyType, parsePublicKey, publicKeyOf } from './key.ts';
 import { WireReader } from './wire.ts';
 
 const LABEL = 'OPENSSH PRIVATE KEY';
@@ -9,8 +9,9 @@ const MAGIC = 'openssh-key-v1\0';
 const BLOCK_BYTES = 8;
 
 /**
- * An unencrypted `openssh-key-v1` file with one key (PROTOCOL.key). The two halves are not held against each other here.
- * @throws SshError `SSH_KEY_ENCRYPTED`, `SSH_UNSUPPORTED`, `SSH_WEAK_KEY`, `SSH_MALFORMED`; none has a cause, which could quote the key
+ * An unencrypted `openssh-key-v1` file with one key (PROTOCOL.key). That its private numbers fit its public ones is not tried here.
+ * @throws SshError `SSH_KEY_ENCRYPTED`, `SSH_UNSUPPORTED`, `SSH_WEAK_KEY`, `SSH_KEY_MISMATCH`, `SSH_MALFORMED`; without a cause,
+ * which could quote the key
  */
 export function parseOpensshKey(text: string): KeyObject {
   const reader = new WireReader(decodeArmor(text, LABEL), 'private key');
@@ -24,10 +25,13 @@ export function parseOpensshKey(text: string): KeyObject {
     );
   if (options.length > 0 || reader.uint32('number of keys') !== 1)
     throw new SshError('SSH_MALFORMED', 'private key: not a file of one key');
-  const { type } = parsePublicKey(reader.string('public key'));
+  const { type, blob } = parsePublicKey(reader.string('public key'));
   const secret = reader.string('private part');
   reader.end();
-  return readPrivatePart(type, secret);
+  const key = readPrivatePart(type, secret);
+  if (!publicKeyOf(key).blob.equals(blob))
+    throw new SshError('SSH_KEY_MISMATCH', 'private key: its halves do not belong together');
+  return key;
 }
 
 function readPrivatePart(type: KeyType, bytes: Buffer): KeyObject {

@@ -1,0 +1,127 @@
+// The layers (docs/architecture.md). A room is a folder; what a room may import is said here and nowhere else.
+
+/** The pure stages, each importing only earlier ones. */
+const stages = [
+  'spiffe',
+  'attestation',
+  'grant',
+  'svid',
+  'rotation',
+  'policy',
+  'fingerprint',
+  'audit',
+  'vault-layout',
+];
+
+/** What would make the sidecar large: it reads certificates and makes its CSR without them. */
+const notInSidecar = [
+  'node-vault',
+  'express',
+  'pkijs',
+  '@peculiar/x509',
+  'reflect-metadata',
+  'ajv',
+  'commander',
+];
+
+/** Node's modules that a stage may use: they touch nothing outside the process. Of `net` only `isIP` and `BlockList` are meant. */
+const pureNode = ['buffer', 'crypto', 'net', 'util'];
+
+/** @param {string[]} names */
+const packages = (names) => `^node_modules/(${names.map((name) => name.replace('/', '\\/')).join('|')})/`;
+
+/** @type {import('dependency-cruiser').IForbiddenRuleType[]} */
+const stageOrder = stages.slice(0, -1).map((stage, at) => ({
+  name: `stage-order-${stage}`,
+  comment: 'a stage imports only earlier stages',
+  severity: 'error',
+  from: { path: `^lib/${stage}/` },
+  to: { path: `^lib/(${stages.slice(at + 1).join('|')})/` },
+}));
+
+/** @type {import('dependency-cruiser').IConfiguration} */
+export default {
+  forbidden: [
+    ...stageOrder,
+    {
+      name: 'stages-are-pure',
+      comment: 'a stage does no I/O',
+      severity: 'error',
+      from: { path: `^lib/(${stages.join('|')})/` },
+      to: { dependencyTypes: ['core'], pathNot: `^(node:)?(${pureNode.join('|')})$` },
+    },
+    {
+      name: 'stages-know-no-adapter',
+      severity: 'error',
+      from: { path: `^lib/(${stages.join('|')})/` },
+      to: { path: '^lib/adapter/' },
+    },
+    {
+      name: 'base-knows-no-room',
+      comment: 'errors and secret lie below everything',
+      severity: 'error',
+      from: { path: '^lib/[^/]+$' },
+      to: { path: '^lib/[^/]+/' },
+    },
+    {
+      name: 'lib-knows-no-program',
+      severity: 'error',
+      from: { path: '^lib/' },
+      to: { path: '^(broker|sidecar|cli)/' },
+    },
+    {
+      name: 'stage-by-its-index',
+      comment: 'a stage is imported through an index.ts from outside',
+      severity: 'error',
+      from: { path: '^(?:(lib/[^/]+)|[^/]+)/' },
+      to: { path: `^lib/(${stages.join('|')})/`, pathNot: ['/index\\.ts$', '^$1/'] },
+    },
+    {
+      name: 'broker-and-sidecar-are-strangers',
+      severity: 'error',
+      from: { path: '^(broker|sidecar)/' },
+      to: { path: '^(broker|sidecar|cli)/', pathNot: '^$1/' },
+    },
+    {
+      name: 'one-room-speaks-to-vault',
+      severity: 'error',
+      from: { path: '^(lib|broker|sidecar|cli|bench)/', pathNot: '^lib/adapter/vault\\.ts$' },
+      to: { path: packages(['node-vault']) },
+    },
+    {
+      name: 'lean-sidecar',
+      severity: 'error',
+      from: { path: '^sidecar/' },
+      to: { path: packages(notInSidecar), reachable: true },
+    },
+    {
+      name: 'no-cycle',
+      severity: 'error',
+      from: {},
+      to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } },
+    },
+    { name: 'resolvable', severity: 'error', from: {}, to: { couldNotResolve: true } },
+    {
+      name: 'product-knows-no-workshop',
+      severity: 'error',
+      from: { path: '^(lib|broker|sidecar|bin)/' },
+      to: { path: '^(test|bench|setup)/' },
+    },
+    {
+      name: 'product-needs-no-dev-package',
+      severity: 'error',
+      from: { path: '^(lib|broker|sidecar|cli|bin)/' },
+      to: { dependencyTypes: ['npm-dev'] },
+    },
+  ],
+  options: {
+    doNotFollow: { path: 'node_modules' },
+    tsPreCompilationDeps: true,
+    tsConfig: { fileName: 'tsconfig.json' },
+    moduleSystems: ['es6', 'cjs'],
+    enhancedResolveOptions: {
+      conditionNames: ['import', 'node', 'types', 'default'],
+      exportsFields: ['exports'],
+    },
+  },
+};

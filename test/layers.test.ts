@@ -1,0 +1,110 @@
+import assert from 'node:assert/strict';
+import { copyFile, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { judgeLayers } from '../setup/layers.mjs';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+
+describe('layers', () => {
+  it('hold in this repository', async () => {
+    const { modules, violations } = await judgeLayers();
+    assert.ok(modules > 50, `only ${modules} modules were seen`);
+    assert.deepEqual(violations, []);
+  });
+
+  describe('are broken by', () => {
+    /** Files by name; the first one is the offender. An empty one only has to exist. */
+    const cases: [offence: string, rule: string, files: Record<string, string>][] = [
+      [
+        'a stage that imports a later one',
+        'stage-order-spiffe',
+        { 'lib/spiffe/index.ts': `import '../svid/index.ts';`, 'lib/svid/index.ts': '' },
+      ],
+      ['a stage that reads files', 'stages-are-pure', { 'lib/svid/index.ts': `import 'node:fs';` }],
+      [
+        'a stage that imports an adapter',
+        'stages-know-no-adapter',
+        { 'lib/svid/index.ts': `import '../adapter/clock.ts';`, 'lib/adapter/clock.ts': '' },
+      ],
+      [
+        'a base module that imports a stage',
+        'base-knows-no-room',
+        { 'lib/errors.ts': `import './svid/index.ts';`, 'lib/svid/index.ts': '' },
+      ],
+      [
+        'lib that imports a program',
+        'lib-knows-no-program',
+        { 'lib/adapter/a.ts': `import '../../broker/b.ts';`, 'broker/b.ts': '' },
+      ],
+      [
+        'a stage imported past its index',
+        'stage-by-its-index',
+        { 'cli/a.ts': `import '../lib/svid/leaf.ts';`, 'lib/svid/leaf.ts': '' },
+      ],
+      [
+        'the sidecar that imports the broker',
+        'broker-and-sidecar-are-strangers',
+        { 'sidecar/a.ts': `import '../broker/b.ts';`, 'broker/b.ts': '' },
+      ],
+      [
+        'the broker that imports a type of the sidecar',
+        'broker-and-sidecar-are-strangers',
+        { 'broker/a.ts': `import type { B } from '../sidecar/b.ts';`, 'sidecar/b.ts': 'export type B = 1;' },
+      ],
+      [
+        'a second importer of node-vault',
+        'one-room-speaks-to-vault',
+        { 'broker/a.ts': `import 'node-vault';` },
+      ],
+      [
+        'a sidecar that reaches express by two steps',
+        'lean-sidecar',
+        { 'sidecar/a.ts': `import '../lib/adapter/b.ts';`, 'lib/adapter/b.ts': `import 'express';` },
+      ],
+      [
+        'a sidecar that reaches @peculiar/x509',
+        'lean-sidecar',
+        { 'sidecar/a.ts': `import '@peculiar/x509';` },
+      ],
+      ['a cycle', 'no-cycle', { 'cli/a.ts': `import './b.ts';`, 'cli/b.ts': `import './a.ts';` }],
+      ['an import of nothing', 'resolvable', { 'cli/a.ts': `import './nowhere.ts';` }],
+      [
+        'a program that imports test code',
+        'product-knows-no-workshop',
+        { 'broker/a.ts': `import '../test/b.ts';`, 'test/b.ts': '' },
+      ],
+      [
+        'a program that needs a development package',
+        'product-needs-no-dev-package',
+        { 'broker/a.ts': `import 'fast-check';` },
+      ],
+    ];
+    for (const [offence, rule, files] of cases) {
+      it(offence, async () => {
+        const folder = await layOut(files);
+        try {
+          const { violations } = await judgeLayers(folder);
+          assert.deepEqual([...new Set(violations.map((each) => each.rule))], [rule]);
+          assert.equal(violations[0]!.from, Object.keys(files)[0]);
+        } finally {
+          await rm(folder, { recursive: true });
+        }
+      });
+    }
+  });
+});
+
+/** A folder that looks like the clone to the rules, with stand-ins for the packages that its files import. */
+async function layOut(files: Record<string, string>) {
+  const folder = await mkdtemp(join(tmpdir(), 'signet-layers-'));
+  await copyFile(join(root, 'package.json'), join(folder, 'package.json'));
+  const packages = ['express', 'node-vault', '@peculiar/x509', 'fast-check'];
+  const standIns = packages.map((name) => [`node_modules/${name}/index.js`, ''] as const);
+  for (const [name, text] of [...Object.entries(files), ...standIns]) {
+    await mkdir(dirname(join(folder, name)), { recursive: true });
+    await writeFile(join(folder, name), text);
+  }
+  return folder;
+}

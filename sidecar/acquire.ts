@@ -1,0 +1,240 @@
+import { sleep } from '../lib/adapter/lifecycle.ts';
+import type { Log } from '../lib/adapter/log.ts';
+import { checkWrapping, type Grant } from '../lib/grant/index.ts';
+import type { Secret } from '../lib/secret.ts';
+import {
+  type Bundle,
+  bundleToPem,
+  type CheckedLeaf,
+  checkLeaf,
+  createCsr,
+  newerBundle,
+  pemToDer,
+  readCertificate,
+  SvidError,
+  toPem,
+} from '../lib/svid/index.ts';
+import { AcquireError } from './acquire-error.ts';
+import type { Attested } from './broker-answer.ts';
+import { type BrokerConnection, type BrokerSettings, connectBroker } from './broker-client.ts';
+import type { VaultSettings } from './config.ts';
+import type { Svid } from './credentials.ts';
+import type { Claim, EvidenceSource } from './evidence.ts';
+import type { MachineClock, ServerClock } from './server-clock.ts';
+import { createVaultClient, type SignedChain, type VaultClient } from './vault-client.ts';
+
+export type AcquireDeps = {
+  readonly broker: BrokerSettings;
+  readonly vault: VaultSettings;
+  readonly evidence: EvidenceSource;
+  readonly clock: MachineClock;
+  readonly serverClock: ServerClock;
+  readonly log: Log;
+  /** Called when a grant was found spent by someone else, or was made by someone else. */
+  readonly onTheft: (theft: Theft) => void;
+};
+
+export type Theft = {
+  readonly code: 'GRANT_STOLEN' | 'GRANT_FOREIGN';
+  readonly spiffeId: string;
+  readonly correlationId: string;
+};
+
+/**
+ * Makes a key, proves who we are, and has Vault sign one SVID. `current` is the SVID to be replaced, null when there is none.
+ * Nothing is kept of an attempt that fails: a grant is never used twice.
+ * @throws AcquireError
+ */
+export type Acquire = (current: Svid | null, signal: AbortSignal) => Promise<Svid>;
+
+const ATTEMPT_MS = 30_000;
+/** Vault dates a certificate 30 s back. With a clock further behind than that, no SVID would be valid here. */
+const MAX_BEHIND_MS = 30_000;
+/** What the last seconds of a wrapping token may hide: the difference between our idea of its end and Vault's. */
+const EXPIRY_MARGIN_MS = 2_000;
+const LOOKUPS = 5;
+const LOOKUP_PAUSE_MS = 200;
+const PASSING: ReadonlySet<string> = new Set(['VAULT_UNREACHABLE', 'VAULT_UNAVAILABLE']);
+/** A leaf may outlive what was granted by as much as the calls to Vault took. */
+const LIFETIME_MARGIN_MS = 60_000;
+
+export function createAcquire(deps: AcquireDeps): Acquire {
+  let bundle: Bundle | null = null;
+  return async (current, signal) => {
+    const bound = AbortSignal.any([signal, AbortSignal.timeout(ATTEMPT_MS)]);
+    const claim = await deps.evidence.claim(current);
+    using broker = await connectBroker(deps.broker, claim.identity, bound);
+    const attested = await attest(deps, broker, claim, bound);
+    bundle = bundleToKeep(bundle, attested.bundle, deps.log);
+    using vault = await createVaultClient({
+      address: deps.vault.address ?? attested.vault.address,
+      namespace: deps.vault.namespace ?? attested.vault.namespace,
+      ca: deps.vault.ca,
+    });
+    const token = await redeem(deps, { attested, broker, vault }, bound);
+    const order = {
+      mount: attested.vault.mount,
+      role: attested.vault.role,
+      csr: createCsr(claim.key.privateKey).pem,
+      uri_sans: attested.id.toString(),
+      ttl: attested.ttl,
+    };
+    const chain = await vault.sign(token, order, bound);
+    return judge(deps, { chain, attested, claim, bundle });
+  };
+}
+
+async function attest(
+  { broker: { trustDomain }, clock, serverClock }: AcquireDeps,
+  broker: BrokerConnection,
+  claim: Claim,
+  signal: AbortSignal,
+): Promise<Attested> {
+  const sentAt = clock.monotonic();
+  const challenge = await broker.challenge(signal);
+  serverClock.observe(challenge.serverTime, sentAt);
+  if ((serverClock.skewMs ?? 0) < -MAX_BEHIND_MS) throw clockWrong('CLOCK_BEHIND', serverClock);
+  const proof = { trustDomain, challenge: challenge.text, exporter: broker.exporter };
+  try {
+    const attested = await broker.attest(claim.method, challenge.text, claim.evidence(proof), signal);
+    claim.accepted(attested.instance);
+    return attested;
+  } catch (error) {
+    if (error instanceof AcquireError && error.code === 'BROKER_REFUSED') claim.refused();
+    throw error;
+  }
+}
+
+type Redemption = {
+  readonly attested: Attested;
+  readonly broker: BrokerConnection;
+  readonly vault: VaultClient;
+};
+
+/** Looks before it unwraps, and tells a theft from a grant that ran out. */
+async function redeem(
+  deps: AcquireDeps,
+  { attested, broker, vault }: Redemption,
+  signal: AbortSignal,
+): Promise<Secret> {
+  const { grant, correlationId } = attested;
+  const lookup = await lookUp(vault, grant, signal);
+  if (lookup !== null) {
+    try {
+      checkWrapping(lookup, grant);
+    } catch (cause) {
+      deps.onTheft(theft('GRANT_FOREIGN', attested));
+      throw new AcquireError('GRANT_FOREIGN', 'the grant was not made by the call that the broker names', {
+        correlationId,
+        cause,
+      });
+    }
+    const token = await vault.unwrap(grant, signal);
+    if (token !== null) return token;
+  }
+  if (deps.serverClock.now().getTime() >= grant.expiresAt.getTime() - EXPIRY_MARGIN_MS)
+    throw new AcquireError('GRANT_EXPIRED', 'the grant ran out before it was used', { correlationId });
+  deps.onTheft(theft('GRANT_STOLEN', attested));
+  await broker
+    .alarm(correlationId, grant.wrappingToken, signal)
+    .catch((error: unknown) =>
+      deps.log.warn('alarm_not_delivered', { correlation_id: correlationId, error }),
+    );
+  throw new AcquireError('GRANT_STOLEN', 'someone else has used the grant', { correlationId });
+}
+
+/** A look-up costs nothing, so it may be tried again; a join code has been spent for this grant, and there may be no second one. */
+async function lookUp(vault: VaultClient, grant: Grant, signal: AbortSignal) {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await vault.lookup(grant.wrappingToken, signal);
+    } catch (error) {
+      const passing = error instanceof AcquireError && PASSING.has(error.code);
+      if (!passing || tries === LOOKUPS || signal.aborted) throw error;
+      await sleep(LOOKUP_PAUSE_MS * tries, signal);
+    }
+  }
+}
+
+function theft(code: Theft['code'], { id, correlationId }: Attested): Theft {
+  return { code, spiffeId: id.toString(), correlationId };
+}
+
+type Signed = {
+  readonly chain: SignedChain;
+  readonly attested: Attested;
+  readonly claim: Claim;
+  readonly bundle: Bundle;
+};
+
+/** What Vault signed becomes an SVID only if it is exactly what was asked for. */
+function judge({ clock, serverClock }: AcquireDeps, { chain, attested, claim, bundle }: Signed): Svid {
+  const { correlationId } = attested;
+  const now = clock.now();
+  let chainDer: Uint8Array[];
+  let leaf: CheckedLeaf;
+  try {
+    chainDer = chain.flatMap(pemToDer);
+    leaf = checkLeaf({
+      chainDer,
+      bundle,
+      expectedId: attested.id,
+      ownPublicKeySpkiDer: claim.key.spkiDer,
+      now,
+      maxSkewMs: 0,
+    });
+  } catch (error) {
+    if (!(error instanceof SvidError)) throw error;
+    if (error.code === 'SVID_NOT_YET_VALID') throw clockWrong('CLOCK_BEHIND', serverClock);
+    const ahead = (serverClock.skewMs ?? 0) > 0 && error.code === 'SVID_EXPIRED';
+    if (ahead) throw clockWrong('CLOCK_AHEAD', serverClock);
+    throw new AcquireError('SVID_REFUSED', `what Vault signed is refused: ${error.message}`, {
+      reason: error.code,
+      correlationId,
+    });
+  }
+  const longest = serverClock.now().getTime() + attested.ttlSeconds * 1000 + LIFETIME_MARGIN_MS;
+  if (leaf.notAfter.getTime() > longest)
+    throw new AcquireError('SVID_REFUSED', 'what Vault signed lives longer than what was granted', {
+      reason: 'SVID_TOO_LONG',
+      correlationId,
+    });
+  return {
+    id: leaf.id,
+    serial: leaf.serial,
+    key: claim.key.privateKey,
+    certChainPem: chainDer
+      .filter(notRoot)
+      .map((der) => toPem('CERTIFICATE', der))
+      .join(''),
+    bundlePem: bundleToPem(bundle).join(''),
+    issuedAt: now,
+    notAfter: leaf.notAfter,
+  };
+}
+
+/** A peer has the root already, or must not take it from us. */
+function notRoot(der: Uint8Array): boolean {
+  const { subjectDer, issuerDer } = readCertificate(der);
+  return Buffer.compare(subjectDer, issuerDer) !== 0;
+}
+
+function bundleToKeep(current: Bundle | null, offered: Bundle, log: Log): Bundle {
+  if (current === null) return offered;
+  try {
+    return newerBundle(current, offered);
+  } catch (error) {
+    log.warn('bundle_kept', { error });
+    return current;
+  }
+}
+
+function clockWrong(code: 'CLOCK_AHEAD' | 'CLOCK_BEHIND', { skewMs }: ServerClock): AcquireError {
+  const seconds = Math.round(Math.abs(skewMs ?? 0) / 1000);
+  const where = code === 'CLOCK_AHEAD' ? 'ahead of' : 'behind';
+  const why = code === 'CLOCK_AHEAD' ? 'the SVID has expired by it' : 'no SVID is valid yet by it';
+  return new AcquireError(
+    code,
+    `this machine's clock is ${seconds} s ${where} the broker's, and ${why}: set the clock`,
+  );
+}

@@ -1,0 +1,155 @@
+import { Agent, request as httpRequest } from 'node:http';
+import { connect, type TLSSocket } from 'node:tls';
+import { brokerId } from '../lib/grant/index.ts';
+import type { Secret } from '../lib/secret.ts';
+import { checkPeer } from '../lib/svid/index.ts';
+import { AcquireError } from './acquire-error.ts';
+import { type Attested, accepted, type Challenge, readAttested, readChallenge } from './broker-answer.ts';
+import { ExchangeError, exchange, MAX_ANSWER_BYTES, type Reply } from './exchange.ts';
+
+export type BrokerSettings = { readonly trustDomain: string; readonly url: URL; readonly ca: string };
+/** PEM. */
+export type ClientIdentity = { readonly certChainPem: string; readonly keyPem: string };
+
+/** One TLS connection to the broker. Evidence is bound to it, so all of an attestation goes over it and it is never replaced. */
+export interface BrokerConnection extends Disposable {
+  /** RFC 9266 `EXPORTER-Channel-Binding`, 32 bytes. */
+  readonly exporter: Uint8Array;
+  challenge(signal: AbortSignal): Promise<Challenge>;
+  attest(method: string, challenge: string, evidence: object, signal: AbortSignal): Promise<Attested>;
+  /** Tells the broker that a grant it gave was spent by someone else. */
+  alarm(correlationId: string, wrappingToken: Secret, signal: AbortSignal): Promise<void>;
+}
+
+const CONNECT_MS = 5_000;
+const ANSWER_MS = 10_000;
+
+/**
+ * Connects, and goes on only if the other side proves to be this trust domain's broker: a chain to the pinned authority and the
+ * broker's own SPIFFE ID. Its host name says nothing: whoever owns DNS would otherwise be the broker.
+ * @throws AcquireError `BROKER_UNREACHABLE`, `BROKER_UNTRUSTED`, `CLOCK_BEHIND`
+ */
+export async function connectBroker(
+  settings: BrokerSettings,
+  identity: ClientIdentity | null,
+  signal: AbortSignal,
+): Promise<BrokerConnection> {
+  const socket = await openSocket(settings, identity, signal);
+  const exporter = socket.exportKeyingMaterial(32, 'EXPORTER-Channel-Binding', Buffer.alloc(0));
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  let handedOut = false;
+  agent.createConnection = () => {
+    if (handedOut) throw new ExchangeError('EXCHANGE_FAILED', 'the broker ended the connection');
+    handedOut = true;
+    return socket;
+  };
+  const post = async (path: string, body: unknown, signal: AbortSignal): Promise<Reply> => {
+    const open = (bound: AbortSignal) =>
+      httpRequest({
+        agent,
+        method: 'POST',
+        path,
+        headers: { Host: settings.url.host, Accept: 'application/json' },
+        signal: bound,
+      });
+    try {
+      return await exchange(open, body, { timeoutMs: ANSWER_MS, maxBytes: MAX_ANSWER_BYTES }, signal);
+    } catch (cause) {
+      throw new AcquireError('BROKER_UNREACHABLE', `the broker did not answer ${path}`, { cause });
+    }
+  };
+  return {
+    exporter,
+    async challenge(signal) {
+      const reply = accepted(await post('/v1/challenge', {}, signal), 201);
+      return readChallenge(reply, settings.trustDomain);
+    },
+    async attest(method, challenge, evidence, signal) {
+      const reply = accepted(await post('/v1/attest', { method, challenge, evidence }, signal), 201);
+      return readAttested(reply, settings.trustDomain);
+    },
+    async alarm(correlationId, wrappingToken, signal) {
+      const body = { correlation_id: correlationId, wrapping_token: wrappingToken.reveal() };
+      accepted(await post('/v1/alarms', body, signal), 202);
+    },
+    [Symbol.dispose]() {
+      agent.destroy();
+      socket.destroy();
+    },
+  };
+}
+
+function openSocket(
+  { url, ca, trustDomain }: BrokerSettings,
+  identity: ClientIdentity | null,
+  signal: AbortSignal,
+): Promise<TLSSocket> {
+  const host = url.hostname.replace(/^\[(.*)\]$/, '$1');
+  const socket = connect({
+    host,
+    port: Number(url.port || 443),
+    ca,
+    minVersion: 'TLSv1.3',
+    ALPNProtocols: ['http/1.1'],
+    ...(identity === null ? {} : { cert: identity.certChainPem, key: identity.keyPem }),
+    checkServerIdentity: (_host, certificate) => brokerFlaw(certificate.raw, trustDomain),
+  });
+  const bound = AbortSignal.any([signal, AbortSignal.timeout(CONNECT_MS)]);
+  return new Promise((resolve, reject) => {
+    const abort = () => socket.destroy(new Error(`no connection in ${CONNECT_MS} ms`));
+    bound.addEventListener('abort', abort, { once: true });
+    socket.once('error', (error) => reject(connectError(error)));
+    socket.once('close', () => reject(connectError(new Error('closed'))));
+    socket.once('secureConnect', () => {
+      bound.removeEventListener('abort', abort);
+      socket.removeAllListeners('error').removeAllListeners('close');
+      // Between two requests nobody else listens, and an error without a listener would end the process.
+      socket.on('error', () => {});
+      resolve(socket);
+    });
+  });
+}
+
+function brokerFlaw(leafDer: Uint8Array, trustDomain: string): Error | undefined {
+  try {
+    const { id } = checkPeer(leafDer, { trustDomain, now: new Date(), otherSans: 'allow' });
+    return id.equals(brokerId(trustDomain)) ? undefined : notBroker();
+  } catch (cause) {
+    return notBroker(cause);
+  }
+}
+
+function notBroker(cause?: unknown): AcquireError {
+  return new AcquireError('BROKER_UNTRUSTED', "the certificate is not the broker's", { cause });
+}
+
+/** OpenSSL's verdicts that are about us or the other side's certificate, not about the network. */
+const UNTRUSTED = /CERT|SIGNATURE|CHAIN|ISSUER|SELF_SIGNED|INVALID_CA|PATH_LENGTH|INVALID_PURPOSE/;
+
+function connectError(error: Error): AcquireError {
+  if (error instanceof AcquireError) return error;
+  const code = String((error as NodeJS.ErrnoException).code ?? '');
+  if (code === 'CERT_NOT_YET_VALID') {
+    return new AcquireError(
+      'CLOCK_BEHIND',
+      `the broker's certificate is not valid yet at ${new Date().toISOString()}, this machine's time: is its clock behind?`,
+    );
+  }
+  if (code === 'CERT_HAS_EXPIRED') {
+    return new AcquireError(
+      'BROKER_UNTRUSTED',
+      `the broker's certificate has expired at ${new Date().toISOString()}, this machine's time: is its clock ahead?`,
+      { reason: code },
+    );
+  }
+  if (UNTRUSTED.test(code)) {
+    return new AcquireError(
+      'BROKER_UNTRUSTED',
+      "the broker's certificate does not chain to SIGNET_BROKER_CA",
+      {
+        reason: code,
+      },
+    );
+  }
+  return new AcquireError('BROKER_UNREACHABLE', 'no connection to the broker', { cause: error });
+}

@@ -1,0 +1,144 @@
+import { LOG_LEVELS, type LogLevel } from '../lib/adapter/log.ts';
+import { SignetError } from '../lib/errors.ts';
+import { parseTrustDomain } from '../lib/spiffe/index.ts';
+import type { Address } from './address.ts';
+import { type Environment, readSettings, type SettingName } from './settings.ts';
+import {
+  type AdminListener,
+  type AttestSpec,
+  type Forward,
+  oneOf,
+  parseAdmin,
+  parseAttest,
+  parseAuthorities,
+  parseForward,
+  parseLoopback,
+  parseOrigin,
+  parseUpstreams,
+  SettingError,
+  type Upstream,
+} from './values.ts';
+
+export type Config = {
+  readonly trustDomain: string;
+  readonly logLevel: LogLevel;
+  readonly mode: 'service' | 'agent';
+  /** `ca`: PEM. */
+  readonly broker: { readonly url: URL; readonly ca: string };
+  readonly vault: VaultSettings;
+  readonly attest: AttestSpec;
+  readonly inbound: (Forward & { readonly policyFile: string }) | null;
+  readonly outbound: { readonly listen: Address; readonly upstreams: readonly Upstream[] } | null;
+  /** A file's path, or `-` for standard output. */
+  readonly audit: string;
+  readonly admin: AdminListener;
+};
+
+export type VaultSettings = {
+  /** Null: where the broker says. */
+  readonly address: URL | null;
+  readonly namespace: string | null;
+  /** PEM; null: the public authorities. */
+  readonly ca: string | null;
+};
+
+/** Everything that is wrong with the environment, by variable, for a user to mend in one go. */
+export class ConfigError extends SignetError<'CONFIG_INVALID'> {
+  override readonly name = 'ConfigError';
+  readonly defects: readonly string[];
+  constructor(defects: readonly string[]) {
+    super('CONFIG_INVALID', defects.join('\n'));
+    this.defects = defects;
+  }
+}
+
+/**
+ * Reads the environment, and the files of authorities it names.
+ * @throws ConfigError with every defect, by variable, never quoting a value
+ */
+export function loadConfig(environment: Environment, readFile: (path: string) => string): Config {
+  const text = readSettings(environment);
+  const defects: string[] = [];
+  const flaw = (name: SettingName, message: string) => void defects.push(`${name} ${message}`);
+  /** Undefined where the setting is empty, or where a defect has been noted. */
+  const parse = <T>(name: SettingName, parser: (text: string) => T): T | undefined => {
+    if (text[name] === '') return undefined;
+    try {
+      return parser(text[name]);
+    } catch (error) {
+      flaw(name, error instanceof SettingError ? error.message : 'cannot be read');
+      return undefined;
+    }
+  };
+  const authorities = (path: string) => parseAuthorities(readFrom(path, readFile));
+
+  demandPresent(text, flaw);
+  const trustDomain = parse('SIGNET_TRUST_DOMAIN', asTrustDomain);
+  const brokerUrl = parse('SIGNET_BROKER_URL', (s) => parseOrigin(s, 'https'));
+  const brokerCa = parse('SIGNET_BROKER_CA', authorities);
+  const attest = parse('SIGNET_ATTEST', parseAttest);
+  const mode = parse('SIGNET_MODE', oneOf(['service', 'agent']));
+  const forward = parse('SIGNET_INBOUND', parseForward);
+  const listen = parse('SIGNET_OUTBOUND', parseLoopback);
+  const upstreams = parse('SIGNET_UPSTREAMS', parseUpstreams);
+  const admin = parse('SIGNET_ADMIN', parseAdmin);
+  const logLevel = parse('SIGNET_LOG_LEVEL', oneOf(LOG_LEVELS));
+  const vaultAddress = parse('VAULT_ADDR', (s) => parseOrigin(s, 'https or loopback http'));
+  const vaultCa = parse('VAULT_CACERT', authorities);
+
+  if (defects.length > 0) throw new ConfigError(defects);
+  return {
+    // Without a defect, what is required or has a fallback is there.
+    trustDomain: trustDomain!,
+    logLevel: logLevel!,
+    mode: mode!,
+    broker: { url: brokerUrl!, ca: brokerCa! },
+    vault: {
+      address: vaultAddress ?? null,
+      namespace: text.VAULT_NAMESPACE || null,
+      ca: vaultCa ?? null,
+    },
+    attest: attest!,
+    inbound: forward === undefined ? null : { ...forward, policyFile: text.SIGNET_POLICY_FILE },
+    outbound: listen === undefined ? null : { listen, upstreams: upstreams! },
+    audit: text.SIGNET_AUDIT,
+    admin: admin!,
+  };
+}
+
+type Texts = Readonly<Record<SettingName, string>>;
+
+function demandPresent(text: Texts, flaw: (name: SettingName, message: string) => void): void {
+  const always = ['SIGNET_TRUST_DOMAIN', 'SIGNET_BROKER_URL', 'SIGNET_BROKER_CA', 'SIGNET_ATTEST'] as const;
+  for (const name of always) if (text[name] === '') flaw(name, 'is missing');
+  const [inbound, outbound] = [text.SIGNET_INBOUND !== '', text.SIGNET_OUTBOUND !== ''];
+  if (inbound && text.SIGNET_POLICY_FILE === '')
+    flaw('SIGNET_POLICY_FILE', 'is missing (SIGNET_INBOUND is set)');
+  if (outbound && text.SIGNET_UPSTREAMS === '')
+    flaw('SIGNET_UPSTREAMS', 'is missing (SIGNET_OUTBOUND is set)');
+  if (!outbound && text.SIGNET_UPSTREAMS !== '')
+    flaw('SIGNET_OUTBOUND', 'is missing (SIGNET_UPSTREAMS is set)');
+  if (text.SIGNET_MODE === 'service' && !inbound && !outbound)
+    flaw('SIGNET_MODE', 'is service, and neither SIGNET_INBOUND nor SIGNET_OUTBOUND is set');
+  if (text.SIGNET_MODE === 'agent' && (inbound || outbound))
+    flaw('SIGNET_MODE', 'is agent, and SIGNET_INBOUND or SIGNET_OUTBOUND is set');
+}
+
+function asTrustDomain(text: string): string {
+  try {
+    return parseTrustDomain(text);
+  } catch {
+    throw new SettingError('is not a trust domain (up to 255 of a-z 0-9 . _ -)');
+  }
+}
+
+function readFrom(path: string, readFile: (path: string) => string): string {
+  try {
+    return readFile(path);
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code;
+    throw new SettingError(
+      code === 'ENOENT' ? 'names a file that does not exist' : 'names a file that cannot be read',
+    );
+  }
+}

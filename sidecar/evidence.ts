@@ -1,0 +1,162 @@
+import { createHash, generateKeyPair, type KeyObject } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { promisify } from 'node:util';
+import { parseJoinCode, parseSshPrivateKey, proofMessage } from '../lib/attestation/index.ts';
+import { SignetError } from '../lib/errors.ts';
+import { Secret } from '../lib/secret.ts';
+import { AcquireError } from './acquire-error.ts';
+import type { ClientIdentity } from './broker-client.ts';
+import type { Svid } from './credentials.ts';
+import type { AttestSpec } from './values.ts';
+
+export type KeyPair = { readonly privateKey: KeyObject; readonly spkiDer: Uint8Array };
+type Instance = { readonly id: string; readonly generation: number };
+export type Proof = {
+  readonly trustDomain: string;
+  readonly challenge: string;
+  readonly exporter: Uint8Array;
+};
+
+/** One attempt to prove who we are, and the key that its SVID shall be for. */
+export type Claim = {
+  readonly method: 'ssh-host' | 'join' | 'svid';
+  readonly key: KeyPair;
+  /** What to show as TLS client. */
+  readonly identity: ClientIdentity | null;
+  evidence(proof: Proof): object;
+  /** The broker accepted, and this is who we are to it from now on. */
+  accepted(instance: Instance): void;
+  /** The broker refused what was shown. */
+  refused(): void;
+};
+
+/** Where claims come from. It remembers what a renewal depends on: the instance, its generation, the key announced for it. */
+export interface EvidenceSource {
+  /**
+   * The next claim. With an SVID that began with a join code it is a renewal by that SVID, in every other case fresh evidence.
+   * @throws AcquireError `EVIDENCE_UNAVAILABLE`, `JOIN_CODE_SPENT`
+   */
+  claim(current: Svid | null): Promise<Claim>;
+}
+
+export type EvidenceInput = { readonly readStdin: () => Promise<string> };
+
+export function createEvidence(spec: AttestSpec, input: EvidenceInput): EvidenceSource {
+  return spec.method === 'ssh-host' ? sshHostEvidence(spec.keyFile) : joinEvidence(spec.file, input);
+}
+
+/** A new P-256 key pair. It stays in this process. */
+export async function newKeyPair(): Promise<KeyPair> {
+  const { privateKey, publicKey } = await promisify(generateKeyPair)('ec', { namedCurve: 'P-256' });
+  return { privateKey, spkiDer: publicKey.export({ type: 'spki', format: 'der' }) };
+}
+
+/** The host key is read for each claim and let go of: it is the host's, and may be replaced. */
+function sshHostEvidence(keyFile: string): EvidenceSource {
+  return {
+    async claim() {
+      const [text, certificate] = await Promise.all([
+        readInput(keyFile, 'the host key'),
+        readInput(`${keyFile}-cert.pub`, "the host key's certificate").catch(absent),
+      ]);
+      const signer = parseInput('the host key', () => parseSshPrivateKey(text, certificate));
+      return {
+        method: 'ssh-host',
+        key: await newKeyPair(),
+        identity: null,
+        evidence: (proof) => ({ signature: signer.sign('signet-attest-v1', proofMessage(proof)) }),
+        accepted() {},
+        refused() {},
+      };
+    },
+  };
+}
+
+function joinEvidence(file: string, { readStdin }: EvidenceInput): EvidenceSource {
+  let fromStdin: Promise<string> | null = null;
+  let spent: string | null = null;
+  let instance: Instance | null = null;
+  // A renewal whose answer was lost is repeated with the same next key, by which the broker tells it from a clone's.
+  let announced: KeyPair | null = null;
+
+  const begin = async (): Promise<Claim> => {
+    if (file === '-') fromStdin ??= readStdin();
+    const text = (await (fromStdin ?? readInput(file, 'the join code'))).trim();
+    const code = new Secret(text);
+    parseInput('the join code', () => parseJoinCode(text));
+    const mark = createHash('sha256').update(text).digest('hex');
+    // Shown again, a spent code would raise the broker's theft alarm each time.
+    if (mark === spent)
+      throw new AcquireError(
+        'JOIN_CODE_SPENT',
+        'the join code is spent and there is no SVID: give a new code',
+      );
+    return {
+      method: 'join',
+      key: await newKeyPair(),
+      identity: null,
+      evidence: () => ({ code: code.reveal() }),
+      accepted(made) {
+        instance = made;
+        announced = null;
+        spent = mark;
+      },
+      refused() {
+        spent = mark;
+      },
+    };
+  };
+
+  const renew = async (svid: Svid, { id, generation }: Instance): Promise<Claim> => {
+    const key = (announced ??= await newKeyPair());
+    const nextKey = createHash('sha256').update(key.spkiDer).digest('hex');
+    return {
+      method: 'svid',
+      key,
+      identity: {
+        certChainPem: svid.certChainPem,
+        keyPem: svid.key.export({ type: 'pkcs8', format: 'pem' }).toString(),
+      },
+      evidence: () => ({ instance_id: id, generation, next_key: nextKey }),
+      accepted(made) {
+        instance = made;
+        announced = null;
+      },
+      refused() {},
+    };
+  };
+
+  return {
+    claim: (current) => (current === null || instance === null ? begin() : renew(current, instance)),
+  };
+}
+
+const MAX_INPUT_BYTES = 64 * 1024;
+
+async function readInput(file: string, what: string): Promise<string> {
+  try {
+    const text = await readFile(file, 'utf8');
+    if (text.length <= MAX_INPUT_BYTES) return text;
+  } catch (error) {
+    const reason = String((error as NodeJS.ErrnoException).code);
+    throw new AcquireError('EVIDENCE_UNAVAILABLE', `${what} cannot be read from ${file}`, { reason });
+  }
+  throw new AcquireError('EVIDENCE_UNAVAILABLE', `${what} is over ${MAX_INPUT_BYTES} characters`);
+}
+
+function absent(error: unknown): undefined {
+  if (error instanceof AcquireError && error.detail.reason === 'ENOENT') return undefined;
+  throw error;
+}
+
+function parseInput<T>(what: string, parser: () => T): T {
+  try {
+    return parser();
+  } catch (error) {
+    if (!(error instanceof SignetError)) throw error;
+    throw new AcquireError('EVIDENCE_UNAVAILABLE', `${what} is not usable`, {
+      reason: error.code,
+      cause: error,
+    });
+  }
+}

@@ -1,0 +1,40 @@
+import inspector from 'node:inspector';
+import { openSystemCalls } from '../lib/adapter/ffi.ts';
+import type { Log } from '../lib/adapter/log.ts';
+
+/** What keeps others out of this process's memory. */
+export type Hardening = {
+  /** `on`, or why not. */
+  readonly not_dumpable: 'on' | 'refused' | 'unavailable';
+  readonly debugger: 'closed' | 'open';
+};
+
+/** Credentials that somebody may have put into the environment; none is used, and no child shall inherit one. */
+const SECRET_VARIABLES = ['VAULT_TOKEN', 'SIGNET_JOIN_CODE', 'SIGNET_VAULT_SECRET_ID'];
+
+/**
+ * Closes what Node leaves open: memory to processes of the same uid, core dumps, diagnostic reports (they hold the environment),
+ * and the debugger that SIGUSR1 would start. Says in the log what could not be closed.
+ */
+export async function harden(log: Log): Promise<Hardening> {
+  for (const name of SECRET_VARIABLES) {
+    if (process.env[name] === undefined) continue;
+    delete process.env[name];
+    log.warn('secret_in_environment', { variable: name, message: 'not used: remove it' });
+  }
+  const { report } = process;
+  report.reportOnFatalError = false;
+  report.reportOnSignal = false;
+  report.reportOnUncaughtException = false;
+  report.excludeEnv = true;
+  process.on('SIGUSR1', () => log.warn('debugger_refused'));
+
+  const calls = await openSystemCalls();
+  const hardening: Hardening = {
+    not_dumpable: calls === undefined ? 'unavailable' : calls.forbidDumps() ? 'on' : 'refused',
+    debugger: inspector.url() === undefined ? 'closed' : 'open',
+  };
+  const sound = hardening.not_dumpable === 'on' && hardening.debugger === 'closed';
+  log[sound ? 'info' : 'warn']('hardening', hardening);
+  return hardening;
+}

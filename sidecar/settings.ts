@@ -1,0 +1,126 @@
+import convict from 'convict';
+import { LOG_LEVELS } from '../lib/adapter/log.ts';
+
+type Setting = { readonly fallback: string; readonly required: string; readonly doc: string };
+
+/** Every variable the sidecar reads, in the order that `--help` and docs/sidecar.md show. */
+export const SETTINGS = {
+  SIGNET_TRUST_DOMAIN: { fallback: '', required: 'always', doc: 'the trust domain, such as `example.org`' },
+  SIGNET_BROKER_URL: { fallback: '', required: 'always', doc: 'the broker, such as `https://broker:8555`' },
+  SIGNET_BROKER_CA: {
+    fallback: '',
+    required: 'always',
+    doc: "PEM file of the authority that the broker's certificate must chain to",
+  },
+  SIGNET_ATTEST: {
+    fallback: '',
+    required: 'always',
+    doc: 'how this workload proves who it is: `ssh-host:/path/to/host_key`, `join:/path/to/code`, or `join:-` for a code on standard input',
+  },
+  SIGNET_MODE: {
+    fallback: 'service',
+    required: '',
+    doc: '`service`: identity and proxy; `agent`: identity only',
+  },
+  SIGNET_INBOUND: {
+    fallback: '',
+    required: 'mode service, unless SIGNET_OUTBOUND is set',
+    doc: '`listener->app`, such as `0.0.0.0:8443->127.0.0.1:8080`: takes mTLS, gives plain HTTP to the app, which is on loopback',
+  },
+  SIGNET_OUTBOUND: {
+    fallback: '',
+    required: 'mode service, unless SIGNET_INBOUND is set',
+    doc: 'loopback address where the app speaks plain HTTP to its upstreams, such as `127.0.0.1:15001`',
+  },
+  SIGNET_UPSTREAMS: {
+    fallback: '',
+    required: 'with SIGNET_OUTBOUND',
+    doc: 'what the app may call: `name=address[,address]#spiffe-id[,spiffe-id]`, separated by white space',
+  },
+  SIGNET_POLICY_FILE: {
+    fallback: '',
+    required: 'with SIGNET_INBOUND',
+    doc: 'JSON file of the policies for calls to the app; read again when it changes and on SIGHUP',
+  },
+  SIGNET_AUDIT: {
+    fallback: '-',
+    required: '',
+    doc: 'file that audit records are appended to, or `-` for standard output',
+  },
+  SIGNET_ADMIN: {
+    fallback: '127.0.0.1:0',
+    required: '',
+    doc: 'loopback address or `unix:/path` for health, metrics, status and rotation',
+  },
+  SIGNET_LOG_LEVEL: {
+    fallback: 'info',
+    required: '',
+    doc: `least severity that is logged: ${LOG_LEVELS.map((level) => `\`${level}\``).join(', ')}`,
+  },
+  VAULT_ADDR: {
+    fallback: '',
+    required: '',
+    doc: 'Vault as seen from here; without it, where the broker says',
+  },
+  VAULT_NAMESPACE: {
+    fallback: '',
+    required: '',
+    doc: 'Vault namespace; without it, the one the broker names',
+  },
+  VAULT_CACERT: {
+    fallback: '',
+    required: '',
+    doc: "PEM file of the authorities for Vault's certificate; without it, the public ones that Node.js ships",
+  },
+} as const satisfies Readonly<Record<string, Setting>>;
+
+export type SettingName = keyof typeof SETTINGS;
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** Each setting as text, its fallback where the environment has nothing or an empty text. */
+export function readSettings(environment: Environment): Readonly<Record<SettingName, string>> {
+  const names = Object.keys(SETTINGS) as SettingName[];
+  const filled = Object.fromEntries(Object.entries(environment).filter(([, value]) => value?.trim()));
+  const schema = Object.fromEntries(
+    names.map((name) => {
+      const { fallback, doc } = SETTINGS[name];
+      return [name, { format: String, default: fallback as string, env: name, doc, sensitive: true }];
+    }),
+  );
+  const read = convict<Record<string, string>>(schema, { env: filled as NodeJS.ProcessEnv, args: [] });
+  return Object.fromEntries(names.map((name) => [name, read.get(name).trim()])) as Record<
+    SettingName,
+    string
+  >;
+}
+
+/**
+ * Variables that look like ours and are not: a mistyped name would otherwise be a setting silently not made.
+ * Those that Kubernetes makes of a service called `signet-…` are not meant.
+ */
+export function unknownSettings(environment: Environment): string[] {
+  return Object.keys(environment)
+    .filter((name) => name.startsWith('SIGNET_') && !Object.hasOwn(SETTINGS, name))
+    .filter((name) => !/_(SERVICE_HOST|SERVICE_PORT|PORT)(_|$)/.test(name))
+    .sort();
+}
+
+/** What `--help` prints. */
+export function settingsHelp(): string {
+  const rows = Object.entries<Setting>(SETTINGS).map(([name, { fallback, required, doc }]) => {
+    const notes = [required && `required: ${required}`, fallback && `default: ${fallback}`].filter(Boolean);
+    const text = doc.replaceAll('`', '');
+    return `  ${name.padEnd(20)} ${text}${notes.length > 0 ? `\n${' '.repeat(23)}(${notes.join('; ')})` : ''}`;
+  });
+  return [
+    'usage: signet sidecar [--help]',
+    '',
+    "Keeps this workload's identity in memory, renews it, and proxies its calls. Configuration is the environment:",
+    '',
+    ...rows,
+    '',
+    'SIGHUP renews the identity now and reads the policy file again. SIGTERM drains and ends.',
+    'Exit status: 0 ended on request, 1 failed, 2 wrong usage or configuration.',
+    '',
+  ].join('\n');
+}

@@ -1,0 +1,128 @@
+import { X509Certificate } from 'node:crypto';
+import { parseSpiffeId, type SpiffeId } from '../lib/spiffe/index.ts';
+import { type Address, isLoopback, parseAddress } from './address.ts';
+
+/** Where evidence comes from. */
+export type AttestSpec =
+  | { readonly method: 'ssh-host'; readonly keyFile: string }
+  /** `-` is standard input. */
+  | { readonly method: 'join'; readonly file: string };
+
+/** A service that the app may call: the name it uses, where that is, and who may answer for it. */
+export type Upstream = {
+  readonly name: string;
+  readonly addresses: readonly Address[];
+  readonly ids: readonly SpiffeId[];
+};
+
+export type Forward = { readonly listen: Address; readonly app: Address };
+export type AdminListener = Address | { readonly socket: string };
+
+/**
+ * Why a setting's text is refused. The message never quotes the text: what was pasted into the wrong variable may be a secret.
+ * It reads on from the variable's name: `is not …`.
+ */
+export class SettingError extends Error {}
+
+const UPSTREAM_NAME = /^[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?$/;
+
+export function oneOf<const T extends string>(words: readonly T[]): (text: string) => T {
+  return (text) => {
+    const word = words.find((candidate) => candidate === text);
+    if (word === undefined) throw new SettingError(`is not one of ${words.join(', ')}`);
+    return word;
+  };
+}
+
+/** An origin: nothing but scheme, host and port, and plain HTTP only where no network carries it. */
+export function parseOrigin(text: string, schemes: 'https' | 'https or loopback http'): URL {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url === undefined || (url.protocol !== 'https:' && url.protocol !== 'http:'))
+    throw new SettingError('is not an address such as https://host:port');
+  if (url.username !== '' || url.password !== '') throw new SettingError('holds a user name or password');
+  if (url.pathname !== '/' || url.search !== '' || url.hash !== '')
+    throw new SettingError('has more than scheme, host and port');
+  if (url.protocol === 'http:' && (schemes === 'https' || !isLoopback(url.hostname)))
+    throw new SettingError(schemes === 'https' ? 'is not https' : 'is not https, and not on this machine');
+  return url;
+}
+
+export function parseAttest(text: string): AttestSpec {
+  const [, method, input = ''] = /^([a-z-]+):(.+)$/s.exec(text) ?? [];
+  if (/^sj1\./.test(input) || /^sj1\./.test(text))
+    throw new SettingError('holds a join code: put the code into a file, or give it on standard input');
+  if (method === 'ssh-host') return { method, keyFile: input };
+  if (method === 'join') return { method, file: input };
+  throw new SettingError('is not ssh-host:/path, join:/path or join:-');
+}
+
+export function parseForward(text: string): Forward {
+  const [from = '', to = '', ...rest] = text.split('->').map((part) => part.trim());
+  const [listen, app] = [parseAddress(from), parseAddress(to)];
+  if (listen === undefined || app === undefined || app.port === 0 || rest.length > 0)
+    throw new SettingError('is not listener->app, such as 0.0.0.0:8443->127.0.0.1:8080');
+  // The app believes the identity headers it is given, and they go to it in the clear.
+  if (!isLoopback(app.host)) throw new SettingError('names an app that is not on loopback');
+  return { listen, app };
+}
+
+export function parseLoopback(text: string): Address {
+  const address = parseAddress(text);
+  if (address === undefined) throw new SettingError('is not an address such as 127.0.0.1:15001');
+  // Whoever reaches this listener calls with the workload's identity.
+  if (!isLoopback(address.host)) throw new SettingError('is not on loopback');
+  return address;
+}
+
+export function parseAdmin(text: string): AdminListener {
+  if (!text.startsWith('unix:')) return parseLoopback(text);
+  const socket = text.slice('unix:'.length);
+  if (!socket.startsWith('/')) throw new SettingError('is not unix: and an absolute path');
+  // sun_path: 108 bytes with its end on Linux, 104 on macOS. A longer one would be cut short without a word.
+  if (Buffer.byteLength(socket) > 103) throw new SettingError('is a socket path of over 103 bytes');
+  return { socket };
+}
+
+export function parseUpstreams(text: string): Upstream[] {
+  const upstreams = text.split(/\s+/).map((item, i) => parseUpstream(item, `upstream ${i + 1}`));
+  if (new Set(upstreams.map(({ name }) => name)).size < upstreams.length)
+    throw new SettingError('names an upstream twice');
+  return upstreams;
+}
+
+function parseUpstream(item: string, which: string): Upstream {
+  const [, name, places = '', callees = ''] = /^([^=#]+)=([^=#]+)#([^=#]+)$/.exec(item) ?? [];
+  if (name === undefined) throw new SettingError(`${which}: is not name=address#spiffe-id`);
+  if (!UPSTREAM_NAME.test(name)) throw new SettingError(`${which}: its name is not a lower-case host name`);
+  const addresses = places.split(',').map((place) => {
+    const address = parseAddress(place);
+    if (address === undefined || address.port === 0 || place.startsWith(':'))
+      throw new SettingError(`${which}: an address is not host:port`);
+    return address;
+  });
+  const ids = callees.split(',').map((id) => {
+    try {
+      return parseSpiffeId(id);
+    } catch {
+      throw new SettingError(`${which}: a SPIFFE ID is not one`);
+    }
+  });
+  return { name, addresses, ids };
+}
+
+const PEM_BLOCK = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
+
+/** The certificates of a PEM file, to be trusted as authorities. A key among them is refused: it would not belong there. */
+export function parseAuthorities(pem: string): string {
+  if (pem.includes('PRIVATE KEY-----')) throw new SettingError('names a file that holds a private key');
+  const blocks = pem.match(PEM_BLOCK) ?? [];
+  for (const block of blocks) {
+    try {
+      new X509Certificate(block);
+    } catch {
+      throw new SettingError('names a file with a damaged certificate');
+    }
+  }
+  if (blocks.length === 0) throw new SettingError('names a file without a certificate');
+  return blocks.join('\n');
+}

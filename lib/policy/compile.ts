@@ -1,15 +1,45 @@
+import { hash } from 'node:crypto';
 import type { SpiffeId } from '../spiffe/index.ts';
-import type { PolicyDocument } from './document.ts';
+import { LEVELS, type PolicyDocument } from './document.ts';
+import { guardOf } from './guard.ts';
+import { type Matcher, matcherOf } from './matcher.ts';
+import { RuleIndex } from './rule-index.ts';
 
-/** A policy set compiled for one target. Immutable, opaque. */
-export type CompiledPolicy = {
+/** A document ready to be judged. A lower `rank` names the decision when several match. */
+export type Rule = { readonly document: PolicyDocument; readonly rank: number; readonly matches: Matcher };
+
+/** A policy set compiled for one target. Immutable; an empty one denies everything. */
+export class CompiledPolicy {
   readonly target: SpiffeId;
   /** How many documents concern the target. */
   readonly size: number;
-  /** Hex SHA-256 over those documents; does not depend on their order. */
+  /** Hex SHA-256 over those documents; the same whatever their order. */
   readonly digest: string;
-};
-export declare function compilePolicies(
-  documents: readonly PolicyDocument[],
-  target: SpiffeId,
-): CompiledPolicy;
+  /** @internal By rank. */
+  readonly rules: readonly Rule[];
+  /** @internal */
+  readonly index: RuleIndex<Rule>;
+
+  /** @internal Made by `compilePolicies`. */
+  constructor(target: SpiffeId, rules: readonly Rule[]) {
+    this.target = target;
+    this.size = rules.length;
+    this.rules = rules;
+    this.digest = hash('sha256', JSON.stringify(rules.map((rule) => rule.document)));
+    this.index = new RuleIndex<Rule>();
+    for (const rule of rules) this.index.add(rule, guardOf(rule.document.when));
+  }
+}
+
+/** Compiles the documents that are for `target`; the others are passed over. */
+export function compilePolicies(documents: readonly PolicyDocument[], target: SpiffeId): CompiledPolicy {
+  const own = documents.filter((document) => document.target.equals(target)).sort(byStrength);
+  return new CompiledPolicy(
+    target,
+    own.map((document, rank) => ({ document, rank, matches: matcherOf(document.when) })),
+  );
+}
+
+function byStrength(a: PolicyDocument, b: PolicyDocument): number {
+  return LEVELS.indexOf(a.level) - LEVELS.indexOf(b.level) || (a.name < b.name ? -1 : 1);
+}

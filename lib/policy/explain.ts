@@ -1,34 +1,59 @@
-import type { CompiledPolicy } from './compile.ts';
-import type { Effect, Level, Mode } from './document.ts';
-import type { Decision, PolicyRequest } from './evaluate.ts';
+import type { CompiledPolicy, Rule } from './compile.ts';
+import type { Condition, Predicate } from './document.ts';
+import { evaluate, type PolicyRequest } from './evaluate.ts';
+import type { Check, Explanation, RuleJudgement } from './explanation.ts';
+import { explanationText } from './explanation-text.ts';
+import { attributeOf, predicateMatcher, type Subject } from './matcher.ts';
 
-/** One predicate compared: which one, what it wanted, what the request had, and whether it held where it stands. */
-export type Check = {
-  /** JSON pointer into the document, e.g. `/when/all/0`. */
-  readonly pointer: string;
-  readonly attribute: string;
-  readonly operator: string;
-  /** True below an odd number of `not`. */
-  readonly negated: boolean;
-  readonly wanted: string | readonly string[];
-  readonly found: string;
-  readonly ok: boolean;
-};
-export type RuleJudgement = {
-  readonly rule: string;
-  readonly level: Level;
-  readonly effect: Effect;
-  readonly mode: Mode;
-  readonly matched: boolean;
-  readonly checks: readonly Check[];
-};
-export type Explanation = {
-  readonly decision: Decision;
-  /** Every rule of the target, the deciding ones first. */
-  readonly considered: readonly RuleJudgement[];
-  /** On a denial for want of a rule: the allow rule with the fewest unmet predicates. */
-  readonly nearest: { readonly rule: string; readonly unmet: readonly Check[] } | null;
-  /** For people; several lines, no trailing line break. */
-  readonly text: string;
-};
-export declare function explain(policy: CompiledPolicy, request: PolicyRequest): Explanation;
+/** Judges a request once more and tells, rule by rule, what was compared with what. For the log, the CLI, the dashboard. */
+export function explain(policy: CompiledPolicy, request: PolicyRequest): Explanation {
+  const decision = evaluate(policy, request);
+  const subject = { ...request, callerText: request.caller.toString() };
+  // The sort is stable, so rules that are equally near stay in order of rank.
+  const considered = policy.rules
+    .map((rule) => judge(rule, subject))
+    .sort((a, b) => a.unmet.length - b.unmet.length);
+  const lacksRule = decision.effect === 'deny' && decision.code === 'no_rule';
+  const nearest = lacksRule
+    ? (considered.find((judged) => judged.effect === 'allow' && judged.mode === 'enforce') ?? null)
+    : null;
+  return { decision, considered, nearest, text: explanationText(decision, considered, nearest, subject) };
+}
+
+function judge(rule: Rule, subject: Subject): RuleJudgement {
+  const { name, level, effect, mode, when } = rule.document;
+  const { checks, unmet } = examine(when, subject, false, '/when');
+  return { rule: name, level, effect, mode, matched: unmet.length === 0, checks, unmet };
+}
+
+type Examined = { readonly checks: readonly Check[]; readonly unmet: readonly Check[] };
+
+/** Below an odd number of `not`, `all` and `any` change places (De Morgan) and every comparison must fail. */
+function examine(condition: Condition, subject: Subject, negated: boolean, pointer: string): Examined {
+  if (condition.kind === 'predicate') return compare(condition, subject, negated, pointer);
+  if (condition.kind === 'not') return examine(condition.of, subject, !negated, `${pointer}/not`);
+  const branches = condition.of.map((branch, i) =>
+    examine(branch, subject, negated, `${pointer}/${condition.kind}/${i}`),
+  );
+  const checks = branches.flatMap((branch) => branch.checks);
+  if ((condition.kind === 'all') !== negated)
+    return { checks, unmet: branches.flatMap((branch) => branch.unmet) };
+  const nearest = branches.reduce((best, branch) =>
+    branch.unmet.length < best.unmet.length ? branch : best,
+  );
+  return { checks, unmet: nearest.unmet };
+}
+
+function compare(predicate: Predicate, subject: Subject, negated: boolean, pointer: string): Examined {
+  const { attribute, operator, wanted } = predicate;
+  const check: Check = {
+    pointer: `${pointer}/${attribute}/${operator}`,
+    attribute,
+    operator,
+    negated,
+    wanted,
+    found: attributeOf(attribute, subject),
+    ok: predicateMatcher(predicate)(subject) !== negated,
+  };
+  return { checks: [check], unmet: check.ok ? [] : [check] };
+}

@@ -1,4 +1,5 @@
 export { type CompiledPolicy, compilePolicies } from './compile.ts';
+export { defectText, type PolicyDefect, PolicyError } from './defect.ts';
 export type { Condition, Effect, Level, Mode, PolicyDocument, Predicate } from './document.ts';
 export {
   type Decision,
@@ -8,5 +9,7 @@ export {
   type Permit,
   type PolicyRequest,
 } from './evaluate.ts';
-export { type Check, type Explanation, explain, type RuleJudgement } from './explain.ts';
-export { type PolicyDefect, PolicyError, type PolicySource, parsePolicies } from './parse.ts';
+export { explain } from './explain.ts';
+export type { Check, Explanation, RuleJudgement } from './explanation.ts';
+export { type PolicySource, parsePolicies } from './parse.ts';
+export type { PathTemplate } from './path.ts';

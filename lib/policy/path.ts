@@ -1,2 +1,72 @@
-/** `/orders/{id}`: each segment either literal or, as null, any one non-empty segment. */
+/** `/orders/{id}`: each segment literal or, as null, any one segment that is not empty. */
 export type PathTemplate = readonly (string | null)[];
+
+const MAX_PATH = 2048;
+/** A segment in the one spelling that the data plane forwards: RFC 3986 pchar without `;`, escapes in capitals. */
+const SEGMENT = /^(?:[A-Za-z0-9\-._~!$&'()*+,=:@]|%[0-9A-F]{2})*$/;
+/** Escapes that never reach policy: of bytes that stand for themselves, of controls, of slash and backslash. */
+const NEEDLESS_ESCAPE = /%(?:[01][0-9A-F]|2[146-9A-F]|3[0-9AD]|4[0-9A-F]|5[0-9AF]|5C|6[1-9A-F]|7[0-9AEF])/;
+const PLACEHOLDER = /^\{[a-z][a-zA-Z0-9_]{0,63}\}$/;
+
+/** What is wrong with a path as a policy may name it, or null. Such a path can be equal to a request's, any other never is. */
+export function pathFlaw(path: string): string | null {
+  if (!path.startsWith('/')) return 'a path that starts with /';
+  if (path.length > MAX_PATH) return `a path of at most ${MAX_PATH} characters`;
+  const segments = path.slice(1).split('/');
+  // The last one may be empty: `/orders/` is another path than `/orders`.
+  if (segments.slice(0, -1).includes('')) return 'a path without empty segments';
+  if (segments.some((segment) => segment === '.' || segment === '..'))
+    return 'a path without . and .. segments';
+  if (!segments.every((segment) => SEGMENT.test(segment))) {
+    return 'a path in canonical form, without query, other characters escaped as %41';
+  }
+  if (NEEDLESS_ESCAPE.test(path)) return 'a path in canonical form: this escape never reaches policy';
+  return null;
+}
+
+/** Reads `/orders/{id}/lines/{line}`: a placeholder is a whole segment. A string tells what was expected instead. */
+export function parseTemplate(text: string): PathTemplate | string {
+  const names = new Set<string>();
+  const literal = text
+    .split('/')
+    .map((segment) => (PLACEHOLDER.test(segment) ? 'x' : segment))
+    .join('/');
+  const flaw = pathFlaw(literal);
+  if (flaw !== null) return `${flaw}, with whole segments such as {id}`;
+  const template = text
+    .slice(1)
+    .split('/')
+    .map((segment) => {
+      if (!PLACEHOLDER.test(segment)) return segment;
+      names.add(segment);
+      return null;
+    });
+  if (names.size !== template.filter((segment) => segment === null).length)
+    return 'placeholders of different names';
+  return template;
+}
+
+/** Compares without splitting the path: this runs on every request. */
+export function matchesTemplate(template: PathTemplate, path: string): boolean {
+  let at = 0;
+  for (const segment of template) {
+    if (path[at] !== '/') return false;
+    at += 1;
+    if (segment === null) {
+      let end = path.indexOf('/', at);
+      if (end === -1) end = path.length;
+      if (end === at) return false;
+      at = end;
+    } else {
+      if (!path.startsWith(segment, at)) return false;
+      at += segment.length;
+    }
+  }
+  return at === path.length;
+}
+
+/** By whole segments: `/orders` is the start of `/orders` and `/orders/7`, not of `/orders-old`; `/orders/` only of what lies below. */
+export function startsWith(path: string, prefix: string): boolean {
+  if (!path.startsWith(prefix)) return false;
+  return prefix.endsWith('/') || path.length === prefix.length || path[prefix.length] === '/';
+}

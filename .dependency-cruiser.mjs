@@ -1,3 +1,5 @@
+import { builtinModules } from 'node:module';
+
 // The layers (docs/architecture.md). A room is a folder; what a room may import is said here and nowhere else.
 
 /** The pure stages, each importing only earlier ones. */
@@ -119,6 +121,7 @@ export default {
     tsPreCompilationDeps: true,
     tsConfig: { fileName: 'tsconfig.json' },
     moduleSystems: ['es6', 'cjs'],
+    builtInModules: { override: builtinModules, add: ['ffi'] },
     enhancedResolveOptions: {
       conditionNames: ['import', 'node', 'types', 'default'],
       exportsFields: ['exports'],

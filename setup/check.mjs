@@ -46,5 +46,5 @@ function complaintsOf(tool, ...args) {
 async function layerComplaints() {
   const { modules, violations } = await judgeLayers();
   if (modules === 0) return 'dependency-cruiser saw no module at all';
-  return violations.map(({ rule, from, to }) => `${rule}: ${from} imports ${to}`).join('\n');
+  return violations.join('\n');
 }

@@ -9,7 +9,7 @@ const rooms = ['bench', 'bin', 'broker', 'cli', 'lib', 'setup', 'sidecar', 'test
 /**
  * Judges the imports of every room by the layer rules.
  * @param {string} [folder] the clone, or a folder laid out like one
- * @returns {Promise<{ modules: number, violations: { rule: string, from: string, to: string }[] }>}
+ * @returns {Promise<{ modules: number, violations: string[] }>} each violation as `rule: file imports file`
  */
 export async function judgeLayers(folder = root) {
   const { forbidden = [], options } = rules;
@@ -24,6 +24,6 @@ export async function judgeLayers(folder = root) {
   const { totalCruised, violations } = output.summary;
   return {
     modules: totalCruised,
-    violations: violations.map(({ rule, from, to }) => ({ rule: rule.name, from, to })),
+    violations: violations.map(({ rule, from, to }) => `${rule.name}: ${from} imports ${to}`),
   };
 }

@@ -1,0 +1,95 @@
+// Runs the tests: every group, two at a time, or just the groups named as arguments.
+// Its last line is `N passed, N failed`, alone.
+import { spawnSync } from 'node:child_process';
+import { globSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { modules, root } from '../setup/paths.mjs';
+import { runMocha } from './support/mocha-group.mjs';
+
+/**
+ * A test file belongs to the first group that it matches. The long ones stand first, to start first.
+ * @type {Record<string, RegExp>}
+ */
+const groups = {
+  e2e: /^test\/e2e\//,
+  sidecar: /^test\/sidecar\//,
+  broker: /^test\/broker\//,
+  vault: /^test\/(vault|cli|lib\/adapter|lib\/vault-layout)\//,
+  setup: /^test\/(setup|support)\//,
+  unit: /^test\//,
+};
+/** Whose coverage of lib/ is taken. The others start programs of ours, whose speed is part of what they test. */
+const measured = ['vault', 'unit'];
+const atOnce = 2;
+
+const asked = process.argv.slice(2);
+const strange = asked.filter((name) => !(name in groups));
+if (strange.length > 0) {
+  console.error(`no test group ${strange.join(', ')}; there are ${Object.keys(groups).join(', ')}`);
+  process.exit(2);
+}
+
+const scratch = mkdtempSync(join(tmpdir(), 'signet-tests-'));
+process.on('exit', () => rmSync(scratch, { recursive: true, force: true }));
+for (const signal of /** @type {const} */ (['SIGINT', 'SIGTERM', 'SIGHUP'])) {
+  process.on(signal, () => process.exit(1));
+}
+const coverage = asked.length === 0 ? join(scratch, 'coverage') : undefined;
+const queue = [...filesByGroup()].filter(([name]) => asked.length === 0 || asked.includes(name));
+const live = queue.length === 1;
+
+const total = { passed: 0, failed: 0 };
+/** @type {string[]} */
+const skipped = [];
+await Promise.all(Array.from({ length: atOnce }, workThroughQueue));
+if (coverage) printCoverage(coverage);
+for (const title of skipped) console.log(`skipped: ${title}`);
+if (process.env['CI'] === 'true') total.failed += skipped.length;
+console.log(`${total.passed} passed, ${total.failed} failed`);
+process.exit(total.failed > 0 || total.passed === 0 ? 1 : 0);
+
+/** @returns {Map<string, string[]>} */
+function filesByGroup() {
+  const names = Object.keys(groups);
+  const byGroup = new Map(names.map((name) => [name, /** @type {string[]} */ ([])]));
+  for (const file of globSync('test/**/*.test.ts', { cwd: root }).sort()) {
+    const name = names.find((each) => groups[each]?.test(file));
+    byGroup.get(String(name))?.push(file);
+  }
+  for (const [name, files] of byGroup) if (files.length === 0) byGroup.delete(name);
+  return byGroup;
+}
+
+async function workThroughQueue() {
+  for (let next = queue.shift(); next; next = queue.shift()) {
+    const [name, files] = next;
+    const outcome = await runMocha(files, {
+      live,
+      tallyFile: join(scratch, `${name}.json`),
+      coverage: measured.includes(name) ? coverage : undefined,
+    });
+    total.passed += outcome.passed;
+    total.failed += outcome.failed;
+    skipped.push(...outcome.skipped);
+    const counts = `${outcome.passed} passed, ${outcome.failed} failed, ${outcome.skipped.length} skipped`;
+    console.log(`test group ${name}: ${counts}, ${outcome.seconds.toFixed(1)} s`);
+    if (outcome.failed > 0 && outcome.output) console.log(outcome.output);
+  }
+}
+
+/** @param {string} folder where Node left its raw counts */
+function printCoverage(folder) {
+  const options = [
+    '--temp-directory',
+    folder,
+    '--all',
+    '--src',
+    'lib',
+    '--include',
+    'lib/**/*.ts',
+    '--reporter',
+    'text',
+  ];
+  spawnSync(join(modules, '.bin/c8'), ['report', ...options], { cwd: root, stdio: 'inherit' });
+}

@@ -121,7 +121,7 @@ export default {
     tsPreCompilationDeps: true,
     tsConfig: { fileName: 'tsconfig.json' },
     moduleSystems: ['es6', 'cjs'],
-    builtInModules: { override: builtinModules, add: ['ffi'] },
+    builtInModules: { override: [...builtinModules, 'ffi'], add: [] },
     enhancedResolveOptions: {
       conditionNames: ['import', 'node', 'types', 'default'],
       exportsFields: ['exports'],

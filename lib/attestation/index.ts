@@ -15,7 +15,7 @@ export {
   parseEntryRef,
   parseTenant,
 } from './entry.ts';
-export { type Instance, judgeRenewal, parseInstance, type RenewalVerdict } from './instance.ts';
+export { type Instance, judgeRenewal, parseInstance, type Renewal, type RenewalVerdict } from './instance.ts';
 export { formatJoinCode, type JoinCode, parseJoinCode } from './join-code.ts';
 export { type Consideration, type MatchOutcome, matchEntries, overlapping } from './match.ts';
 export { proofMessage } from './proof.ts';

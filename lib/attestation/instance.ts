@@ -13,38 +13,46 @@ export type Instance = {
   readonly locked: boolean;
   /** The join code that began it, by its id. */
   readonly join?: string;
+  /** The attestation that began it: two writers of one instance are told apart by this. */
+  readonly correlation_id?: string;
 };
 
-/** `advance`: a renewal in order. `repeat`: the answer to the last one was lost; the same holder asks again. `clone`: two holders. */
+/** `advance`: a renewal in order. `repeat`: the same holder asks for the last one again. `clone`: two holders. */
 export type RenewalVerdict =
   | { readonly kind: 'advance'; readonly instance: Instance }
   | { readonly kind: 'repeat'; readonly instance: Instance }
   | { readonly kind: 'locked' }
   | { readonly kind: 'clone'; readonly instance: Instance };
 
+/** What a holder shows at a renewal. Both keys are SHA-256 (hex) of the SPKI DER. */
+export type Renewal = {
+  readonly generation: number;
+  /** The key of the SVID it renews with. */
+  readonly key: string;
+  /** The key it announces for the SVID it asks for. */
+  readonly nextKey: string;
+};
+
 /**
- * Judges a renewal by generation number. A holder announces the hash of its *next* key with each renewal. A lost answer is
- * therefore told from a theft: the same generation again is the same holder only if it announces the same next key, which a copy
- * made before that renewal cannot know. Any other old (or future) number means that two hold this identity: the instance is locked.
+ * Judges a renewal. A holder announces with each renewal the key of its *next* SVID, and the renewal after that must be shown with that
+ * key: a copy of an older key does not advance, whatever number it guesses.
+ *
+ * A holder whose answer was lost, or whose grant came to nothing, still has the SVID from before. It asks again with the key it has
+ * announced already, under the old number or the new one; a copy made before that announcement cannot know the key. All else
+ * means that two hold this identity, and locks the instance: which of the two is the thief cannot be told.
  */
-export function judgeRenewal(
-  instance: Instance,
-  asked: { generation: number; nextKey: string },
-): RenewalVerdict {
+export function judgeRenewal(instance: Instance, asked: Renewal): RenewalVerdict {
+  const { generation, next_key: announced } = instance;
   if (instance.locked) return { kind: 'locked' };
-  if (asked.generation === instance.generation) {
+  const holdsAnnounced = announced === '' || asked.key === announced;
+  if (holdsAnnounced && asked.generation === generation) {
     return {
       kind: 'advance',
-      instance: { ...instance, generation: instance.generation + 1, next_key: asked.nextKey },
+      instance: { ...instance, generation: generation + 1, next_key: asked.nextKey },
     };
   }
-  if (
-    instance.next_key !== '' &&
-    asked.generation === instance.generation - 1 &&
-    asked.nextKey === instance.next_key
-  ) {
-    return { kind: 'repeat', instance };
-  }
+  const asksAgain = asked.generation === generation || asked.generation === generation - 1;
+  if (!holdsAnnounced && asksAgain && asked.nextKey === announced) return { kind: 'repeat', instance };
   return { kind: 'clone', instance: { ...instance, locked: true } };
 }
 
@@ -62,7 +70,8 @@ export function parseInstance(value: unknown): Instance {
     check(field, typeof raw[field] === 'string');
   check('generation', Number.isSafeInteger(raw['generation']) && (raw['generation'] as number) >= 1);
   check('locked', typeof raw['locked'] === 'boolean');
-  check('join', raw['join'] === undefined || typeof raw['join'] === 'string');
+  for (const field of ['join', 'correlation_id'])
+    check(field, raw[field] === undefined || typeof raw[field] === 'string');
   if (defects.length > 0) throw new InputError('instance', defects);
   return raw as unknown as Instance;
 }

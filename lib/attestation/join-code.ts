@@ -7,14 +7,19 @@ export type JoinCode = {
   /** The entry it says it is for. Only what Vault unwraps is believed; this tells an operator whose code was stolen. */
   readonly entry: string;
   readonly id: string;
+  /** When its wrapping token ends, to the second. Unproven like `entry`: it tells a code that ran out from one that was stolen. */
+  readonly expiresAt?: Date;
   readonly wrappingToken: Secret;
 };
 
 const ID = /^[a-zA-Z0-9-]{1,64}$/;
 const TOKEN = /^[A-Za-z0-9._-]{1,256}$/;
+/** What a Date can hold. */
+const LAST_SECOND = 8_640_000_000_000;
 
 export function formatJoinCode(code: JoinCode): string {
-  const claims = Buffer.from(JSON.stringify({ e: code.entry, j: code.id })).toString('base64url');
+  const ends = code.expiresAt === undefined ? {} : { x: Math.floor(code.expiresAt.getTime() / 1000) };
+  const claims = Buffer.from(JSON.stringify({ e: code.entry, j: code.id, ...ends })).toString('base64url');
   return `sj1.${claims}.${code.wrappingToken.reveal()}`;
 }
 
@@ -30,8 +35,18 @@ export function parseJoinCode(text: string): JoinCode {
   } catch {
     throw bad();
   }
-  const { e, j } = (typeof parsed === 'object' && parsed !== null ? parsed : {}) as Record<string, unknown>;
+  const { e, j, x } = (typeof parsed === 'object' && parsed !== null ? parsed : {}) as Record<
+    string,
+    unknown
+  >;
   if (typeof e !== 'string' || parseEntryRef(e) === undefined || typeof j !== 'string' || !ID.test(j))
     throw bad();
-  return { entry: e, id: j, wrappingToken: new Secret(token) };
+  if (x !== undefined && !(Number.isSafeInteger(x) && (x as number) >= 0 && (x as number) < LAST_SECOND))
+    throw bad();
+  return {
+    entry: e,
+    id: j,
+    ...(x === undefined ? {} : { expiresAt: new Date((x as number) * 1000) }),
+    wrappingToken: new Secret(token),
+  };
 }

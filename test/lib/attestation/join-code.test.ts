@@ -20,6 +20,16 @@ describe('join code', () => {
       ['acme/shop/orders', 'j-1', 'hvs.CAESI-abc_1'],
     );
   });
+  it('says when it ends, to the second', () => {
+    const ending = formatJoinCode({
+      entry: 'acme/shop/orders',
+      id: 'j-1',
+      expiresAt: new Date('2026-01-02T03:04:05.678Z'),
+      wrappingToken: new Secret('hvs.x'),
+    });
+    assert.equal(parseJoinCode(ending).expiresAt?.toISOString(), '2026-01-02T03:04:05.000Z');
+    assert.equal(parseJoinCode(code).expiresAt, undefined);
+  });
   it('does not show its token when printed', () => {
     assert.ok(!inspect(parseJoinCode(code)).includes('hvs.'));
     assert.ok(!JSON.stringify(parseJoinCode(code)).includes('hvs.'));
@@ -35,6 +45,8 @@ describe('join code', () => {
     ['an entry that is none', claims({ e: 'orders', j: 'j-1' })],
     ['an entry that climbs', claims({ e: '../../orders', j: 'j-1' })],
     ['an id that climbs', claims({ e: 'acme/orders', j: '../x' })],
+    ['an end that is no number', claims({ e: 'acme/orders', j: 'j-1', x: '5' })],
+    ['an end that no date can hold', claims({ e: 'acme/orders', j: 'j-1', x: 8_640_000_000_001 })],
   ] as const) {
     it(`refuses ${what}, quoting nothing of it`, () => {
       assert.throws(

@@ -1,0 +1,62 @@
+import { SignetError } from '../lib/errors.ts';
+import { MOUNTS } from '../lib/grant/index.ts';
+import type { VaultCaller } from './kv.ts';
+
+/** The keys that challenges are authenticated with: one for each ten minutes, derived by Vault, the same for every broker. */
+export interface ChallengeKeys {
+  /** @throws VaultError when the epoch's key is not yet known and Vault cannot be asked */
+  current(now: Date): Promise<Uint8Array>;
+  /** The keys of this epoch and its neighbours: a challenge may be opened in the epoch after its own, by a clock that differs. */
+  accepted(now: Date): Promise<Uint8Array[]>;
+}
+
+export class ChallengeKeyError extends SignetError<'CHALLENGE_KEY_UNREADABLE'> {
+  override readonly name = 'ChallengeKeyError';
+}
+
+const EPOCH_MS = 10 * 60_000;
+
+/** The number of the ten minutes that an instant lies in. */
+function epochOf(now: Date): number {
+  return Math.floor(now.getTime() / EPOCH_MS);
+}
+
+export function createChallengeKeys(vault: VaultCaller): ChallengeKeys {
+  const known = new Map<number, Promise<Uint8Array>>();
+
+  const keyOf = (epoch: number): Promise<Uint8Array> => {
+    const key = known.get(epoch) ?? derive(vault, epoch);
+    if (!known.has(epoch)) {
+      known.set(epoch, key);
+      key.catch(() => known.delete(epoch));
+    }
+    return key;
+  };
+  const neighbours = (now: Date) => {
+    const epoch = epochOf(now);
+    for (const old of known.keys()) if (Math.abs(old - epoch) > 1) known.delete(old);
+    // The next epoch's key is there before it is needed, so that no challenge waits for Vault.
+    return [epoch, epoch - 1, epoch + 1].map(keyOf);
+  };
+
+  return {
+    current: async (now) => {
+      const [key, ...others] = neighbours(now);
+      for (const other of others) other.catch(() => undefined);
+      return await key!;
+    },
+    accepted: (now) => Promise.all(neighbours(now)),
+  };
+}
+
+async function derive(vault: VaultCaller, epoch: number): Promise<Uint8Array> {
+  const input = Buffer.from(`signet-challenge-v1|${epoch}`).toString('base64');
+  const { data } = await vault.call<{ hmac?: unknown }>('POST', `${MOUNTS.transit}/hmac/challenge`, {
+    input,
+  });
+  const [, text = ''] = /^vault:v\d+:([A-Za-z0-9+/]{43}=)$/.exec(String(data?.hmac)) ?? [];
+  const key = Buffer.from(text, 'base64');
+  if (key.length !== 32)
+    throw new ChallengeKeyError('CHALLENGE_KEY_UNREADABLE', 'transit gave no HMAC of 32 bytes');
+  return key;
+}

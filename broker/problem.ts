@@ -1,0 +1,71 @@
+import { type Defect, SignetError } from '../lib/errors.ts';
+
+/** Every answer that is not what was asked for: its status and what it says to a caller, who learns no more than that. */
+const PROBLEMS = {
+  malformed: [400, 'the request is not of the form that the OpenAPI document gives'],
+  vault_refused: [400, 'Vault refuses this write'],
+  challenge_invalid: [401, 'the challenge is expired, used, or of another connection'],
+  token_missing: [401, 'this needs a Vault token in X-Vault-Token'],
+  attestation_refused: [403, 'the evidence proves nothing'],
+  no_entry: [403, 'no registration entry matches'],
+  entry_ambiguous: [403, 'several registration entries match and none wins'],
+  entry_disabled: [403, 'the registration entry is disabled'],
+  instance_locked: [403, 'this instance is locked'],
+  identity_denied: [403, 'this identity is denied'],
+  vault_denied: [403, 'Vault denies this to your token'],
+  no_route: [404, 'there is nothing here'],
+  entry_not_found: [404, 'there is no such entry'],
+  explanation_not_found: [404, 'this broker remembers no such attestation'],
+  unknown_grant: [404, 'this broker knows no such grant'],
+  method_not_allowed: [405, 'this method is not for here'],
+  request_timeout: [408, 'the request took too long to arrive'],
+  entry_exists: [409, 'an entry of this name exists and differs'],
+  entry_overlaps: [409, 'a workload could match this entry and another, and could not be told apart'],
+  entry_state: [409, 'the entry is in a state that does not allow this'],
+  concurrent_write: [409, 'somebody else wrote at the same time'],
+  too_large: [413, 'the body is over 64 KiB'],
+  unsupported_media_type: [415, 'the body is plain application/json'],
+  rate_limited: [429, 'too many requests'],
+  headers_too_large: [431, 'the head of the request is too large'],
+  internal: [500, 'the broker failed'],
+  vault_unavailable: [503, 'Vault cannot be reached or answers nothing usable'],
+  overloaded: [503, 'too many attestations are under way'],
+} as const satisfies Readonly<Record<string, readonly [status: number, title: string]>>;
+
+export type ProblemCode = keyof typeof PROBLEMS;
+export const PROBLEM_CODES = Object.keys(PROBLEMS) as readonly ProblemCode[];
+
+export type ProblemDetails = ErrorOptions & {
+  /** For whoever wrote the request. Only where Vault has let them in, and never Vault's own words. */
+  readonly detail?: string;
+  readonly errors?: readonly Defect[];
+  readonly retryAfterSeconds?: number;
+};
+
+/** A refusal on its way to the caller as an RFC 9457 document. */
+export class Problem extends SignetError<ProblemCode> {
+  override readonly name = 'Problem';
+  readonly status: number;
+  readonly details: ProblemDetails;
+  constructor(code: ProblemCode, details: ProblemDetails = {}) {
+    super(code, PROBLEMS[code][1], details);
+    this.status = PROBLEMS[code][0];
+    this.details = details;
+  }
+}
+
+/** The document itself. */
+export function problemDocument(problem: Problem, correlationId: string): Record<string, unknown> {
+  const { detail, errors } = problem.details;
+  return {
+    type: `urn:signet:problem:${problem.code}`,
+    title: problem.message,
+    status: problem.status,
+    code: problem.code,
+    ...(detail === undefined ? {} : { detail }),
+    ...(errors === undefined ? {} : { errors }),
+    correlation_id: correlationId,
+  };
+}
+
+export const PROBLEM_TYPE = 'application/problem+json';

@@ -1,0 +1,187 @@
+import { sleep } from '../lib/adapter/lifecycle.ts';
+import type { Log } from '../lib/adapter/log.ts';
+import type { Metrics } from '../lib/adapter/metrics.ts';
+import { type Entry, entryRef, parseEntry, parseEntryRef } from '../lib/attestation/index.ts';
+import { type Defect, InputError, SignetError } from '../lib/errors.ts';
+import { entryPath } from '../lib/grant/index.ts';
+import { type Denylist, readDenylist } from './denylist.ts';
+import { inParallel, readDocument, type VaultCaller, walkDocuments } from './kv.ts';
+import { changedSince, type Revision, readRevision } from './revision.ts';
+
+/** Everything registered, as of one revision. Entries by `tenant/name`, pending ones among them. */
+export type Snapshot = {
+  readonly revision: number;
+  readonly entries: ReadonlyMap<string, Entry>;
+  readonly denylist: Denylist;
+};
+
+export interface Registrations {
+  /**
+   * What is registered at the time of the call. It costs one read of the revision, shared by all who ask while it is due.
+   * @throws VaultError, DocumentError: what cannot be read must not be guessed
+   */
+  current(): Promise<Snapshot>;
+  /** Every entry there is, those being written at this moment included: what a new entry is held against. */
+  survey(): Promise<Entry[]>;
+  /** When all of it was last seen to be current; undefined before the first time. */
+  readonly seenAt: Date | undefined;
+  /** Looks every few seconds, and reads everything again every 30 s whatever the revision says. Ends when `signal` fires. */
+  run(signal: AbortSignal): Promise<void>;
+}
+
+export type RegistrationsDeps = {
+  readonly vault: VaultCaller;
+  readonly trustDomain: string;
+  /** What makes an entry unfit for use although it is well-formed. */
+  readonly entryDefects: (entry: Entry) => readonly Defect[];
+  readonly log: Log;
+  readonly metrics: Metrics;
+};
+
+const LOOK_MS = 3_000;
+const RELOAD_MS = 30_000;
+const DEEPEST = 4;
+const FOLDER = 'entries/';
+
+type Loaded = Snapshot & { readonly loadedAt: number };
+
+export function createRegistrations(deps: RegistrationsDeps): Registrations {
+  const { vault, log } = deps;
+  const counts = {
+    entries: deps.metrics.gauge('signet_broker_entries', 'registration entries by state'),
+    unreadable: deps.metrics.gauge(
+      'signet_broker_entries_unreadable',
+      'entries skipped because they cannot be used',
+    ),
+    reloads: deps.metrics.counter('signet_broker_reloads_total', 'times that all registrations were read'),
+  };
+  const unreadable = new Map<string, string>();
+  let loaded: Loaded | undefined;
+  let seenAt: Date | undefined;
+  let running: Promise<Snapshot> | undefined;
+  let next: Promise<Snapshot> | undefined;
+
+  /** Undefined when there is no such entry, or one that cannot be used: it is skipped, and the others live. */
+  const readEntry = async (path: string): Promise<Entry | undefined> => {
+    const ref = path.slice(FOLDER.length);
+    const document = await readDocument(vault, path);
+    if (document === undefined) {
+      unreadable.delete(ref);
+      return undefined;
+    }
+    const skip = (reason: unknown) => {
+      const text = String(reason);
+      if (unreadable.get(ref) !== text) log.error('entry_unreadable', { entry: ref, reason: text });
+      unreadable.set(ref, text);
+      return undefined;
+    };
+    try {
+      const entry = parseEntry(document.value, { trustDomain: deps.trustDomain });
+      if (entryRef(entry) !== ref) return skip('the document names another entry than its path');
+      const defects = deps.entryDefects(entry);
+      if (defects.length > 0) throw new InputError('entry', defects);
+      unreadable.delete(ref);
+      return entry;
+    } catch (error) {
+      if (error instanceof SignetError) return skip(error.message);
+      throw error;
+    }
+  };
+
+  const readEntries = async (paths: readonly string[]) => {
+    const entries = await inParallel(paths, readEntry);
+    return entries.filter((entry) => entry !== undefined);
+  };
+
+  const reload = async ({ revision }: Revision): Promise<Loaded> => {
+    const [paths, denylist] = await Promise.all([walkDocuments(vault, FOLDER, DEEPEST), readDenylist(vault)]);
+    const there = new Set(paths.map((path) => path.slice(FOLDER.length)));
+    for (const ref of unreadable.keys()) if (!there.has(ref)) unreadable.delete(ref);
+    const entries = await readEntries(paths);
+    counts.reloads.add();
+    return {
+      revision,
+      denylist,
+      entries: new Map(entries.map((entry) => [entryRef(entry), entry])),
+      loadedAt: performance.now(),
+    };
+  };
+
+  const update = async (from: Loaded, revision: Revision, changed: ReadonlySet<string>): Promise<Loaded> => {
+    const paths = [...changed].filter(isEntryPath);
+    const [fresh, denylist] = await Promise.all([readEntries(paths), readDenylist(vault)]);
+    const entries = new Map(from.entries);
+    for (const path of paths) entries.delete(path.slice(FOLDER.length));
+    for (const entry of fresh) entries.set(entryRef(entry), entry);
+    return { revision: revision.revision, denylist, entries, loadedAt: from.loadedAt };
+  };
+
+  const look = async (): Promise<Snapshot> => {
+    const revision = await readRevision(vault);
+    const stale = loaded === undefined || performance.now() - loaded.loadedAt > RELOAD_MS;
+    if (loaded === undefined || stale || loaded.revision !== revision.revision) {
+      const changed = loaded === undefined || stale ? undefined : changedSince(revision, loaded.revision);
+      loaded =
+        loaded === undefined || changed === undefined
+          ? await reload(revision)
+          : await update(loaded, revision, changed);
+      count(loaded.entries.values());
+    }
+    seenAt = new Date();
+    return loaded;
+  };
+
+  const count = (entries: Iterable<Entry>) => {
+    const states = { active: 0, disabled: 0, pending: 0 };
+    for (const { state } of entries) states[state]++;
+    for (const [state, n] of Object.entries(states)) counts.entries.set(n, { state });
+    counts.unreadable.set(unreadable.size);
+  };
+
+  const start = () => {
+    running = look().finally(() => {
+      running = undefined;
+    });
+    return running;
+  };
+
+  /** A look that began before the question may have missed what the asker means: then it is the next one that answers. */
+  const current = (): Promise<Snapshot> => {
+    if (running === undefined) return start();
+    next ??= running.then(ignore, ignore).then(() => {
+      next = undefined;
+      return running ?? start();
+    });
+    return next;
+  };
+
+  return {
+    current,
+    get seenAt() {
+      return seenAt;
+    },
+    async survey() {
+      const [{ entries }, paths] = await Promise.all([current(), walkDocuments(vault, FOLDER, DEEPEST)]);
+      const known = (path: string) => {
+        const entry = entries.get(path.slice(FOLDER.length));
+        return entry !== undefined && entry.state !== 'pending' ? entry : undefined;
+      };
+      const fresh = await readEntries(paths.filter((path) => known(path) === undefined));
+      return [...paths.map(known).filter((entry) => entry !== undefined), ...fresh];
+    },
+    async run(signal) {
+      while (!signal.aborted) {
+        await current().catch((error: unknown) => log.warn('registrations_unavailable', { reason: error }));
+        await sleep(LOOK_MS, signal);
+      }
+    },
+  };
+}
+
+/** The path an entry may have; a counter that names anything else is not believed. */
+function isEntryPath(path: string): boolean {
+  const ref = path.startsWith(FOLDER) ? parseEntryRef(path.slice(FOLDER.length)) : undefined;
+  return ref !== undefined && entryPath(ref) === path;
+}
+
+function ignore(): void {}

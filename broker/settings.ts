@@ -1,0 +1,84 @@
+import convict from 'convict';
+import { LOG_LEVELS } from '../lib/adapter/log.ts';
+
+type Setting = { readonly fallback: string; readonly required: boolean; readonly doc: string };
+
+const optional = (fallback: string, doc: string): Setting => ({ fallback, required: false, doc });
+const required = (doc: string): Setting => ({ fallback: '', required: true, doc });
+
+/** Every variable the broker reads, in the order that `--help` and docs/broker.md show. */
+export const SETTINGS = {
+  SIGNET_TRUST_DOMAIN: required('the trust domain, such as `example.org`'),
+  VAULT_ADDR: required('Vault, such as `https://vault:8200`; plain http on loopback only'),
+  VAULT_NAMESPACE: optional('', 'Vault namespace that holds the layout'),
+  VAULT_CACERT: optional('', "PEM file of the authorities for Vault's certificate; without it, the system's"),
+  SIGNET_VAULT_ROLE_ID: required('role id of the AppRole `broker`'),
+  SIGNET_VAULT_SECRET_ID_FILE: required('file with its secret id, read again at every log-in'),
+  SIGNET_VAULT_TIMEOUT: optional('5s', 'how long one call to Vault may take'),
+  SIGNET_VAULT_PUBLIC_ADDR: optional('', 'Vault as sidecars reach it; without it, `VAULT_ADDR`'),
+  SIGNET_LISTEN: optional(
+    '127.0.0.1:8555',
+    'address of the API; TLS ends here, so what stands in front passes TCP',
+  ),
+  SIGNET_BROKER_DNS: optional(
+    '',
+    "host names and IP addresses, by comma, that the broker's certificate carries beside its SPIFFE ID",
+  ),
+  SIGNET_ADMIN: optional('127.0.0.1:0', 'loopback address for health and metrics'),
+  SIGNET_LOG_LEVEL: optional(
+    'info',
+    `least severity that is logged: ${LOG_LEVELS.map((level) => `\`${level}\``).join(', ')}`,
+  ),
+  SIGNET_RATE_SOURCE: optional(
+    '100',
+    'requests and connections a second from one address (IPv6: one /64); five times as many at once',
+  ),
+  SIGNET_RATE_IDENTITY: optional('20', 'grants a second for one SPIFFE ID; five times as many at once'),
+  SIGNET_MAX_CONNECTIONS: optional('4096', 'open connections in all'),
+  SIGNET_MAX_CONNECTIONS_SOURCE: optional('512', 'open connections from one address'),
+  SIGNET_MAX_ATTESTATIONS: optional(
+    '256',
+    'attestations under way at once; beyond them callers are told to come back',
+  ),
+  SIGNET_REQUEST_TIMEOUT: optional('10s', 'how long a request may take to arrive, head and body'),
+  SIGNET_DRAIN_TIMEOUT: optional('10s', 'how long requests under way may take to end after SIGTERM'),
+} as const satisfies Readonly<Record<string, Setting>>;
+
+export type SettingName = keyof typeof SETTINGS;
+export type Environment = Readonly<Record<string, string | undefined>>;
+export type Texts = Readonly<Record<SettingName, string>>;
+
+const NAMES = Object.keys(SETTINGS) as SettingName[];
+
+/** Each setting as text, its fallback where the environment has nothing or an empty text. */
+export function readSettings(environment: Environment): Texts {
+  const filled = Object.fromEntries(Object.entries(environment).filter(([, value]) => value?.trim()));
+  const schema = Object.fromEntries(
+    NAMES.map((name) => {
+      const { fallback, doc } = SETTINGS[name];
+      return [name, { format: String, default: fallback as string, env: name, doc, sensitive: true }];
+    }),
+  );
+  const read = convict<Record<string, string>>(schema, { env: filled as NodeJS.ProcessEnv, args: [] });
+  return Object.fromEntries(NAMES.map((name) => [name, read.get(name).trim()])) as Texts;
+}
+
+/** What `--help` prints. */
+export function settingsHelp(): string {
+  const rows = NAMES.map((name) => {
+    const { fallback, required: must, doc } = SETTINGS[name] as Setting;
+    const note = must ? '\n(required)' : fallback && `\n(default: ${fallback})`;
+    return `  ${name.padEnd(30)} ${`${doc.replaceAll('`', '')}${note}`.replaceAll('\n', `\n${' '.repeat(33)}`)}`;
+  });
+  return [
+    'usage: signet broker [--help]',
+    '',
+    'Verifies workloads and gives each the right to have Vault sign one SVID. Configuration is the environment:',
+    '',
+    ...rows,
+    '',
+    'SIGTERM lets requests under way end, then ends. Without Vault it starts, says so on /readyz, and keeps trying.',
+    'Exit status: 0 ended on request, 1 failed, 2 wrong usage or configuration.',
+    '',
+  ].join('\n');
+}

@@ -52,7 +52,7 @@ export async function buildVault(go, signal) {
   try {
     await withProgress(
       `building Vault ${version} with Go`,
-      '6 to 10 minutes on two cores the first time',
+      '5 to 10 minutes on two cores, seconds with a warm Go cache',
       () => run('building Vault', go, args, { signal, cwd: join(root, 'tools/vault'), env }),
     );
     if (vaultVersion(unfinished) !== version)

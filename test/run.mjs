@@ -16,7 +16,7 @@ const groups = {
   sidecar: /^test\/sidecar\//,
   broker: /^test\/broker\//,
   vault: /^test\/(vault|cli|lib\/adapter|lib\/vault-layout)\//,
-  setup: /^test\/(setup|support)\//,
+  setup: /^test\/(bin|setup|support)\//,
   unit: /^test\//,
 };
 /** Whose coverage of lib/ is taken. The others start programs of ours, whose speed is part of what they test. */

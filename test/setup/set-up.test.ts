@@ -84,7 +84,7 @@ describe('set-up', () => {
       await clone.has('go', 'npm');
       const first = await clone.run();
       assert.equal(first.code, 0, first.lines.join('\n'));
-      assert.ok(first.lines.some((line) => /^building Vault .+6 to 10 minutes/.test(line)));
+      assert.ok(first.lines.some((line) => /^building Vault .+5 to 10 minutes/.test(line)));
       assert.deepEqual(await clone.cached(), built);
       const before = await clone.calls();
       const second = await clone.run();

@@ -72,6 +72,8 @@ function codeOf(status: number, says: string): VaultErrorCode {
   if (status === 429) return 'VAULT_RATE_LIMITED';
   if (status === 503 && /sealed|not initialized/i.test(says)) return 'VAULT_SEALED';
   if (status >= 500 || status < 400) return 'VAULT_UNAVAILABLE';
+  // A KV engine that is just becoming version 2 answers 400.
+  if (/Upgrading from non-versioned/.test(says)) return 'VAULT_UNAVAILABLE';
   if (/check-and-set parameter did not match/.test(says)) return 'VAULT_CAS_CONFLICT';
   if (/wrapping token is not valid or does not exist/.test(says)) return 'VAULT_WRAPPING_GONE';
   return 'VAULT_BAD_REQUEST';

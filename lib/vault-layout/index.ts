@@ -1,3 +1,6 @@
-export { type Applied, type ApplyOptions, applyLayout, type Change } from './apply.ts';
+export { type Actual, readActual } from './actual.ts';
+export { type Applied, type ApplyOptions, applyLayout } from './apply.ts';
 export { type Layout, layoutDocument, parseLayout, type Tenant } from './layout.ts';
-export type { VaultPort } from './port.ts';
+export { type Change, type PlannedChange, type PlanOptions, planLayout } from './plan.ts';
+export { type AclPolicy, aclPolicies, registrarPolicy } from './policies/index.ts';
+export type { OnDenied, VaultPort } from './port.ts';

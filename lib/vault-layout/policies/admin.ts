@@ -1,0 +1,57 @@
+import { MOUNTS } from '../../grant/index.ts';
+import type { Capability, Rule } from '../rule.ts';
+import { OWN_TOKEN, VAULT_UI } from './shared.ts';
+
+const ALL: readonly Capability[] = ['create', 'read', 'update', 'delete', 'list', 'sudo'];
+
+/**
+ * Everything that is Signet's, and so, through the policies it may write, in effect Vault's root. For the few who run
+ * `signet vault apply` and who hold the root CA; everyone else's work has a policy of its own.
+ */
+export function adminRules(): Rule[] {
+  return [
+    ...Object.values(MOUNTS)
+      .filter((mount) => mount !== MOUNTS.approle)
+      .flatMap((mount): Rule[] => [
+        { why: `Everything in ${mount}.`, path: `${mount}/*`, capabilities: ALL },
+        { why: 'The engine itself.', path: `sys/mounts/${mount}`, capabilities: ALL },
+        { why: 'Likewise.', path: `sys/mounts/${mount}/tune`, capabilities: ALL },
+      ]),
+    { why: "The brokers' log-in.", path: `auth/${MOUNTS.approle}/*`, capabilities: ALL },
+    { why: 'Likewise, the method itself.', path: `sys/auth/${MOUNTS.approle}`, capabilities: ALL },
+    { why: 'Likewise.', path: `sys/auth/${MOUNTS.approle}/tune`, capabilities: ALL },
+    { why: 'Likewise, as its engine.', path: `sys/mounts/auth/${MOUNTS.approle}/tune`, capabilities: ALL },
+    { why: "Signet's policies.", path: 'sys/policies/acl/signet-*', capabilities: ALL },
+    { why: 'Token roles.', path: 'auth/token/roles/signet-*', capabilities: ALL },
+    {
+      why: 'Disable, enable and remove identities.',
+      path: 'identity/entity/*',
+      capabilities: ['read', 'update', 'delete', 'list'],
+    },
+    { why: 'Find them.', path: 'identity/lookup/entity', capabilities: ['update'] },
+    ...looking(),
+    ...OWN_TOKEN,
+    ...VAULT_UI,
+  ];
+}
+
+/** What `signet vault doctor` reads beyond Signet's own. */
+function looking(): Rule[] {
+  return [
+    { why: 'doctor: which engines there are.', path: 'sys/mounts', capabilities: ['read'] },
+    { why: "doctor: the token engine's accessor.", path: 'sys/auth', capabilities: ['read'] },
+    { why: 'doctor: whether Vault keeps an audit log.', path: 'sys/audit', capabilities: ['read', 'sudo'] },
+    {
+      why: 'doctor: policies of others that reach into Signet.',
+      path: 'sys/policies/acl',
+      capabilities: ['list'],
+    },
+    { why: 'Likewise.', path: 'sys/policies/acl/+', capabilities: ['read'] },
+    {
+      why: 'doctor: token roles of others that give out identities.',
+      path: 'auth/token/roles',
+      capabilities: ['list'],
+    },
+    { why: 'Likewise.', path: 'auth/token/roles/+', capabilities: ['read'] },
+  ];
+}

@@ -1,0 +1,43 @@
+import { tenantInName, workloadPolicy } from '../../grant/index.ts';
+import type { Layout } from '../layout.ts';
+import { type Rule, renderPolicy } from '../rule.ts';
+import { adminRules } from './admin.ts';
+import { brokerRules } from './broker.ts';
+import { operatorRules } from './operator.ts';
+import { registrarRules } from './registrar.ts';
+import { viewerRules } from './viewer.ts';
+import { workloadRules } from './workload.ts';
+
+export { BROKER_CERTIFICATE_TTL } from './broker.ts';
+
+/** An ACL policy: its name in Vault, its rules, and the text that Vault keeps. */
+export type AclPolicy = { readonly name: string; readonly rules: readonly Rule[]; readonly text: string };
+
+/** The ACL policy of a tenant's registrars: `signet-registrar-acme.shop`. */
+export function registrarPolicy(tenant: string): string {
+  return `signet-registrar-${tenantInName(tenant)}`;
+}
+
+/** Every ACL policy of the layout. */
+export function aclPolicies(layout: Layout): AclPolicy[] {
+  return [
+    policy('signet-broker', "The broker's own token.", brokerRules(layout)),
+    ...layout.svidTtls.map((ttl) =>
+      policy(workloadPolicy(ttl), `A grant: one SVID of ${ttl}.`, workloadRules(layout, ttl)),
+    ),
+    ...layout.tenants.map((tenant) =>
+      policy(
+        registrarPolicy(tenant.name),
+        `Registers workloads of ${tenant.name}.`,
+        registrarRules(layout, tenant),
+      ),
+    ),
+    policy('signet-operator', 'CA work and the kill switch.', operatorRules(layout)),
+    policy('signet-admin', "All of Signet: in effect, Vault's root.", adminRules()),
+    policy('signet-viewer', 'Looks, and changes nothing.', viewerRules()),
+  ];
+}
+
+function policy(name: string, about: string, rules: readonly Rule[]): AclPolicy {
+  return { name, rules, text: renderPolicy(`${name}: ${about}`, rules) };
+}

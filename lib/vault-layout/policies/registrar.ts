@@ -1,0 +1,75 @@
+import { MOUNTS, tenantInName, workloadPolicy } from '../../grant/index.ts';
+import type { Layout, Tenant } from '../layout.ts';
+import { NOT_IN_A_PATH, type Rule } from '../rule.ts';
+import { OWN_TOKEN } from './shared.ts';
+
+const { kv } = MOUNTS;
+
+/**
+ * Registers workloads of one tenant and of those below it: their documents, their token roles, their join codes. A role can only be
+ * what `lib/grant` makes of an entry: one use, orphan, five minutes, a workload policy, an alias below the tenant's prefixes.
+ */
+export function registrarRules(layout: Layout, tenant: Tenant): Rule[] {
+  const role = `auth/token/roles/signet-${tenantInName(tenant.name)}`;
+  return [
+    roleRule(`${role}_*`, `Token roles of ${tenant.name}.`, layout, tenant),
+    roleRule(`${role}.*`, `Token roles of the tenants below ${tenant.name}.`, layout, tenant),
+    {
+      why: 'Entries.',
+      path: `${kv}/data/entries/${tenant.name}/*`,
+      capabilities: ['create', 'read', 'update', 'delete'],
+    },
+    {
+      why: 'List entries, and delete one with its history.',
+      path: `${kv}/metadata/entries/${tenant.name}/*`,
+      capabilities: ['list', 'read', 'delete'],
+    },
+    {
+      why: 'Join codes: a document that this registrar writes, then reads wrapped.',
+      path: `${kv}/data/joins/${tenant.name}/*`,
+      capabilities: ['create', 'read', 'update', 'delete'],
+    },
+    {
+      why: 'List join codes, and delete one with its history.',
+      path: `${kv}/metadata/joins/${tenant.name}/*`,
+      capabilities: ['list', 'read', 'delete'],
+    },
+    {
+      why: 'Tell brokers that something changed.',
+      path: `${kv}/data/revision`,
+      capabilities: ['read', 'update'],
+    },
+    ...OWN_TOKEN,
+  ];
+}
+
+/** No `read`: Vault holds a read against the required parameters too, so it would never pass. */
+function roleRule(path: string, why: string, layout: Layout, tenant: Tenant): Rule {
+  return {
+    why: `${why} Booleans and numbers are sent as strings, or the comparison fails.`,
+    path,
+    capabilities: ['create', 'update', 'delete'],
+    required: [
+      'allowed_policies',
+      'allowed_entity_aliases',
+      'orphan',
+      'renewable',
+      'token_type',
+      'token_num_uses',
+      'token_explicit_max_ttl',
+      'token_no_default_policy',
+    ],
+    allowed: {
+      allowed_policies: layout.svidTtls.map(workloadPolicy),
+      allowed_entity_aliases: tenant.idPrefixes.map((prefix) => `${prefix}*`),
+      orphan: ['true'],
+      renewable: ['false'],
+      token_type: ['service'],
+      token_num_uses: ['1'],
+      token_explicit_max_ttl: ['5m'],
+      token_no_default_policy: ['true'],
+      token_bound_cidrs: [],
+    },
+    denied: { allowed_policies: ['*,*'], allowed_entity_aliases: NOT_IN_A_PATH },
+  };
+}

@@ -1,35 +1,102 @@
-import type { AuditEvent } from './record.ts';
+import { hash } from 'node:crypto';
+import { AuditError, type AuditEvent, isRecordType, MAX_LINE_BYTES } from './record.ts';
+import { type AuditSigner, GENESIS, seal } from './seal.ts';
 
-/** Where the chain stands; enough to go on from. */
+/** Where a chain stands: all it takes to go on. */
 export type ChainState = {
   /** The number of the next record; the first is 0. */
   readonly seq: number;
-  /** Hex SHA-256 of the line before, or the genesis value. */
+  /** Hex SHA-256 of the line before without its line break, or `GENESIS`. */
   readonly prev: string;
   /** Records since the last signed one. */
   readonly unsigned: number;
-  /** Time of the first of those (ms since the epoch), null if none. */
+  /** The time of the first of these (ms since the epoch); null if there are none. */
   readonly unsignedSince: number | null;
 };
+
+/** `line` ends with a line break. */
 export type Appended = { readonly line: string; readonly state: ChainState };
 
-/** Signs with the SVID key that `chainDer` (leaf first) certifies: ES256, IEEE P1363, 64 bytes. */
-export type AuditSigner = {
-  readonly chainDer: readonly Uint8Array[];
-  sign(data: Uint8Array): Uint8Array;
-};
-
-/** Lines end with a line break and must reach the file in the order they were made. */
+/** A log in the making. It does no I/O: lines must reach the file in the order they were made, or the chain is broken. */
 export type Chain = {
   readonly state: ChainState;
+  /** @throws AuditError `AUDIT_RECORD_INVALID`, `AUDIT_RECORD_TOO_LARGE`; the chain then stands where it stood */
   append(event: AuditEvent, now: Date): Appended;
-  /** True after 1,000 unsigned records or 10 s with at least one. */
+  /** After 1,000 unsigned records, or 10 s after the first of them; false while there are none. */
   checkpointDue(now: Date): boolean;
+  /** A record signed with the SVID key: it vouches for every line before it. */
   checkpoint(signer: AuditSigner, now: Date): Appended;
-  /** The last record of a run. Without an SVID (`signer` null) it is unsigned, and verification says so. */
+  /** The last record of a run, signed. Without an SVID (`signer` null) it is unsigned, and verification says so. */
   stop(signer: AuditSigner | null, fields: Readonly<Record<string, unknown>>, now: Date): Appended;
 };
 
-export declare const CHECKPOINT_RECORDS: number;
-export declare const CHECKPOINT_INTERVAL_MS: number;
-export declare function createChain(resume?: ChainState): Chain;
+export const CHECKPOINT_RECORDS = 1_000;
+export const CHECKPOINT_INTERVAL_MS = 10_000;
+
+const START: ChainState = { seq: 0, prev: GENESIS, unsigned: 0, unsignedSince: null };
+const RESERVED = ['seq', 'time', 'type', 'prev', 'chain', 'sig', 'fragment'];
+
+/** A new chain, or one that goes on from `resume`. */
+export function createChain(resume: ChainState = START): Chain {
+  let state = resume;
+  const add = (type: string, fields: object, signer: AuditSigner | null, now: Date): Appended => {
+    const appended = nextRecord(state, type, fields, signer, now);
+    state = appended.state;
+    return appended;
+  };
+  return {
+    get state() {
+      return state;
+    },
+    append({ type, ...fields }, now) {
+      checkEvent(type, fields);
+      return add(type, fields, null, now);
+    },
+    checkpointDue: (now) =>
+      state.unsigned >= CHECKPOINT_RECORDS ||
+      (state.unsignedSince !== null && now.getTime() - state.unsignedSince >= CHECKPOINT_INTERVAL_MS),
+    checkpoint: (signer, now) => add('checkpoint', {}, signer, now),
+    stop(signer, fields, now) {
+      checkEvent('stop', fields);
+      return add('stop', fields, signer, now);
+    },
+  };
+}
+
+/** @internal One record after `state`; `chain` is filled in from the signer. */
+export function nextRecord(
+  state: ChainState,
+  type: string,
+  fields: object,
+  signer: AuditSigner | null,
+  now: Date,
+): Appended {
+  const { seq, prev } = state;
+  const head = `{"seq":${seq},"time":"${now.toISOString()}","type":"${type}"`;
+  const chain = signer?.chainDer.map((der) => Buffer.from(der).toString('base64'));
+  const body = JSON.stringify(chain === undefined ? fields : { ...fields, chain }).slice(1, -1);
+  const unsigned = `${head}${body === '' ? '' : `,${body}`},"prev":"${prev}"}`;
+  const line = signer === null ? unsigned : seal(unsigned, signer);
+  if (Buffer.byteLength(line) >= MAX_LINE_BYTES) {
+    throw new AuditError('AUDIT_RECORD_TOO_LARGE', `a record of type ${type} over ${MAX_LINE_BYTES} bytes`);
+  }
+  const open =
+    signer === null
+      ? { unsigned: state.unsigned + 1, unsignedSince: state.unsignedSince ?? now.getTime() }
+      : { unsigned: 0, unsignedSince: null };
+  return { line: `${line}\n`, state: { seq: seq + 1, prev: hash('sha256', line), ...open } };
+}
+
+/** What would not read back as it was written, or could pass for what the chain says itself. */
+function checkEvent(type: string, fields: object): void {
+  if (!isRecordType(type)) throw new AuditError('AUDIT_RECORD_INVALID', 'a record type is a-z 0-9 . _ -');
+  for (const key of RESERVED) {
+    if (Object.hasOwn(fields, key))
+      throw new AuditError('AUDIT_RECORD_INVALID', `the field ${key} is the chain's own`);
+  }
+  for (const key in fields) {
+    const first = key.charCodeAt(0);
+    // Keys that are numbers come first in any object that is parsed, whatever was written.
+    if (!(first >= 0x41)) throw new AuditError('AUDIT_RECORD_INVALID', 'a field name starts with a letter');
+  }
+}

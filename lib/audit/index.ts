@@ -1,11 +1,21 @@
 export {
   type Appended,
-  type AuditSigner,
   CHECKPOINT_INTERVAL_MS,
   CHECKPOINT_RECORDS,
   type Chain,
   type ChainState,
   createChain,
 } from './chain.ts';
-export { AuditError, type AuditErrorCode, type AuditEvent, type AuditType } from './record.ts';
+export {
+  AuditError,
+  type AuditErrorCode,
+  type AuditEvent,
+  type AuditRecord,
+  type AuditType,
+  MAX_LINE_BYTES,
+  readRecord,
+} from './record.ts';
+export { type AuditReport, type Finding, type FindingKind, reportText } from './report.ts';
 export { RESUME_TAIL_BYTES, type Resumed, resumeFrom } from './resume.ts';
+export { type AuditSigner, GENESIS } from './seal.ts';
+export { createVerifier, type Verifier, type VerifyOptions } from './verify.ts';

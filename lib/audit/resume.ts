@@ -1,14 +1,62 @@
-import type { Chain } from './chain.ts';
+import { hash } from 'node:crypto';
+import { CHECKPOINT_RECORDS, type Chain, type ChainState, createChain, nextRecord } from './chain.ts';
+import { AuditError, MAX_LINE_BYTES, readRecord } from './record.ts';
 
 export type Resumed = {
   readonly chain: Chain;
-  /** To be appended to the file before anything else; empty when the file ended cleanly. */
+  /** To be written to the file before anything else; empty when the file ended with a whole line. */
   readonly repair: string;
 };
-/** How many bytes from the end of the file `resumeFrom` must be given (all, if the file is shorter). */
-export declare const RESUME_TAIL_BYTES: number;
+
+/** How many bytes from the end of the file `resumeFrom` wants; the whole file if it is shorter. */
+export const RESUME_TAIL_BYTES = 2 * MAX_LINE_BYTES;
+
 /**
- * Goes on after a restart, from the end of the file.
- * @throws AuditError AUDIT_RESUME_REFUSED when the last whole line is not a record
+ * Goes on with a file after a restart, from its last bytes. A last line that a crash cut off stays where it is: the repair ends it and
+ * adds a `recovered` record that says how long it was and what its hash is, chained to the last whole line.
+ * @throws AuditError `AUDIT_RESUME_REFUSED` when the last whole line is no record: then someone has to look before more is written
  */
-export declare function resumeFrom(tail: Uint8Array, now: Date): Resumed;
+export function resumeFrom(tail: Uint8Array, now: Date): Resumed {
+  const bytes = Buffer.from(tail.buffer, tail.byteOffset, tail.byteLength);
+  const end = bytes.lastIndexOf(0x0a);
+  const fragment = bytes.subarray(end + 1);
+  if (fragment.length >= MAX_LINE_BYTES) throw refused('the last line is longer than any record');
+  const state = end === -1 ? freshStart(tail) : stateAfter(lastLine(bytes, end), now);
+  if (fragment.length === 0) return { chain: createChain(state), repair: '' };
+  return recovered(state, fragment, now);
+}
+
+function recovered(state: ChainState, fragment: Buffer, now: Date): Resumed {
+  const whole = readRecord(fragment.toString());
+  // Only its line break is missing.
+  if (whole !== null && whole.prev === state.prev && whole.seq === state.seq) {
+    return { chain: createChain(stateAfter(fragment.toString(), now)), repair: '\n' };
+  }
+  const fields = { fragment: { bytes: fragment.length, sha256: hash('sha256', fragment) } };
+  const appended = nextRecord(state, 'recovered', fields, null, now);
+  return { chain: createChain(appended.state), repair: `\n${appended.line}` };
+}
+
+function freshStart(tail: Uint8Array): ChainState {
+  if (tail.length >= RESUME_TAIL_BYTES) throw refused('no line break at the end of the file');
+  return createChain().state;
+}
+
+function lastLine(bytes: Buffer, end: number): string {
+  return bytes.toString('utf8', bytes.lastIndexOf(0x0a, end - 1) + 1, end);
+}
+
+/** How much before the last line is unsigned is not known from it alone, so after an unsigned one a checkpoint is due at once. */
+function stateAfter(line: string, now: Date): ChainState {
+  const record = readRecord(line);
+  if (record === null) throw refused('the last line is not a record');
+  const open =
+    record.sig === undefined
+      ? { unsigned: CHECKPOINT_RECORDS, unsignedSince: now.getTime() }
+      : { unsigned: 0, unsignedSince: null };
+  return { seq: record.seq + 1, prev: hash('sha256', line), ...open };
+}
+
+function refused(what: string): AuditError {
+  return new AuditError('AUDIT_RESUME_REFUSED', `the audit file cannot be gone on with: ${what}`);
+}

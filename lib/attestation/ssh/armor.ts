@@ -35,11 +35,10 @@ export function encodeArmor(bytes: Buffer, label: string): string {
   return `-----BEGIN ${label}-----\n${lines.join('\n')}\n-----END ${label}-----\n`;
 }
 
-/** @throws SshError `SSH_MALFORMED` for anything but canonical, padded base64 of at least one byte */
+/** @throws SshError `SSH_MALFORMED` for anything but canonical, padded base64 */
 export function decodeBase64(text: string, what: string): Buffer {
   const bytes = Buffer.from(text, 'base64');
-  if (bytes.length === 0 || bytes.toString('base64') !== text)
-    throw new SshError('SSH_MALFORMED', `${what}: not base64`);
+  if (bytes.toString('base64') !== text) throw new SshError('SSH_MALFORMED', `${what}: not base64`);
   return bytes;
 }
 

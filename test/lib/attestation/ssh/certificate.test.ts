@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
-import { SshError, type SshErrorCode, verifySshSignature } from '../../../../lib/attestation/ssh/index.ts';
+import type { SshErrorCode } from '../../../../lib/attestation/ssh/index.ts';
 import { armor, certificate, ecdsa, ed25519, list, rsa, sshsig } from './forge.ts';
+import { MESSAGE, verdict, verify } from './judged.ts';
 
-const MESSAGE = 'signet-attest-v1\nexample.org\nchallenge\n00ff\n';
 const AFTER = 1_700_000_000;
 const BEFORE = 1_800_000_000;
 const MID_MS = 1_750_000_000_000;
@@ -12,19 +12,8 @@ const key = ed25519();
 const ca = ed25519();
 type Replaced = Parameters<typeof certificate>[2];
 
-const verify = (armored: string, now: Date) =>
-  verifySshSignature({ armored, namespace: 'signet-attest-v1', message: Buffer.from(MESSAGE), now });
 const present = (replaced: Replaced, now = new Date(MID_MS), authority = ca) =>
   verify(armor(sshsig(key, MESSAGE, { publicKey: certificate(key, authority, replaced) })), now);
-const codeOf = (run: () => unknown): string => {
-  try {
-    run();
-    return 'accepted';
-  } catch (error) {
-    assert.ok(error instanceof SshError, String(error));
-    return error.code;
-  }
-};
 
 describe('SSH host certificate', () => {
   it('says what the CA said', () => {
@@ -52,7 +41,7 @@ describe('SSH host certificate', () => {
   ] as const) {
     it(`${what}: ${want}`, () =>
       assert.equal(
-        codeOf(() => present({}, new Date(now))),
+        verdict(() => present({}, new Date(now))),
         want,
       ));
   }
@@ -113,7 +102,7 @@ describe('SSH host certificate', () => {
   ] as const satisfies readonly (readonly [string, SshErrorCode | 'accepted', Replaced])[]) {
     it(`with ${what}: ${code}`, () =>
       assert.equal(
-        codeOf(() => present(replaced)),
+        verdict(() => present(replaced)),
         code,
       ));
   }
@@ -148,12 +137,12 @@ describe("SSH host certificate: its CA's signature", () => {
     ['RSA with SHA-256', 'accepted', () => present({}, undefined, rsa(2048, 'rsa-sha2-256', 'sha256'))],
     ['the host key itself', 'accepted', () => present({}, undefined, key)],
   ] as const satisfies readonly (readonly [string, SshErrorCode | 'accepted', () => unknown])[]) {
-    it(`${what}: ${code}`, () => assert.equal(codeOf(run), code));
+    it(`${what}: ${code}`, () => assert.equal(verdict(run), code));
   }
 
   it('is judged before all that it covers: an expired forgery is a forgery', () => {
     assert.equal(
-      codeOf(() => present({ before: 1n, kind: 1, bend: flipLast })),
+      verdict(() => present({ before: 1n, kind: 1, bend: flipLast })),
       'SSH_CERT_UNTRUSTED',
     );
   });
@@ -161,7 +150,7 @@ describe("SSH host certificate: its CA's signature", () => {
   it('does not make up for a signature by another key', () => {
     const armored = armor(sshsig(other, MESSAGE, { publicKey: certificate(key, ca) }));
     assert.equal(
-      codeOf(() => verify(armored, new Date(MID_MS))),
+      verdict(() => verify(armored, new Date(MID_MS))),
       'SSH_BAD_SIGNATURE',
     );
   });

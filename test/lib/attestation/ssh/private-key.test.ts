@@ -9,7 +9,7 @@ import { list, mpint, str, u32 } from './forge.ts';
 function keyFile(publicKey: Buffer, privateKey: Buffer, replaced: Partial<typeof FILE> = {}): string {
   const f = { ...FILE, ...replaced };
   const open = Buffer.concat([u32(f.checks[0]), u32(f.checks[1]), privateKey, str('root@host')]);
-  const padding = f.padding ?? Buffer.from([1, 2, 3, 4, 5, 6, 7].slice(0, -open.length & 7));
+  const padding = f.padding ?? Buffer.from(COUNT.slice(0, -open.length & 7));
   const blob = Buffer.concat([
     Buffer.from(f.magic),
     list(f.cipher, f.kdf, f.kdfOptions),
@@ -21,6 +21,7 @@ function keyFile(publicKey: Buffer, privateKey: Buffer, replaced: Partial<typeof
   return `-----BEGIN OPENSSH PRIVATE KEY-----\n${body}\n-----END OPENSSH PRIVATE KEY-----\n`;
 }
 
+const COUNT = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15];
 const FILE = {
   magic: 'openssh-key-v1\0',
   cipher: 'none',
@@ -89,6 +90,7 @@ describe('SSH private key: what the forge makes is good until a part is replaced
 });
 
 describe('SSH private key: refusals', () => {
+  const padBytes = -(8 + edPrivate().length + str('root@host').length) & 7;
   const damaged = (replaced: Partial<typeof FILE>) => () => keyFile(edPublic(), edPrivate(), replaced);
   const pem = (key: { privateKey: KeyObject }) =>
     key.privateKey.export({ type: 'pkcs8', format: 'pem' }) as string;
@@ -101,6 +103,11 @@ describe('SSH private key: refusals', () => {
     ['nothing', 'SSH_MALFORMED', () => ''],
     ['text', 'SSH_MALFORMED', () => 'hunter2'],
     ['over 64 KiB', 'SSH_MALFORMED', () => 'x'.repeat(64 * 1024 + 1)],
+    [
+      'PEM and 64 KiB more',
+      'SSH_MALFORMED',
+      () => pem(generateKeyPairSync('ed25519')) + 'x'.repeat(64 * 1024),
+    ],
     ['another preamble', 'SSH_MALFORMED', damaged({ magic: 'openssh-key-v2\0' })],
     ['a cipher', 'SSH_KEY_ENCRYPTED', damaged({ cipher: 'aes256-ctr' })],
     ['a key derivation', 'SSH_KEY_ENCRYPTED', damaged({ kdf: 'bcrypt' })],
@@ -108,16 +115,8 @@ describe('SSH private key: refusals', () => {
     ['two keys', 'SSH_MALFORMED', damaged({ count: 2 })],
     ['no key', 'SSH_MALFORMED', damaged({ count: 0 })],
     ['two checks', 'SSH_MALFORMED', damaged({ checks: [77, 78] })],
-    ['wrong padding', 'SSH_MALFORMED', damaged({ padding: Buffer.alloc(8) })],
-    [
-      'too much padding',
-      'SSH_MALFORMED',
-      () => {
-        const bytes = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15];
-        const open = 8 + edPrivate().length + str('root@host').length;
-        return keyFile(edPublic(), edPrivate(), { padding: Buffer.from(bytes.slice(0, (-open & 7) + 8)) });
-      },
-    ],
+    ['wrong padding', 'SSH_MALFORMED', damaged({ padding: Buffer.alloc(padBytes, 1) })],
+    ['too much padding', 'SSH_MALFORMED', damaged({ padding: Buffer.from(COUNT.slice(0, padBytes + 8)) })],
     ['no whole block', 'SSH_MALFORMED', damaged({ padding: Buffer.of(1) })],
     ['bytes after its end', 'SSH_MALFORMED', damaged({ trailing: Buffer.of(0) })],
     ['the public half of another', 'SSH_KEY_MISMATCH', () => keyFile(edPublic(otherEd), edPrivate())],
@@ -130,6 +129,11 @@ describe('SSH private key: refusals', () => {
       'an Ed25519 pair too short',
       'SSH_MALFORMED',
       () => keyFile(edPublic(), list('ssh-ed25519', ed('x'), ed('d'))),
+    ],
+    [
+      'an unknown type inside',
+      'SSH_MALFORMED',
+      () => keyFile(edPublic(), list('ssh-ed25518', ed('x'), Buffer.concat([ed('d'), ed('x')]))),
     ],
     ['the private half of another type', 'SSH_MALFORMED', () => keyFile(edPublic(), ecPrivate(ec))],
     ["ECDSA with another's number", 'SSH_MALFORMED', () => keyFile(ecFields(ec), ecPrivate(ec, otherEc))],

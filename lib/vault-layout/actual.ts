@@ -17,6 +17,8 @@ export type Issuer = {
 export type PkiState = {
   readonly issuers: readonly Issuer[];
   readonly defaultIssuer: string;
+  /** A new issuer signs from the moment it is there. */
+  readonly followsLatest: boolean;
   /** Subject key identifiers (hex) of the keys in the engine, by key id. */
   readonly keys: ReadonlyMap<string, { readonly name: string; readonly subjectKeyId: string }>;
 };
@@ -78,7 +80,7 @@ export function everyResource(layout: Layout, { tokenAccessor }: Pick<Actual, 't
   return [...engines(layout), ...pkiAddresses(layout), ...resources(layout, tokenAccessor)];
 }
 
-const NO_PKI: PkiState = { issuers: [], defaultIssuer: '', keys: new Map() };
+const NO_PKI: PkiState = { issuers: [], defaultIssuer: '', followsLatest: false, keys: new Map() };
 
 async function readPolicies(
   vault: VaultPort,
@@ -120,5 +122,10 @@ async function readPki(vault: VaultPort, mount: string, onDenied?: OnDenied): Pr
     });
   }
   const config = await readAt(vault, `${mount}/config/issuers`, onDenied);
-  return { issuers, keys, defaultIssuer: String(config?.['default'] ?? '') };
+  return {
+    issuers,
+    keys,
+    defaultIssuer: String(config?.['default'] ?? ''),
+    followsLatest: config?.['default_follows_latest_issuer'] === true,
+  };
 }

@@ -27,6 +27,7 @@ export function caChanges(
   else if (!canSign(actual.pki)) {
     changes.push(...(layout.root === 'vault' ? [createIssuer(layout, actual.pki)] : createKey(actual.pki)));
   }
+  if (actual.pki.followsLatest) changes.push(stayWithDefault(actual.pki));
   return changes;
 }
 
@@ -135,6 +136,19 @@ async function importChain(vault: VaultPort, chain: string, makeDefault = true):
   const { mapping } = data as { mapping: Record<string, string> };
   const [id] = Object.entries(mapping).find(([, key]) => key !== '') ?? [];
   if (makeDefault && id !== undefined) await vault.request('POST', `${pki}/config/issuers`, { default: id });
+}
+
+function stayWithDefault({ defaultIssuer }: PkiState): PlannedChange {
+  return {
+    kind: 'change',
+    summary: `${pki}/config/issuers: default_follows_latest_issuer true -> false`,
+    async make(vault) {
+      await vault.request('POST', `${pki}/config/issuers`, {
+        default: defaultIssuer,
+        default_follows_latest_issuer: false,
+      });
+    },
+  };
 }
 
 /** The intermediate first, then whoever signed it, up to a root: a bundle can be made of nothing less. */

@@ -1,6 +1,6 @@
 import type { Layout } from '../layout.ts';
 import { transitKeys } from './keys.ts';
-import { pkiAddresses, pkiConfig } from './pki-config.ts';
+import { pkiConfig } from './pki-config.ts';
 import { pkiRoles } from './pki-roles.ts';
 import type { Resource } from './resource.ts';
 import { brokerLogin, kvConfig } from './stores.ts';

@@ -11,7 +11,7 @@ export function pkiAddresses(layout: Layout): Resource[] {
 
 /** How the CAs revoke and tidy; and the ways into them that have to stay shut. */
 export function pkiConfig(layout: Layout): Resource[] {
-  return [...mountsOf(layout).flatMap((mount) => [crl(mount), acme(mount)]), issuers(), tidy()];
+  return [...mountsOf(layout).flatMap((mount) => [crl(mount), acme(mount)]), tidy()];
 }
 
 function mountsOf(layout: Layout): string[] {
@@ -76,16 +76,6 @@ function acme(mount: string): Resource {
       name: 'enabled',
       want: false,
       allows: 'anyone on the network gets certificates from this CA without a token',
-    },
-  ]);
-}
-
-function issuers(): Resource {
-  return config(pki, 'issuers', [
-    {
-      name: 'default_follows_latest_issuer',
-      want: false,
-      allows: 'a new issuer signs before any verifier knows it',
     },
   ]);
 }

@@ -1,3 +1,4 @@
+export { BodyFollower } from './body.ts';
 export { ChunkFollower } from './chunks.ts';
 export type { Fields } from './fields.ts';
 export { HEAD_LIMITS, type HeadLimits } from './limits.ts';

@@ -1,0 +1,111 @@
+import { randomBytes } from 'node:crypto';
+import type { Clock } from '../lib/adapter/clock.ts';
+import type { Metrics } from '../lib/adapter/metrics.ts';
+import type { AuditEvent } from '../lib/audit/index.ts';
+import { type CompiledPolicy, type Decision, evaluate } from '../lib/policy/index.ts';
+import type { SpiffeId } from '../lib/spiffe/index.ts';
+
+/** Who asks: the SVID that the connection was made with. */
+export type Caller = { readonly id: SpiffeId; readonly serial: string };
+
+/** A decision and the name under which the audit has it. */
+export type Verdict = { readonly id: string; readonly decision: Decision };
+
+/** Where decisions are written down. */
+export interface DecisionLog {
+  /** False while a record might be lost; nothing may be decided then. */
+  readonly accepting: boolean;
+  record(event: AuditEvent, now: Date): void;
+}
+
+export interface Decider {
+  /** Judges and records one request. Null: it cannot be recorded, or there is no policy to judge by, and must not be served. */
+  decide(caller: Caller, method: string, path: string): Verdict | null;
+  /** Records that a request was refused before it could be judged, for its form. */
+  refused(caller: Caller | null, code: string): void;
+}
+
+export type DeciderDeps = {
+  /** The policy in force. Null denies nothing and permits nothing: there is no judgement. */
+  readonly policy: { readonly current: CompiledPolicy | null };
+  readonly audit: DecisionLog;
+  readonly clock: Clock;
+  readonly metrics: Metrics;
+};
+
+/** Counts are handed to the registry so often, not at each request: a labelled counter costs more than a decision. */
+const COUNT_EVERY_MS = 1_000;
+
+/** The one point at which every request, stream and connection is judged, whatever protocol it came by. */
+export function createDecider({ policy, audit, clock, metrics }: DeciderDeps): Decider & Disposable {
+  const decisions = metrics.counter(
+    'signet_decisions_total',
+    'Requests judged, by effect and by what dry-run rules would change',
+  );
+  const malformed = metrics.counter(
+    'signet_requests_refused_total',
+    'Requests refused for their form, by code',
+  );
+  const run = randomBytes(6).toString('base64url');
+  const counts = { allow: 0, deny: 0, wouldDeny: 0, wouldAllow: 0 };
+  let sequence = 0;
+
+  const count = ({ effect, wouldBe }: Decision) => {
+    counts[effect]++;
+    if (wouldBe !== effect) counts[wouldBe === 'deny' ? 'wouldDeny' : 'wouldAllow']++;
+  };
+  const flush = () => {
+    for (const [effect, n] of Object.entries(counts)) if (n > 0) decisions.add(n, { effect });
+    Object.assign(counts, { allow: 0, deny: 0, wouldDeny: 0, wouldAllow: 0 });
+  };
+  const timer = setInterval(flush, COUNT_EVERY_MS);
+  timer.unref();
+
+  return {
+    decide(caller, method, path) {
+      const compiled = policy.current;
+      if (compiled === null || !audit.accepting) return null;
+      const decision = evaluate(compiled, { caller: caller.id, method, path });
+      const id = `${run}-${(sequence++).toString(36)}`;
+      audit.record(decisionEvent(id, caller, method, path, compiled.digest, decision), clock.now());
+      count(decision);
+      return { id, decision };
+    },
+    refused(caller, code) {
+      malformed.add(1, { code });
+      if (audit.accepting)
+        audit.record(
+          { type: 'refused', code, caller: caller?.id ?? null, serial: caller?.serial ?? null },
+          clock.now(),
+        );
+    },
+    [Symbol.dispose]() {
+      clearInterval(timer);
+      flush();
+    },
+  };
+}
+
+function decisionEvent(
+  id: string,
+  caller: Caller,
+  method: string,
+  path: string,
+  policy: string,
+  decision: Decision,
+): AuditEvent {
+  const { effect, rule, level, dryRun, wouldBe } = decision;
+  const event = {
+    type: 'decision',
+    id,
+    effect,
+    rule,
+    level,
+    caller: caller.id,
+    serial: caller.serial,
+    method,
+    path,
+    policy,
+  };
+  return dryRun.length === 0 ? event : { ...event, dry_run: dryRun, would_be: wouldBe };
+}

@@ -1,0 +1,43 @@
+import { connect, type OnReadOpts, type Socket } from 'node:net';
+import type { Address } from '../address.ts';
+import type { Problem } from '../http1/index.ts';
+import type { Connector, Failure } from '../relay/index.ts';
+
+/** Plain connections to the app beside us, on loopback. */
+export function appConnector(app: Address): Connector {
+  return {
+    attempts: 1,
+    readyEvent: 'connect',
+    open: (_attempt, onread: OnReadOpts): Socket =>
+      connect({ host: app.host, port: app.port, noDelay: true, onread }),
+    usable: () => true,
+    problem: told,
+  };
+}
+
+function told({ kind, cause }: Failure): Problem {
+  switch (kind) {
+    case 'connect':
+      return {
+        status: 502,
+        code: 'app_unreachable',
+        detail: `the app does not accept connections (${cause})`,
+      };
+    case 'connect-timeout':
+      return { status: 504, code: 'app_unreachable', detail: 'the app did not accept a connection in time' };
+    case 'timeout':
+      return { status: 504, code: 'app_timeout', detail: 'the app did not answer in time' };
+    case 'malformed':
+      return {
+        status: 502,
+        code: 'app_response_refused',
+        detail: `the app's response is not one that can be passed on (${cause})`,
+      };
+    default:
+      return {
+        status: 502,
+        code: 'app_closed',
+        detail: `the app closed the connection before it answered (${cause})`,
+      };
+  }
+}

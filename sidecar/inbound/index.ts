@@ -1,0 +1,135 @@
+import { constants } from 'node:crypto';
+import { createServer, type SecureContextOptions, type TLSSocket } from 'node:tls';
+import type { Clock } from '../../lib/adapter/clock.ts';
+import type { Log } from '../../lib/adapter/log.ts';
+import type { Metrics } from '../../lib/adapter/metrics.ts';
+import type { Address } from '../address.ts';
+import type { Credentials, Svid } from '../credentials.ts';
+import type { Decider } from '../decide.ts';
+import { Listener, Pool, RELAY_LIMITS, type RelayLimits } from '../relay/index.ts';
+import { appConnector } from './app.ts';
+import { Authorities, type GateDeps, PeerGate, StrangerGate } from './gate.ts';
+import { type Peer, readPeer } from './peer.ts';
+
+export type { Peer } from './peer.ts';
+
+export type InboundDeps = {
+  readonly listen: Address;
+  readonly app: Address;
+  readonly trustDomain: string;
+  readonly credentials: Credentials;
+  readonly decider: Decider;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  readonly limits?: Partial<RelayLimits>;
+  /** Why a peer is refused although its certificate is good, or null. Asked at every request: it must be cheap. */
+  readonly denied?: (peer: Peer) => string | null;
+};
+
+/** The inbound proxy: takes mTLS from other workloads, judges every request, and gives those that pass to the app. */
+export interface Inbound extends AsyncDisposable {
+  /** `host:port` */
+  readonly address: string;
+  readonly connections: number;
+  /** Judges the peers of live connections anew (the deny-list changed) and cuts those that may not stay. @returns how many */
+  recheck(): number;
+  /** Accepts no more and lets what is under way end; cuts the rest after `deadlineMs`. @returns how many were cut */
+  close(options: { readonly deadlineMs: number }): Promise<number>;
+}
+
+const DISPOSE_MS = 5_000;
+const STANDING_EVERY_TICKS = 10;
+
+/** Begins to listen. Without an identity yet, handshakes fail until there is one. */
+export async function createInbound(deps: InboundDeps): Promise<Inbound> {
+  const { credentials, decider, clock, log, metrics, trustDomain } = deps;
+  const limits = { ...RELAY_LIMITS, ...deps.limits };
+  const handshakes = metrics.counter(
+    'signet_inbound_handshakes_refused_total',
+    'TLS handshakes that failed, by error',
+  );
+  const open = metrics.gauge('signet_inbound_connections', 'Connections from other workloads');
+  const authorities = new Authorities();
+  const server = createServer({
+    ...contextOf(credentials.current),
+    requestCert: true,
+    rejectUnauthorized: true,
+    ALPNProtocols: ['http/1.1'],
+    handshakeTimeout: limits.handshakeMs,
+    allowHalfOpen: true,
+    noDelay: true,
+  });
+  server.on('tlsClientError', (error: NodeJS.ErrnoException) => {
+    handshakes.add(1, { error: error.code ?? 'unknown' });
+    log.debug('inbound_handshake', { error });
+  });
+
+  const listener = new Listener({
+    limits,
+    server,
+    event: 'secureConnection',
+    gate(socket) {
+      const peer = readPeer(socket as TLSSocket, trustDomain, clock.now());
+      if (typeof peer !== 'string') return new PeerGate(peer, authorities, gateDeps);
+      log.warn('inbound_peer_refused', { code: peer });
+      return new StrangerGate(peer, decider);
+    },
+  });
+  const pool = new Pool(appConnector(deps.app), { limits, ticker: listener.ticker, writer: listener.writer });
+  const gateDeps: GateDeps = { credentials, decider, clock, pool, denied: deps.denied ?? (() => null) };
+  const recheck = () => {
+    const cut = listener.recheck();
+    if (cut > 0) log.warn('inbound_peers_cut', { connections: cut });
+    return cut;
+  };
+  const adopt = (svid: Svid | null) => {
+    if (svid === null) return;
+    server.setSecureContext(contextOf(svid));
+    if (authorities.replace(svid.bundlePem)) recheck();
+  };
+  adopt(credentials.current);
+  const unsubscribe = credentials.subscribe(adopt);
+  listener.ticker.each(() => {
+    pool.sweep();
+    open.set(listener.size);
+    if (listener.ticker.now % STANDING_EVERY_TICKS === 0) recheck();
+  });
+
+  const address = await listener.listen(deps.listen);
+  log.info('listening', { what: 'inbound', address });
+  const close = async ({ deadlineMs }: { readonly deadlineMs: number }) => {
+    const cut = await listener.close(deadlineMs);
+    unsubscribe();
+    pool.destroy();
+    return cut;
+  };
+  return {
+    address,
+    get connections() {
+      return listener.size;
+    },
+    recheck,
+    close,
+    [Symbol.asyncDispose]: async () => void (await close({ deadlineMs: DISPOSE_MS })),
+  };
+}
+
+/**
+ * TLS 1.3 alone, without tickets: on resumption the peer's certificate is not judged again, so there is none
+ * (RFC 8446 §2.2, and a client whose CA was removed would come back).
+ */
+function contextOf(svid: Svid | null): SecureContextOptions {
+  return {
+    minVersion: 'TLSv1.3',
+    secureOptions: constants.SSL_OP_NO_TICKET,
+    ecdhCurve: 'X25519:P-256',
+    ...(svid === null
+      ? {}
+      : {
+          key: svid.key.export({ type: 'pkcs8', format: 'pem' }),
+          cert: svid.certChainPem,
+          ca: svid.bundlePem,
+        }),
+  };
+}

@@ -1,0 +1,192 @@
+import type { Socket } from 'node:net';
+import { type HeadWriter, NEED_MORE, type RequestHead, refusalOf, scanRequest } from '../http1/index.ts';
+import { Exchange } from './exchange.ts';
+import type { RelayLimits } from './limits.ts';
+import type { Gate } from './route.ts';
+import { NEVER, type Ticker } from './ticker.ts';
+import { GOODBYE, HEAD_REST, REQUEST, REQUEST_BODY } from './waits.ts';
+
+/** After the last response the peer gets this long to read it, and so many bytes of its own are thrown away. */
+const LINGER_MS = 2_000;
+const LINGER_BYTES = 1_048_576;
+/** A draining connection without a request for so long is closed. */
+const QUIET_MS = 500;
+/** Bytes of later requests held while one is answered. */
+const MOST_HELD = 65_536;
+const LF = 0x0a;
+
+/** What the connections of one listener share. */
+export type Relay = {
+  readonly limits: RelayLimits;
+  readonly ticker: Ticker;
+  readonly writer: HeadWriter;
+  /** Scanned into by one connection at a time. */
+  readonly requestHead: RequestHead;
+  closed(down: Downstream): void;
+};
+
+/**
+ * A connection that we accepted: cuts what comes into requests, has one exchange at a time, and keeps the times. A socket error needs no
+ * handling of its own, `close` follows it.
+ */
+export class Downstream {
+  readonly socket: Socket;
+  readonly gate: Gate;
+  readonly relay: Relay;
+  readonly exchange: Exchange;
+  draining = false;
+  /** The last response was sent; what still comes is thrown away. */
+  over = false;
+  private waiting = REQUEST;
+  private deadline: number;
+  private inputEnded = false;
+  private paused = false;
+  private lingered = 0;
+  /** Received, and not yet part of a request that was judged. */
+  private held: Buffer | null = null;
+
+  constructor(socket: Socket, gate: Gate, relay: Relay) {
+    this.socket = socket;
+    this.gate = gate;
+    this.relay = relay;
+    this.exchange = new Exchange(this);
+    this.deadline = relay.ticker.in(relay.limits.headMs);
+    socket.on('data', (chunk: Buffer) => this.receive(chunk));
+    socket.on('drain', () => this.drained());
+    socket.on('end', () => this.ended());
+    socket.on('error', () => {});
+    socket.on('close', () => this.gone());
+  }
+
+  wait(what: number, ms: number): void {
+    this.waiting = what;
+    this.deadline = this.relay.ticker.in(ms);
+  }
+
+  pause(): void {
+    if (this.paused) return;
+    this.paused = true;
+    this.socket.pause();
+  }
+
+  resume(): void {
+    if (!this.paused) return;
+    this.paused = false;
+    this.socket.resume();
+  }
+
+  /** Keeps what follows the present request in the piece that brought it. */
+  hold(rest: Buffer): void {
+    this.held = rest;
+  }
+
+  /** The exchange is over and the connection may go on with the next. */
+  next(): void {
+    if (this.held !== null || this.inputEnded) this.drive();
+    else this.idle();
+    if (!this.over && this.exchange.requestSent && (this.held === null || this.held.length < MOST_HELD))
+      this.resume();
+  }
+
+  /** Ends our side, so that the peer may still read what was sent; a reset would take it away. */
+  finish(): void {
+    if (this.over) return;
+    this.over = true;
+    this.held = null;
+    this.exchange.release();
+    this.wait(GOODBYE, LINGER_MS);
+    this.socket.end();
+    this.resume();
+  }
+
+  /** Ends everything at once, so that no half answer can be taken for a whole one. */
+  cut(): void {
+    this.over = true;
+    this.held = null;
+    this.exchange.release();
+    this.socket.destroy();
+  }
+
+  /** From now on each response says that it is the last; without a request the connection ends soon. */
+  drain(): void {
+    this.draining = true;
+    if (this.waiting === REQUEST) this.wait(REQUEST, QUIET_MS);
+  }
+
+  sweep(now: number): void {
+    if (now >= this.exchange.wholeDeadline) this.exchange.timedOut();
+    if (now < this.deadline) return;
+    if (this.waiting === REQUEST) this.finish();
+    else if (this.waiting === GOODBYE) this.socket.destroy();
+    else if (this.waiting === HEAD_REST || (this.waiting === REQUEST_BODY && !this.paused))
+      this.exchange.tooSlow();
+    else this.exchange.timedOut();
+  }
+
+  private receive(chunk: Buffer): void {
+    if (this.over) {
+      this.lingered += chunk.length;
+      if (this.lingered > LINGER_BYTES) this.socket.destroy();
+    } else if (!this.exchange.requestSent) this.exchange.receiveBody(chunk);
+    else if (this.exchange.busy) {
+      this.held = this.held === null ? chunk : Buffer.concat([this.held, chunk]);
+      if (this.held.length >= MOST_HELD) this.pause();
+    } else if (this.held === null) {
+      this.held = chunk;
+      this.drive();
+    } else {
+      this.held = Buffer.concat([this.held, chunk]);
+      // only by these can a head have become complete, or too large
+      if (chunk.includes(LF) || this.held.length >= this.relay.limits.head.headBytes) this.drive();
+    }
+  }
+
+  /** Takes requests out of what is held, until one has to be waited for. */
+  private drive(): void {
+    const { limits, requestHead } = this.relay;
+    while (this.held !== null && !this.exchange.busy && !this.over) {
+      if (this.socket.writableNeedDrain) {
+        this.pause();
+        return;
+      }
+      const b = this.held;
+      const result = scanRequest(b, 0, b.length, limits.head, requestHead);
+      if (result === NEED_MORE) {
+        if (this.inputEnded) this.finish();
+        else if (this.waiting !== HEAD_REST) this.wait(HEAD_REST, limits.headMs);
+        return;
+      }
+      this.held = null;
+      if (result < 0) {
+        this.exchange.refuseMalformed(refusalOf(result));
+        return;
+      }
+      this.exchange.begin(b, result, requestHead);
+    }
+    if (!this.exchange.busy && !this.over) this.idle();
+  }
+
+  private idle(): void {
+    if (this.inputEnded) this.finish();
+    else this.wait(REQUEST, this.draining ? QUIET_MS : this.relay.limits.idleMs);
+  }
+
+  private drained(): void {
+    this.exchange.resumeResponse();
+    if (!this.exchange.busy && !this.over) this.next();
+  }
+
+  private ended(): void {
+    this.inputEnded = true;
+    if (this.over) return;
+    if (!this.exchange.requestSent) this.cut();
+    else if (!this.exchange.busy) this.drive();
+  }
+
+  private gone(): void {
+    this.over = true;
+    this.deadline = NEVER;
+    this.exchange.release();
+    this.relay.closed(this);
+  }
+}

@@ -1,0 +1,249 @@
+import {
+  BODY_LARGE,
+  BodyFollower,
+  type Problem,
+  problemResponse,
+  type Refusal,
+  type RequestHead,
+  refusalOf,
+  scanRequest,
+} from '../http1/index.ts';
+import type { Downstream } from './downstream.ts';
+import type { Failure } from './failure.ts';
+import type { Pool } from './pool.ts';
+import { Refused, type Route } from './route.ts';
+import { NEVER } from './ticker.ts';
+import type { Upstream } from './upstream.ts';
+import { CONNECT, REQUEST_BODY, RESPONSE, RESPONSE_BODY } from './waits.ts';
+
+const MOST_TRIES = 3;
+/** Methods that may be sent again when nobody can tell whether they were served (RFC 9110 §9.2.2). */
+const IDEMPOTENT = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE']);
+const TOO_SLOW: Problem = {
+  status: 408,
+  code: 'request_timeout',
+  detail: 'the request did not arrive in time',
+};
+
+/**
+ * The request under way on an accepted connection, and its answer; one object serves them all, one after the other. Nothing of a
+ * request is sent on before the gate let it pass, and every answer of ours is a problem document.
+ */
+export class Exchange {
+  /** From the request's judgement to the end of its response. */
+  busy = false;
+  /** All of the request was received and handed on. */
+  requestSent = true;
+  isHead = false;
+  http11 = true;
+  wholeDeadline = NEVER;
+  private readonly down: Downstream;
+  private readonly body = new BodyFollower();
+  private responded = false;
+  /** The connection ends with this exchange. */
+  private last = false;
+  private idempotent = false;
+  private tries = 0;
+  private route: Route | null = null;
+  private upstream: Upstream | null = null;
+  private dialling = false;
+  /** The request as it came, with what there was of its body, while it may have to be sent again. */
+  private raw: Buffer | null = null;
+  private rawEnd = 0;
+
+  constructor(down: Downstream) {
+    this.down = down;
+  }
+
+  /** Judges the request that begins `b`, its body at `bodyStart`, and sends it on its way or refuses it. */
+  begin(b: Buffer, bodyStart: number, head: RequestHead): void {
+    const { limits, ticker } = this.down.relay;
+    this.isHead = head.method === 'HEAD';
+    this.http11 = head.http11;
+    this.last = head.close || !head.http11 || this.down.draining;
+    this.responded = false;
+    this.idempotent = IDEMPOTENT.has(head.method);
+    this.body.begin(head);
+    const verdict = this.down.gate.admit(head);
+    let end = bodyStart;
+    if (!this.body.done) {
+      if (limits.bodyBytes !== 0 && head.contentLength > limits.bodyBytes) {
+        this.refuseMalformed(refusalOf(BODY_LARGE));
+        return;
+      }
+      end = this.follow(b, bodyStart);
+      if (end < 0) return;
+    }
+    if (end < b.length) this.down.hold(b.subarray(end));
+    if (verdict instanceof Refused) {
+      this.refuse(verdict.problem, verdict.close || !this.body.done);
+      return;
+    }
+    this.busy = true;
+    this.requestSent = this.body.done;
+    this.wholeDeadline = ticker.in(limits.wholeMs);
+    this.route = verdict;
+    this.raw = b;
+    this.rawEnd = end;
+    this.tries = 0;
+    const up = verdict.pool.take();
+    if (up !== null) this.forward(up, bodyStart, head);
+    else this.dial(verdict.pool);
+  }
+
+  receiveBody(chunk: Buffer): void {
+    const end = this.follow(chunk, 0);
+    if (end < 0) return;
+    this.raw = null;
+    this.requestSent = this.body.done;
+    if (end < chunk.length) this.down.hold(chunk.subarray(end));
+    this.waitOn();
+    const flowing = this.upstream!.socket.write(end < chunk.length ? chunk.subarray(0, end) : chunk);
+    if (!flowing && !this.requestSent) this.down.pause();
+  }
+
+  /** Whether the connection that was asked of `pool` is still wanted. */
+  awaits(pool: Pool): boolean {
+    return this.dialling && this.route?.pool === pool;
+  }
+
+  connected(up: Upstream): void {
+    const { limits, requestHead } = this.down.relay;
+    const b = this.raw!;
+    this.dialling = false;
+    this.forward(up, scanRequest(b, 0, b.length, limits.head, requestHead), requestHead);
+  }
+
+  upstreamDrained(): void {
+    if (!this.requestSent) this.down.resume();
+  }
+
+  upstreamFailed(failure: Failure): void {
+    if (!this.busy) return;
+    this.dialling = false;
+    this.upstream = null;
+    const { pool } = this.route!;
+    if (this.responded) {
+      this.down.cut();
+      return;
+    }
+    const unseen = failure.kind === 'closed' && failure.reused && this.idempotent && this.requestSent;
+    if (unseen && this.raw !== null && this.tries < MOST_TRIES) this.dial(pool);
+    else this.refuse(pool.problem(failure), true);
+  }
+
+  /** Whether the connection ends with this exchange, which the response's head has to say; `must` makes it so. */
+  endsWith(must: boolean): boolean {
+    // answered before it was whole: the rest would have to be read before another request
+    if (must || !this.requestSent || this.down.draining) this.last = true;
+    return this.last;
+  }
+
+  sendInterim(piece: Buffer): void {
+    if (this.http11) this.down.socket.write(piece);
+  }
+
+  sendHead(piece: Buffer): boolean {
+    this.responded = true;
+    this.raw = null;
+    return this.send(piece);
+  }
+
+  /** @returns false when the peer reads more slowly than we send */
+  send(piece: Buffer): boolean {
+    this.waitOn();
+    return this.down.socket.write(piece);
+  }
+
+  responseDone(): void {
+    this.upstream = null;
+    this.raw = null;
+    this.busy = false;
+    this.isHead = false;
+    this.wholeDeadline = NEVER;
+    if (this.last || !this.requestSent) this.down.finish();
+    else this.down.next();
+  }
+
+  resumeResponse(): void {
+    this.upstream?.resume();
+  }
+
+  /** The peer did not send its request in time. */
+  tooSlow(): void {
+    this.refuseMalformed(TOO_SLOW);
+  }
+
+  /** The app or the upstream did not answer in time, or the exchange as a whole took too long. */
+  timedOut(): void {
+    if (this.responded || this.route === null) this.down.cut();
+    else this.refuse(this.route.pool.problem({ kind: 'timeout', cause: 'timeout', reused: false }), true);
+  }
+
+  /** Refuses a message for its form: where the next one begins cannot be known, so the connection ends. */
+  refuseMalformed(refusal: Refusal): void {
+    this.down.gate.malformed(refusal.code);
+    if (this.busy && this.responded) this.down.cut();
+    else this.refuse(refusal, true);
+  }
+
+  /** Lets go of the connection that served the exchange: its caller is gone, or was answered without it. */
+  release(): void {
+    const up = this.upstream;
+    this.upstream = null;
+    this.raw = null;
+    this.dialling = false;
+    this.busy = false;
+    this.requestSent = true;
+    this.wholeDeadline = NEVER;
+    up?.abandon();
+  }
+
+  private refuse(problem: Problem, last: boolean): void {
+    if (last) this.last = true;
+    this.release();
+    this.down.socket.write(problemResponse(problem, { close: this.last, head: this.isHead }));
+    this.isHead = false;
+    if (this.last) this.down.finish();
+  }
+
+  private dial(pool: Pool): void {
+    this.tries++;
+    this.dialling = true;
+    if (!this.requestSent) this.down.pause();
+    this.down.wait(CONNECT, 0);
+    pool.dial(this);
+  }
+
+  private forward(up: Upstream, bodyStart: number, head: RequestHead): void {
+    const { append, transformers } = this.route!;
+    this.upstream = up;
+    let own = append;
+    for (let i = 0; i < transformers.length; i++) own = Buffer.concat([own, transformers[i]!(head, up)]);
+    const flowing = up.start(
+      this,
+      this.down.relay.writer.request(this.raw!, head, own, bodyStart, this.rawEnd),
+    );
+    this.waitOn();
+    if (this.requestSent) return;
+    if (flowing) this.down.resume();
+    else this.down.pause();
+  }
+
+  /** Follows the body through `b`. Returns where it ends or `b` does; below zero the request was refused. */
+  private follow(b: Buffer, from: number): number {
+    const { bodyBytes } = this.down.relay.limits;
+    let result = this.body.feed(b, from, b.length);
+    if (result >= 0 && bodyBytes !== 0 && this.body.announced > bodyBytes) result = BODY_LARGE;
+    if (result < 0) this.refuseMalformed(refusalOf(result));
+    return result === 0 ? b.length : result;
+  }
+
+  /** Begins anew to wait for what comes next. */
+  private waitOn(): void {
+    const { limits } = this.down.relay;
+    if (this.responded) this.down.wait(RESPONSE_BODY, limits.stallMs);
+    else if (this.requestSent) this.down.wait(RESPONSE, limits.responseMs);
+    else this.down.wait(REQUEST_BODY, limits.stallMs);
+  }
+}

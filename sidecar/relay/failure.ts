@@ -1,0 +1,17 @@
+/** Why an exchange with an app or an upstream came to nothing. */
+export type Failure = {
+  readonly kind: /** No connection came about. */
+    | 'connect'
+    /** It took too long to connect. */
+    | 'connect-timeout'
+    /** The connection ended before the whole response. */
+    | 'closed'
+    /** What came was no response that has one meaning. */
+    | 'malformed'
+    /** No answer in time. */
+    | 'timeout';
+  /** The connection had served a request before: the peer may have closed it before it saw this one. */
+  readonly reused: boolean;
+  /** A stable word for the cause: an errno, a TLS or an SVID error code, a refusal's code. */
+  readonly cause: string;
+};

@@ -1,0 +1,43 @@
+import type { Problem, RequestHead } from '../http1/index.ts';
+import type { Pool } from './pool.ts';
+import type { Upstream } from './upstream.ts';
+
+/**
+ * Adds header lines of ours to a request, last thing before it is sent on `upstream` and with that very connection at hand.
+ * Returns whole lines, each with its CRLF.
+ */
+export type RequestTransformer = (head: RequestHead, upstream: Upstream) => Buffer;
+
+/** Where a request that may pass goes. Made once per caller or per upstream, not per request. */
+export class Route {
+  readonly pool: Pool;
+  /** Whole header lines added to every request. */
+  readonly append: Buffer;
+  readonly transformers: readonly RequestTransformer[];
+  constructor(pool: Pool, append: Buffer, transformers: readonly RequestTransformer[] = []) {
+    this.pool = pool;
+    this.append = append;
+    this.transformers = transformers;
+  }
+}
+
+/** The answer to a request that may not pass. */
+export class Refused {
+  readonly problem: Problem;
+  /** Whether the connection ends with it. */
+  readonly close: boolean;
+  constructor(problem: Problem, close = false) {
+    this.problem = problem;
+    this.close = close;
+  }
+}
+
+/** Stands before one accepted connection. */
+export interface Gate {
+  /** Judges a request by its head, before one byte of it goes anywhere. The head is good until the call returns. */
+  admit(head: RequestHead): Route | Refused;
+  /** Told of a request that was refused for its form: it reached no judgement. */
+  malformed(code: string): void;
+  /** Why this connection's peer may not stay, or null while it may. */
+  standing(): string | null;
+}

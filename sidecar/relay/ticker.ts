@@ -1,0 +1,35 @@
+const TICK_MS = 100;
+export const NEVER = Number.MAX_SAFE_INTEGER;
+
+/**
+ * A coarse clock for deadlines. Arming one is storing a number; one timer per listener looks through all of them, where a timer per
+ * connection would cost more than the scan of a head.
+ */
+export class Ticker {
+  /** Ticks since the start. */
+  now = 0;
+  private readonly sweeps = new Set<() => void>();
+  private readonly timer: NodeJS.Timeout;
+
+  constructor() {
+    this.timer = setInterval(() => {
+      this.now++;
+      for (const sweep of this.sweeps) sweep();
+    }, TICK_MS);
+    this.timer.unref();
+  }
+
+  /** The tick by which `ms` have passed, never sooner; 0 and infinity are never. */
+  in(ms: number): number {
+    return ms === 0 || ms === Number.POSITIVE_INFINITY ? NEVER : this.now + Math.ceil(ms / TICK_MS) + 1;
+  }
+
+  each(sweep: () => void): void {
+    this.sweeps.add(sweep);
+  }
+
+  [Symbol.dispose](): void {
+    clearInterval(this.timer);
+    this.sweeps.clear();
+  }
+}

@@ -1,0 +1,226 @@
+import type { OnReadOpts, Socket } from 'node:net';
+import {
+  BodyFollower,
+  CONNECTION_CLOSE,
+  LAST_CHUNK,
+  NEED_MORE,
+  NOTHING,
+  type ResponseHead,
+  refusalOf,
+  scanResponse,
+} from '../http1/index.ts';
+import type { Exchange } from './exchange.ts';
+import type { Failure } from './failure.ts';
+import type { Pool } from './pool.ts';
+import { NEVER } from './ticker.ts';
+
+export type Open = (onread: OnReadOpts) => Socket;
+
+/**
+ * A connection that we made, to the app or to another sidecar, and the response side of the exchange on it. It reads into a buffer that
+ * all connections of its pool share, so a piece is copied before another socket may hold it.
+ */
+export class Upstream {
+  readonly socket: Socket;
+  /** When it may no longer be waited for (while it connects) or kept (while it is idle). */
+  deadline = NEVER;
+  dead = false;
+  private readonly pool: Pool;
+  private down: Exchange | null = null;
+  private readonly body = new BodyFollower();
+  private inBody = false;
+  private partial: Buffer | null = null;
+  private keep = true;
+  /** The body's end is the connection's: it goes on as chunks, so that a cut shows. */
+  private wrap = false;
+  private interim = 0;
+  private paused = false;
+  private exchanges = 0;
+  private error: NodeJS.ErrnoException | null = null;
+
+  constructor(pool: Pool, open: Open) {
+    this.pool = pool;
+    this.socket = open({
+      buffer: pool.readBuffer,
+      callback: (length, buffer) => {
+        this.receive(buffer as Buffer, length);
+        return !this.paused;
+      },
+    });
+    this.socket.on('drain', () => this.down?.upstreamDrained());
+    this.socket.on('error', (error) => {
+      this.error = error;
+    });
+    this.socket.on('end', () => this.ended());
+    this.socket.on('close', () => this.lose());
+  }
+
+  /** Whether it served an exchange before. On a new one the peer may still refuse our certificate (TLS 1.3). */
+  get reused(): boolean {
+    return this.exchanges > 0;
+  }
+
+  /** Begins an exchange with the request's head and what there is of its body. @returns false when the socket wants a pause */
+  start(down: Exchange, piece: Buffer): boolean {
+    this.down = down;
+    this.inBody = false;
+    this.interim = 0;
+    this.deadline = NEVER;
+    return this.socket.write(piece);
+  }
+
+  /** Lets go of the exchange: its caller has gone, or was answered without it. What is half done cannot be used again. */
+  abandon(): void {
+    this.down = null;
+    this.destroy();
+  }
+
+  pause(): void {
+    this.paused = true;
+    this.socket.pause();
+  }
+
+  resume(): void {
+    if (!this.paused) return;
+    this.paused = false;
+    this.socket.resume();
+  }
+
+  destroy(): void {
+    this.dead = true;
+    this.pool.forget(this);
+    this.socket.destroy();
+  }
+
+  /** Why the connection failed, in one word. */
+  get cause(): string {
+    return this.error?.code ?? 'closed';
+  }
+
+  private receive(b: Buffer, length: number): void {
+    if (this.dead) return;
+    const down = this.down;
+    // nobody asked: a response to come would be taken for another request's
+    if (down === null) {
+      this.destroy();
+      return;
+    }
+    if (!this.inBody) {
+      this.head(b, length, down);
+      return;
+    }
+    const result = this.body.feed(b, 0, length);
+    if (result < 0) {
+      this.fail('malformed', refusalOf(result).code);
+      return;
+    }
+    const end = result > 0 ? result : length;
+    const { writer } = this.pool;
+    const flowing = down.send(this.wrap ? writer.chunk(b, 0, end) : writer.copy(b, 0, end));
+    if (this.body.done) this.finish(end === length);
+    else if (!flowing) this.pause();
+  }
+
+  private head(b: Buffer, length: number, down: Exchange): void {
+    if (this.partial !== null) {
+      b = Buffer.concat([this.partial, b.subarray(0, length)]);
+      length = b.length;
+      this.partial = null;
+    }
+    const { limits, responseHead: head, writer } = this.pool;
+    for (let p = 0; ; ) {
+      const result = scanResponse(b, p, length, limits.head, head);
+      if (result === NEED_MORE) {
+        this.partial = Buffer.from(b.subarray(p, length));
+        return;
+      }
+      if (result < 0) {
+        this.fail('malformed', refusalOf(result).code);
+        return;
+      }
+      if (head.status >= 200) {
+        this.respond(b, result, length, head, down);
+        return;
+      }
+      if (head.status === 101 || hasBody(head) || ++this.interim > limits.interim) {
+        this.fail('malformed', 'interim_response');
+        return;
+      }
+      down.sendInterim(writer.response(b, head, 'as-received', NOTHING, result, result));
+      p = result;
+    }
+  }
+
+  private respond(b: Buffer, bodyStart: number, length: number, head: ResponseHead, down: Exchange): void {
+    if (head.status === 204 && hasBody(head)) {
+      this.fail('malformed', 'framing_ambiguous');
+      return;
+    }
+    if (down.isHead || head.status === 204 || head.status === 304) this.body.skip();
+    else this.body.begin(head, true);
+    let end = bodyStart;
+    if (!this.body.done) {
+      const result = this.body.feed(b, bodyStart, length);
+      if (result < 0) {
+        this.fail('malformed', refusalOf(result).code);
+        return;
+      }
+      end = result > 0 ? result : length;
+    }
+    this.inBody = true;
+    this.keep = !head.close && (head.http11 || head.keepAlive) && !this.body.untilClose;
+    this.wrap = this.body.untilClose && down.http11;
+    if (head.keepAliveSeconds >= 0) this.pool.heedKeepAlive(head.keepAliveSeconds);
+    const close = down.endsWith(this.body.untilClose && !this.wrap);
+    const flowing = down.sendHead(
+      this.pool.writer.response(
+        b,
+        head,
+        this.wrap ? 'chunked' : 'as-received',
+        close ? CONNECTION_CLOSE : NOTHING,
+        bodyStart,
+        end,
+      ),
+    );
+    if (this.body.done) this.finish(end === length);
+    else if (!flowing) this.pause();
+  }
+
+  /** The response is complete. `clean` says that nothing came after it. */
+  private finish(clean: boolean): void {
+    const down = this.down!;
+    this.down = null;
+    this.inBody = false;
+    this.exchanges++;
+    if (this.keep && clean && down.requestSent) this.pool.release(this);
+    else this.destroy();
+    down.responseDone();
+  }
+
+  private ended(): void {
+    if (this.inBody && this.body.untilClose && this.down !== null) {
+      if (this.wrap) this.down.send(LAST_CHUNK);
+      this.finish(false);
+      return;
+    }
+    this.lose();
+  }
+
+  private lose(): void {
+    if (this.dead) return;
+    this.fail('closed', this.cause);
+  }
+
+  private fail(kind: Failure['kind'], cause: string): void {
+    const down = this.down;
+    const reused = this.reused;
+    this.down = null;
+    this.destroy();
+    down?.upstreamFailed({ kind, cause, reused });
+  }
+}
+
+/** Whether the head of a response that can have no body frames one. */
+function hasBody(head: ResponseHead): boolean {
+  return head.chunked || head.contentLength > 0;
+}

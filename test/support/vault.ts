@@ -3,9 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { vaultBinary } from '../../setup/vault.mjs';
+import { createCa } from './ca.ts';
 import { type Child, startChild } from './child.ts';
 import { freePort } from './port.ts';
-import { selfSignedCertificate } from './tls.ts';
 import { type VaultRequest, vaultRequester } from './vault-request.ts';
 
 export type { VaultAnswer, VaultRequest } from './vault-request.ts';
@@ -110,13 +110,9 @@ async function writeConfiguration(
   port: number,
   address: string,
 ) {
-  const made = tls ? await selfSignedCertificate() : undefined;
-  const [data, certFile, keyFile] = [join(dir, 'data'), join(dir, 'tls.crt'), join(dir, 'tls.key')];
-  if (made) {
-    await writeFile(certFile, made.certificate);
-    await writeFile(keyFile, made.key, { mode: 0o600 });
-  }
+  const data = join(dir, 'data');
   if (storage === 'raft') await mkdir(data, { recursive: true });
+  const certified = tls ? await writeCertificate(dir) : undefined;
   const configuration = {
     storage:
       storage === 'raft'
@@ -126,7 +122,7 @@ async function writeConfiguration(
       tcp: {
         address: `127.0.0.1:${port}`,
         cluster_address: '127.0.0.1:0',
-        ...(made ? { tls_cert_file: certFile, tls_key_file: keyFile } : { tls_disable: true }),
+        ...(certified?.listener ?? { tls_disable: true }),
       },
     },
     api_addr: address,
@@ -135,7 +131,22 @@ async function writeConfiguration(
     ui: true,
   };
   await writeFile(join(dir, 'vault.json'), JSON.stringify(configuration));
-  return made?.certificate;
+  return certified?.caCert;
+}
+
+async function writeCertificate(dir: string) {
+  const ca = await createCa('vault.test');
+  const { pem, privateKeyPem } = await ca.leaf('', {
+    subject: 'CN=vault.test',
+    sans: [
+      { type: 'ip', value: '127.0.0.1' },
+      { type: 'dns', value: 'localhost' },
+    ],
+  });
+  const listener = { tls_cert_file: join(dir, 'tls.crt'), tls_key_file: join(dir, 'tls.key') };
+  await writeFile(listener.tls_cert_file, pem);
+  await writeFile(listener.tls_key_file, privateKeyPem, { mode: 0o600 });
+  return { listener, caCert: ca.pem };
 }
 
 /** Ours without `VAULT_*`, which Vault would take over its configuration. */

@@ -186,8 +186,8 @@ function judge({ clock, serverClock }: AcquireDeps, { chain, attested, claim, bu
   } catch (error) {
     if (!(error instanceof SvidError)) throw error;
     if (error.code === 'SVID_NOT_YET_VALID') throw clockWrong('CLOCK_BEHIND', serverClock);
-    const ahead = (serverClock.skewMs ?? 0) > 0 && error.code === 'SVID_EXPIRED';
-    if (ahead) throw clockWrong('CLOCK_AHEAD', serverClock);
+    if (error.code === 'SVID_EXPIRED' && validAt(serverClock.now(), chain[0]))
+      throw clockWrong('CLOCK_AHEAD', serverClock);
     throw new AcquireError('SVID_REFUSED', `what Vault signed is refused: ${error.message}`, {
       reason: error.code,
       correlationId,
@@ -211,6 +211,10 @@ function judge({ clock, serverClock }: AcquireDeps, { chain, attested, claim, bu
     issuedAt: now,
     notAfter: leaf.notAfter,
   };
+}
+
+function validAt(instant: Date, leafPem: string): boolean {
+  return pemToDer(leafPem).every((der) => instant < readCertificate(der).notAfter);
 }
 
 /** A peer has the root already, or must not take it from us. */

@@ -1,6 +1,6 @@
 import { type FSWatcher, watch } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { basename, dirname } from 'node:path';
 import type { Log } from '../lib/adapter/log.ts';
 import type { Metrics } from '../lib/adapter/metrics.ts';
 import {
@@ -105,13 +105,20 @@ async function readSource(file: string): Promise<PolicySource> {
   return { file, text };
 }
 
-/** Watches the folder: a file replaced by renaming (editors, Kubernetes volumes) is another file, of which its own watch hears nothing. */
+/**
+ * Watches the folder: a file replaced by renaming is another file, of which its own watch hears nothing. Kubernetes renames `..data`
+ * beside it.
+ */
 function watchFile(file: string, log: Log, onChange: () => void): FSWatcher | undefined {
-  let timer: NodeJS.Timeout | undefined;
+  let settling = false;
   try {
-    const watcher = watch(dirname(file), { persistent: false }, () => {
-      clearTimeout(timer);
-      timer = setTimeout(onChange, SETTLE_MS).unref();
+    const watcher = watch(dirname(file), { persistent: false }, (_event, name) => {
+      if (settling || (name !== null && name !== basename(file) && !name.startsWith('..'))) return;
+      settling = true;
+      setTimeout(() => {
+        settling = false;
+        onChange();
+      }, SETTLE_MS).unref();
     });
     watcher.on('error', (error) => log.warn('policy_not_watched', { error }));
     return watcher;

@@ -19,8 +19,6 @@ const groups = {
   setup: /^test\/(bin|setup|support)\//,
   unit: /^test\//,
 };
-/** Whose coverage of lib/ is taken. The others start programs of ours, whose speed is part of what they test. */
-const measured = ['vault', 'unit'];
 const atOnce = 2;
 
 const asked = process.argv.slice(2);
@@ -67,7 +65,7 @@ async function workThroughQueue() {
     const outcome = await runMocha(files, {
       live,
       tallyFile: join(scratch, `${name}.json`),
-      coverage: measured.includes(name) ? coverage : undefined,
+      coverage,
     });
     total.passed += outcome.passed;
     total.failed += outcome.failed;

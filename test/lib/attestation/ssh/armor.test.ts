@@ -31,7 +31,11 @@ describe('SSH signature: the armour', () => {
     ['carriage returns', 'SSH_MALFORMED', () => armor(good).replaceAll('\n', '\r\n')],
     ['another footer', 'SSH_MALFORMED', () => armor(good).replace('END SSH', 'END PGP')],
     ['no footer', 'SSH_MALFORMED', () => armor(good).replace(/-----END.*/, '')],
-    ['a blank line in it', 'SSH_MALFORMED', () => armor(good).replace('\n-----END', '\n\n-----END')],
+    [
+      'a blank line after even ones',
+      'SSH_MALFORMED',
+      () => armor(good, 62).replace('\n-----END', '\n\n-----END'),
+    ],
     ['a space in the base64', 'SSH_MALFORMED', () => armor(good).replace('\n-----END', ' \n-----END')],
     [
       'base64url',

@@ -17,16 +17,17 @@ export class LineSplitter {
     const bytes = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
     let at = 0;
     for (let end = bytes.indexOf(0x0a); end !== -1; end = bytes.indexOf(0x0a, at)) {
-      this.#hold(bytes.subarray(at, end));
-      this.#sink(this.#size > this.#limit ? null : Buffer.concat(this.#held));
+      const part = bytes.subarray(at, end);
+      const fits = this.#size + part.length <= this.#limit;
+      this.#sink(fits ? (this.#size === 0 ? part : Buffer.concat([...this.#held, part])) : null);
       this.#held = [];
       this.#size = 0;
       at = end + 1;
     }
-    this.#hold(Buffer.from(bytes.subarray(at)));
+    this.#hold(bytes.subarray(at));
   }
 
-  /** The bytes after the last line break: how many. */
+  /** How many bytes there are after the last line break. */
   get rest(): number {
     return this.#size;
   }
@@ -34,6 +35,6 @@ export class LineSplitter {
   #hold(bytes: Buffer): void {
     this.#size += bytes.length;
     if (this.#size > this.#limit) this.#held = [];
-    else this.#held.push(bytes);
+    else this.#held.push(Buffer.from(bytes));
   }
 }

@@ -29,7 +29,9 @@ export function resumeFrom(tail: Uint8Array, now: Date): Resumed {
 function recovered(state: ChainState, fragment: Buffer, now: Date): Resumed {
   const whole = readRecord(fragment.toString());
   // Only its line break is missing.
-  if (whole !== null && whole.prev === state.prev && whole.seq === state.seq) {
+  if (whole !== null) {
+    if (whole.prev !== state.prev || whole.seq !== state.seq)
+      throw refused('its last two lines do not follow each other');
     return { chain: createChain(stateAfter(fragment.toString(), now)), repair: '\n' };
   }
   const fields = { fragment: { bytes: fragment.length, sha256: hash('sha256', fragment) } };

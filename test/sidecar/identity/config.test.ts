@@ -1,0 +1,236 @@
+import assert from 'node:assert/strict';
+import { before, describe, it } from 'mocha';
+import { type Config, ConfigError, loadConfig } from '../../../sidecar/config.ts';
+import { SETTINGS, settingsHelp, unknownSettings } from '../../../sidecar/settings.ts';
+import { createCa } from '../../support/ca.ts';
+
+const agent = {
+  SIGNET_TRUST_DOMAIN: 'example.org',
+  SIGNET_BROKER_URL: 'https://broker:8555',
+  SIGNET_BROKER_CA: 'ca.pem',
+  SIGNET_ATTEST: 'ssh-host:/etc/ssh/ssh_host_ed25519_key',
+  SIGNET_MODE: 'agent',
+};
+const service = {
+  ...agent,
+  SIGNET_MODE: 'service',
+  SIGNET_INBOUND: '0.0.0.0:8443->127.0.0.1:8080',
+  SIGNET_POLICY_FILE: '/etc/signet/policy.json',
+};
+const caller = {
+  ...agent,
+  SIGNET_MODE: '',
+  SIGNET_OUTBOUND: '127.0.0.1:15001',
+  SIGNET_UPSTREAMS: 'orders=10.0.0.1:8443#spiffe://example.org/ns/shop/sa/orders',
+};
+
+describe("the sidecar's configuration", () => {
+  let files: Record<string, string>;
+  before(async () => {
+    const { pem, privateKeyPem } = await createCa();
+    files = {
+      'ca.pem': pem,
+      'key.pem': pem + privateKeyPem,
+      'empty.pem': '',
+      'bad.pem': pem.replace('M', 'N'),
+    };
+  });
+  const load = (environment: Record<string, string>): Config =>
+    loadConfig(environment, (path) => {
+      const text = files[path];
+      if (text === undefined) throw Object.assign(new Error(), { code: 'ENOENT' });
+      return text;
+    });
+  const defects = (environment: Record<string, string>): readonly string[] => {
+    try {
+      load(environment);
+    } catch (error) {
+      assert.ok(error instanceof ConfigError);
+      return error.defects;
+    }
+    return [];
+  };
+
+  it('parses into types', () => {
+    const config = load({
+      ...service,
+      SIGNET_OUTBOUND: '[::1]:15001',
+      SIGNET_UPSTREAMS:
+        'orders=10.0.0.1:8443,orders.internal:8443#spiffe://example.org/ns/shop/sa/orders\n stock.shop=[fd00::1]:8443#spiffe://example.org/a,spiffe://other.org/b',
+      VAULT_ADDR: 'http://127.0.0.1:8200',
+      VAULT_NAMESPACE: 'team',
+    });
+    assert.deepEqual(config.inbound, {
+      listen: { host: '0.0.0.0', port: 8443 },
+      app: { host: '127.0.0.1', port: 8080 },
+      policyFile: '/etc/signet/policy.json',
+    });
+    assert.deepEqual(config.outbound?.listen, { host: '::1', port: 15_001 });
+    assert.deepEqual(
+      config.outbound?.upstreams.map(({ name, addresses, ids }) => [name, addresses, ids.map(String)]),
+      [
+        [
+          'orders',
+          [
+            { host: '10.0.0.1', port: 8443 },
+            { host: 'orders.internal', port: 8443 },
+          ],
+          ['spiffe://example.org/ns/shop/sa/orders'],
+        ],
+        ['stock.shop', [{ host: 'fd00::1', port: 8443 }], ['spiffe://example.org/a', 'spiffe://other.org/b']],
+      ],
+    );
+    assert.deepEqual(config.attest, { method: 'ssh-host', keyFile: '/etc/ssh/ssh_host_ed25519_key' });
+    assert.equal(config.vault.address?.origin, 'http://127.0.0.1:8200');
+    assert.equal(config.vault.namespace, 'team');
+    assert.equal(config.broker.ca.trim(), files['ca.pem']!.trim());
+  });
+
+  it('fills in what is not set, and takes an empty variable for one', () => {
+    const config = load({ ...caller, VAULT_ADDR: '', SIGNET_AUDIT: '  ' });
+    const { mode, audit, admin, logLevel, vault, inbound } = config;
+    assert.deepEqual(
+      { mode, audit, admin, logLevel, vault, inbound },
+      {
+        mode: 'service',
+        audit: '-',
+        admin: { host: '127.0.0.1', port: 0 },
+        logLevel: 'info',
+        vault: { address: null, namespace: null, ca: null },
+        inbound: null,
+      },
+    );
+  });
+
+  it('tells everything that is wrong at once', () => {
+    assert.deepEqual(defects({ SIGNET_LOG_LEVEL: 'loud', SIGNET_ADMIN: '0.0.0.0:9000' }), [
+      'SIGNET_TRUST_DOMAIN is missing',
+      'SIGNET_BROKER_URL is missing',
+      'SIGNET_BROKER_CA is missing',
+      'SIGNET_ATTEST is missing',
+      'SIGNET_MODE is service, and neither SIGNET_INBOUND nor SIGNET_OUTBOUND is set',
+      'SIGNET_ADMIN is not on loopback',
+      'SIGNET_LOG_LEVEL is not one of debug, info, warn, error, alarm',
+    ]);
+  });
+
+  const bad: readonly [Record<string, string>, string][] = [
+    [
+      { ...agent, SIGNET_TRUST_DOMAIN: 'Example.org' },
+      'SIGNET_TRUST_DOMAIN is not a trust domain (up to 255 of a-z 0-9 . _ -)',
+    ],
+    [{ ...agent, SIGNET_BROKER_URL: 'http://127.0.0.1:8555' }, 'SIGNET_BROKER_URL is not https'],
+    [
+      { ...agent, SIGNET_BROKER_URL: 'https://a:b@broker' },
+      'SIGNET_BROKER_URL holds a user name or password',
+    ],
+    [
+      { ...agent, SIGNET_BROKER_URL: 'https://broker/v1' },
+      'SIGNET_BROKER_URL has more than scheme, host and port',
+    ],
+    [
+      { ...agent, SIGNET_BROKER_URL: 'broker:8555' },
+      'SIGNET_BROKER_URL is not an address such as https://host:port',
+    ],
+    [{ ...agent, SIGNET_BROKER_CA: 'none.pem' }, 'SIGNET_BROKER_CA names a file that does not exist'],
+    [{ ...agent, SIGNET_BROKER_CA: 'key.pem' }, 'SIGNET_BROKER_CA names a file that holds a private key'],
+    [{ ...agent, SIGNET_BROKER_CA: 'empty.pem' }, 'SIGNET_BROKER_CA names a file without a certificate'],
+    [{ ...agent, SIGNET_BROKER_CA: 'bad.pem' }, 'SIGNET_BROKER_CA names a file with a damaged certificate'],
+    [{ ...agent, SIGNET_ATTEST: 'password:x' }, 'SIGNET_ATTEST is not ssh-host:/path, join:/path or join:-'],
+    [{ ...agent, SIGNET_ATTEST: 'join:' }, 'SIGNET_ATTEST is not ssh-host:/path, join:/path or join:-'],
+    [{ ...agent, SIGNET_MODE: 'edge' }, 'SIGNET_MODE is not one of service, agent'],
+    [
+      { ...service, SIGNET_MODE: 'agent' },
+      'SIGNET_MODE is agent, and SIGNET_INBOUND or SIGNET_OUTBOUND is set',
+    ],
+    [{ ...service, SIGNET_POLICY_FILE: '' }, 'SIGNET_POLICY_FILE is missing (SIGNET_INBOUND is set)'],
+    [
+      { ...service, SIGNET_INBOUND: '8443' },
+      'SIGNET_INBOUND is not listener->app, such as 0.0.0.0:8443->127.0.0.1:8080',
+    ],
+    [
+      { ...service, SIGNET_INBOUND: ':8443->127.0.0.1:0' },
+      'SIGNET_INBOUND is not listener->app, such as 0.0.0.0:8443->127.0.0.1:8080',
+    ],
+    [
+      { ...service, SIGNET_INBOUND: ':8443->10.0.0.1:80' },
+      'SIGNET_INBOUND names an app that is not on loopback',
+    ],
+    [
+      { ...service, SIGNET_INBOUND: ':8443->127.0.0.1.evil.org:80' },
+      'SIGNET_INBOUND names an app that is not on loopback',
+    ],
+    [{ ...caller, SIGNET_OUTBOUND: '0.0.0.0:15001' }, 'SIGNET_OUTBOUND is not on loopback'],
+    [{ ...caller, SIGNET_OUTBOUND: ':15001' }, 'SIGNET_OUTBOUND is not on loopback'],
+    [
+      { ...caller, SIGNET_OUTBOUND: '127.0.0.1:70000' },
+      'SIGNET_OUTBOUND is not an address such as 127.0.0.1:15001',
+    ],
+    [{ ...caller, SIGNET_UPSTREAMS: '' }, 'SIGNET_UPSTREAMS is missing (SIGNET_OUTBOUND is set)'],
+    [
+      { ...agent, SIGNET_UPSTREAMS: caller.SIGNET_UPSTREAMS },
+      'SIGNET_OUTBOUND is missing (SIGNET_UPSTREAMS is set)',
+    ],
+    [
+      { ...caller, SIGNET_UPSTREAMS: 'orders=10.0.0.1:8443' },
+      'SIGNET_UPSTREAMS upstream 1: is not name=address#spiffe-id',
+    ],
+    [
+      { ...caller, SIGNET_UPSTREAMS: 'Orders=1.2.3.4:1#spiffe://a/b' },
+      'SIGNET_UPSTREAMS upstream 1: its name is not a lower-case host name',
+    ],
+    [
+      { ...caller, SIGNET_UPSTREAMS: 'a=1.2.3:1#spiffe://a/b' },
+      'SIGNET_UPSTREAMS upstream 1: an address is not host:port',
+    ],
+    [
+      { ...caller, SIGNET_UPSTREAMS: 'a=b:1#spiffe://a/b b=b:1#http://a' },
+      'SIGNET_UPSTREAMS upstream 2: a SPIFFE ID is not one',
+    ],
+    [
+      { ...caller, SIGNET_UPSTREAMS: 'a=b:1#spiffe://a/b a=c:1#spiffe://a/b' },
+      'SIGNET_UPSTREAMS names an upstream twice',
+    ],
+    [{ ...agent, SIGNET_ADMIN: 'unix:run/admin' }, 'SIGNET_ADMIN is not unix: and an absolute path'],
+    [
+      { ...agent, SIGNET_ADMIN: `unix:/${'x'.repeat(103)}` },
+      'SIGNET_ADMIN is a socket path of over 103 bytes',
+    ],
+    [{ ...agent, VAULT_ADDR: 'http://vault:8200' }, 'VAULT_ADDR is not https, and not on this machine'],
+    [{ ...agent, VAULT_CACERT: 'none.pem' }, 'VAULT_CACERT names a file that does not exist'],
+  ];
+  for (const [environment, message] of bad) {
+    it(`refuses: ${message}`, () => assert.deepEqual(defects(environment), [message]));
+  }
+
+  it('never quotes a value', () => {
+    const secret = 'hvs.CAESIJ-secret';
+    const code = 'sj1.eyJlIjoiYSJ9.hvs.CAESIJ-secret';
+    for (const name of Object.keys(SETTINGS)) {
+      for (const value of [secret, code, `join:${code}`, `x=${secret}#${secret}`, `https://${secret}@x`]) {
+        const told = defects({ ...agent, [name]: value }).join('\n');
+        assert.doesNotMatch(told, /CAESIJ|eyJl/, `${name}=${value}`);
+      }
+    }
+    assert.deepEqual(defects({ ...agent, SIGNET_ATTEST: `join:${code}` }), [
+      'SIGNET_ATTEST holds a join code: put the code into a file, or give it on standard input',
+    ]);
+  });
+
+  it('notices mistyped names, and passes over those that Kubernetes makes', () => {
+    const names = [
+      'SIGNET_UPSTREAM',
+      'SIGNET_AUDIT',
+      'SIGNET_BROKER_SERVICE_HOST',
+      'SIGNET_BROKER_PORT_8555_TCP',
+      'PATH',
+    ];
+    assert.deepEqual(unknownSettings(Object.fromEntries(names.map((name) => [name, 'x']))), [
+      'SIGNET_UPSTREAM',
+    ]);
+  });
+
+  it('shows every variable in its help', () => {
+    for (const name of Object.keys(SETTINGS)) assert.match(settingsHelp(), new RegExp(`^ {2}${name} `, 'm'));
+  });
+});

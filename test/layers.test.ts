@@ -22,6 +22,11 @@ describe('layers', () => {
         'stage-order-spiffe',
         { 'lib/spiffe/index.ts': `import '../svid/index.ts';`, 'lib/svid/index.ts': '' },
       ],
+      [
+        'a vault-layout that opens connections',
+        'vault-layout-acts-through-its-port',
+        { 'lib/vault-layout/a.ts': `import 'node:https';` },
+      ],
       ['a stage that reads files', 'stages-are-pure', { 'lib/svid/index.ts': `import 'node:fs';` }],
       [
         'a stage that imports an adapter',

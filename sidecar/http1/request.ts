@@ -8,12 +8,21 @@ import { readTarget, Target } from './target.ts';
 /** The head of one request. Reused from request to request: read it before the next scan. */
 export class RequestHead extends Fields {
   start = 0;
+  /** What it was read from. */
+  bytes: Buffer = NOTHING;
   method = '';
   targetStart = 0;
   targetEnd = 0;
   readonly target = new Target();
   http11 = true;
+
+  /** The `Host` header, lower case, with its port if it has one. */
+  get host(): string {
+    return this.bytes.toString('latin1', this.hostStart, this.hostEnd);
+  }
 }
+
+const NOTHING = Buffer.alloc(0);
 
 const VERSION_1 = Buffer.from(' HTTP/1.');
 const LONGEST_METHOD = 24;
@@ -48,6 +57,7 @@ function scanLine(b: Buffer, start: number, end: number, limits: HeadLimits, hea
   if (p >= end) return refusals.NEED_MORE;
   if (b[p] !== SP || p === start) return refusals.REQUEST_LINE;
   head.start = start;
+  head.bytes = b;
   head.method = methodName(b, start, p);
   if (head.method === 'CONNECT' || head.method === 'TRACE') return refusals.METHOD_REFUSED;
   const target = ++p;

@@ -1,5 +1,4 @@
-import { constants } from 'node:crypto';
-import { createServer, type SecureContextOptions, type TLSSocket } from 'node:tls';
+import { createServer, type TLSSocket } from 'node:tls';
 import type { Clock } from '../../lib/adapter/clock.ts';
 import type { Log } from '../../lib/adapter/log.ts';
 import type { Metrics } from '../../lib/adapter/metrics.ts';
@@ -7,6 +6,7 @@ import type { Address } from '../address.ts';
 import type { Credentials, Svid } from '../credentials.ts';
 import type { Decider } from '../decide.ts';
 import { Listener, Pool, RELAY_LIMITS, type RelayLimits } from '../relay/index.ts';
+import { tlsContext } from '../tls-context.ts';
 import { appConnector } from './app.ts';
 import { Authorities, type GateDeps, PeerGate, StrangerGate } from './gate.ts';
 import { type Peer, readPeer } from './peer.ts';
@@ -52,7 +52,7 @@ export async function createInbound(deps: InboundDeps): Promise<Inbound> {
   const open = metrics.gauge('signet_inbound_connections', 'Connections from other workloads');
   const authorities = new Authorities();
   const server = createServer({
-    ...contextOf(credentials.current),
+    ...tlsContext(credentials.current),
     requestCert: true,
     rejectUnauthorized: true,
     ALPNProtocols: ['http/1.1'],
@@ -76,7 +76,7 @@ export async function createInbound(deps: InboundDeps): Promise<Inbound> {
       return new StrangerGate(peer, decider);
     },
   });
-  const pool = new Pool(appConnector(deps.app), { limits, ticker: listener.ticker, writer: listener.writer });
+  const pool = new Pool(appConnector(deps.app), listener);
   const gateDeps: GateDeps = { credentials, decider, clock, pool, denied: deps.denied ?? (() => null) };
   const recheck = () => {
     const cut = listener.recheck();
@@ -85,7 +85,7 @@ export async function createInbound(deps: InboundDeps): Promise<Inbound> {
   };
   const adopt = (svid: Svid | null) => {
     if (svid === null) return;
-    server.setSecureContext(contextOf(svid));
+    server.setSecureContext(tlsContext(svid));
     if (authorities.replace(svid.bundlePem)) recheck();
   };
   adopt(credentials.current);
@@ -112,24 +112,5 @@ export async function createInbound(deps: InboundDeps): Promise<Inbound> {
     recheck,
     close,
     [Symbol.asyncDispose]: async () => void (await close({ deadlineMs: DISPOSE_MS })),
-  };
-}
-
-/**
- * TLS 1.3 alone, without tickets: on resumption the peer's certificate is not judged again, so there is none
- * (RFC 8446 §2.2, and a client whose CA was removed would come back).
- */
-function contextOf(svid: Svid | null): SecureContextOptions {
-  return {
-    minVersion: 'TLSv1.3',
-    secureOptions: constants.SSL_OP_NO_TICKET,
-    ecdhCurve: 'X25519:P-256',
-    ...(svid === null
-      ? {}
-      : {
-          key: svid.key.export({ type: 'pkcs8', format: 'pem' }),
-          cert: svid.certChainPem,
-          ca: svid.bundlePem,
-        }),
   };
 }

@@ -129,7 +129,7 @@ export class Exchange {
     }
     const unseen = failure.kind === 'closed' && failure.reused && this.idempotent && this.requestSent;
     if (unseen && this.raw !== null && this.tries < MOST_TRIES) this.dial(pool);
-    else this.refuse(pool.problem(failure), true);
+    else this.refuse(pool.problem(failure), !this.body.done);
   }
 
   /** Whether the connection ends with this exchange, which the response's head has to say; `must` makes it so. */
@@ -177,7 +177,11 @@ export class Exchange {
   /** The app or the upstream did not answer in time, or the exchange as a whole took too long. */
   timedOut(): void {
     if (this.responded || this.route === null) this.down.cut();
-    else this.refuse(this.route.pool.problem({ kind: 'timeout', cause: 'timeout', reused: false }), true);
+    else
+      this.refuse(
+        this.route.pool.problem({ kind: 'timeout', cause: 'timeout', reused: false }),
+        !this.body.done,
+      );
   }
 
   /** Refuses a message for its form: where the next one begins cannot be known, so the connection ends. */

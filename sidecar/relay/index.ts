@@ -1,7 +1,6 @@
 export type { Failure } from './failure.ts';
 export { RELAY_LIMITS, type RelayLimits } from './limits.ts';
 export { Listener, type ListenerDeps } from './listener.ts';
-export { type Connector, Pool } from './pool.ts';
+export { type Connector, Pool, type PoolDeps } from './pool.ts';
 export { type Gate, Refused, type RequestTransformer, Route } from './route.ts';
-export { Ticker } from './ticker.ts';
 export type { Upstream } from './upstream.ts';

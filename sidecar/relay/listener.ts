@@ -17,10 +17,14 @@ export type ListenerDeps = {
   gate(socket: Socket): Gate;
 };
 
+const READ_BUFFER = 65_536;
+
 /** A listening port and the connections it accepted. */
 export class Listener {
   readonly ticker = new Ticker();
   readonly writer = new HeadWriter();
+  readonly readBuffer = Buffer.allocUnsafeSlow(READ_BUFFER);
+  readonly limits: RelayLimits;
   private readonly server: Server;
   private readonly connections = new Set<Downstream>();
   private draining = false;
@@ -29,6 +33,7 @@ export class Listener {
   constructor(deps: ListenerDeps) {
     const { server, limits } = deps;
     this.server = server;
+    this.limits = limits;
     if (limits.connections !== 0) server.maxConnections = limits.connections;
     const relay: Relay = {
       limits,

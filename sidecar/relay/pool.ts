@@ -6,7 +6,6 @@ import type { RelayLimits } from './limits.ts';
 import { NEVER, type Ticker } from './ticker.ts';
 import { Upstream } from './upstream.ts';
 
-const READ_BUFFER = 65_536;
 /** More idle connections than this are closed rather than kept. */
 const MOST_IDLE = 256;
 /** The peer announced that it keeps an idle connection so long; we let go of it earlier, by this. */
@@ -26,14 +25,19 @@ export interface Connector {
 }
 
 /** What every pool of a listener shares. */
-export type PoolDeps = { readonly limits: RelayLimits; readonly ticker: Ticker; readonly writer: HeadWriter };
+export type PoolDeps = {
+  readonly limits: RelayLimits;
+  readonly ticker: Ticker;
+  readonly writer: HeadWriter;
+  readonly readBuffer: Buffer;
+};
 
 /** Connections to one app or upstream, kept alive between exchanges; the last used is used first. */
 export class Pool {
   readonly limits: RelayLimits;
   readonly writer: HeadWriter;
   readonly responseHead = new ResponseHead();
-  readonly readBuffer = Buffer.allocUnsafeSlow(READ_BUFFER);
+  readonly readBuffer: Buffer;
   private readonly connector: Connector;
   private readonly ticker: Ticker;
   private readonly idle: Upstream[] = [];
@@ -47,6 +51,7 @@ export class Pool {
     this.connector = connector;
     this.limits = deps.limits;
     this.writer = deps.writer;
+    this.readBuffer = deps.readBuffer;
     this.ticker = deps.ticker;
   }
 

@@ -1,0 +1,119 @@
+import { createServer } from 'node:net';
+import type { Clock } from '../../lib/adapter/clock.ts';
+import type { Log } from '../../lib/adapter/log.ts';
+import type { Metrics } from '../../lib/adapter/metrics.ts';
+import type { Address } from '../address.ts';
+import type { Credentials, Svid } from '../credentials.ts';
+import {
+  type Gate,
+  Listener,
+  RELAY_LIMITS,
+  Refused,
+  type RelayLimits,
+  type RequestTransformer,
+} from '../relay/index.ts';
+import type { Upstream } from '../values.ts';
+import { Destination } from './destination.ts';
+
+export type OutboundDeps = {
+  /** On loopback: whoever reaches it speaks with our identity. */
+  readonly listen: Address;
+  readonly upstreams: readonly Upstream[];
+  readonly credentials: Credentials;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  readonly limits?: Partial<RelayLimits>;
+  /** Each adds headers of ours to every request, in this order. */
+  readonly transformers?: readonly RequestTransformer[];
+};
+
+/** The outbound proxy: the app speaks plain HTTP to it, it speaks mTLS to the upstream that `Host` names. */
+export interface Outbound extends AsyncDisposable {
+  /** `host:port` */
+  readonly address: string;
+  readonly connections: number;
+  /** Accepts no more and lets what is under way end; cuts the rest after `deadlineMs`. @returns how many were cut */
+  close(options: { readonly deadlineMs: number }): Promise<number>;
+}
+
+const DISPOSE_MS = 5_000;
+const NO_IDENTITY = new Refused({
+  status: 503,
+  code: 'no_svid',
+  detail: 'this workload has no valid identity at the moment',
+});
+
+export async function createOutbound(deps: OutboundDeps): Promise<Outbound> {
+  const { credentials, clock, log, metrics } = deps;
+  const limits = { ...RELAY_LIMITS, ...deps.limits };
+  const malformed = metrics.counter(
+    'signet_outbound_requests_refused_total',
+    "The app's requests refused for their form, by code",
+  );
+  const failures = metrics.counter(
+    'signet_outbound_failures_total',
+    'Exchanges with upstreams that failed, by code',
+  );
+  const open = metrics.gauge('signet_outbound_connections', 'Connections from the app');
+  const destinations = new Map<string, Destination>();
+  const names = deps.upstreams.map(({ name }) => name);
+
+  const gate: Gate = {
+    admit(head) {
+      const svid = credentials.current;
+      if (svid === null || svid.notAfter.getTime() <= clock.now().getTime()) return NO_IDENTITY;
+      return destinations.get(nameOf(head.host))?.route ?? unknown(head.host, names);
+    },
+    malformed: (code) => malformed.add(1, { code }),
+    standing: () => null,
+  };
+  const listener = new Listener({
+    limits,
+    server: createServer({ allowHalfOpen: true, noDelay: true }),
+    event: 'connection',
+    gate: () => gate,
+  });
+  for (const upstream of deps.upstreams) {
+    const shared = { relay: listener, clock, log, failures };
+    destinations.set(upstream.name, new Destination(upstream, deps.transformers ?? [], shared));
+  }
+  const adopt = (svid: Svid | null) => {
+    if (svid !== null) for (const destination of destinations.values()) destination.adopt(svid);
+  };
+  adopt(credentials.current);
+  const unsubscribe = credentials.subscribe(adopt);
+  listener.ticker.each(() => {
+    for (const destination of destinations.values()) destination.sweep();
+    open.set(listener.size);
+  });
+
+  const address = await listener.listen(deps.listen);
+  log.info('listening', { what: 'outbound', address });
+  const close = async ({ deadlineMs }: { readonly deadlineMs: number }) => {
+    const cut = await listener.close(deadlineMs);
+    unsubscribe();
+    for (const destination of destinations.values()) destination.destroy();
+    return cut;
+  };
+  return {
+    address,
+    get connections() {
+      return listener.size;
+    },
+    close,
+    [Symbol.asyncDispose]: async () => void (await close({ deadlineMs: DISPOSE_MS })),
+  };
+}
+
+/** The port of `Host` says where the app thinks the upstream listens; the name alone says which is meant. */
+function nameOf(host: string): string {
+  const colon = host.indexOf(':');
+  return colon === -1 ? host : host.slice(0, colon);
+}
+
+/** It is our own app that asks: it may know what it could ask for. */
+function unknown(host: string, names: readonly string[]): Refused {
+  const detail = `no upstream is named ${host}; there are: ${names.join(', ')}`;
+  return new Refused({ status: 404, code: 'unknown_upstream', detail, upstreams: names });
+}

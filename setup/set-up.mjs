@@ -2,6 +2,7 @@ import { constants } from 'node:os';
 import { join } from 'node:path';
 import { SetupError, say } from './commands.mjs';
 import { hasDependencies, installDependencies } from './dependencies.mjs';
+import { envoyBinary, installEnvoy } from './envoy.mjs';
 import { withLock } from './lock.mjs';
 import { cache } from './paths.mjs';
 import { ensureSystemPackages, neededFor } from './system-packages.mjs';
@@ -51,11 +52,13 @@ class Interrupted extends Error {
 async function provide(task, stop) {
   const needsVault = task !== 'check';
   if (needsVault && !findVault()) requireGo();
-  if (!hasDependencies() || (needsVault && !findVault())) {
+  const needsEnvoy = task === 'bench';
+  if (!hasDependencies() || (needsVault && !findVault()) || (needsEnvoy && !envoyBinary())) {
     await withLock(join(cache, 'setup.lock'), stop.signal, () =>
       together(stop, [
         async () => hasDependencies() || (await installDependencies(stop.signal)),
         async () => !needsVault || findVault() || (await buildVault(requireGo(), stop.signal)),
+        async () => !needsEnvoy || envoyBinary() || (await installEnvoy(stop.signal)),
       ]),
     );
   }

@@ -16,7 +16,7 @@ export interface SetupRun extends Ending {
 export interface FakeClone extends AsyncDisposable {
   readonly path: (...names: string[]) => string;
   /** Puts a fake tool on the machine's PATH. */
-  has(...tools: ('go' | 'npm' | 'apt-get')[]): Promise<void>;
+  has(...tools: ('go' | 'npm' | 'apt-get' | 'python3')[]): Promise<void>;
   /** Puts a program that answers as this Vault version on PATH or elsewhere; its path. */
   hasVault(version: string, folder?: string): Promise<string>;
   start(task?: string, env?: Record<string, string>, nodeFlags?: readonly string[]): Promise<Child>;
@@ -32,7 +32,12 @@ export async function fakeClone(): Promise<FakeClone> {
   const path = (...names: string[]) => join(folder, ...names);
   await mkdir(path('bin'));
   await cp(join(top, 'setup'), path('setup'), { recursive: true });
-  for (const file of ['package.json', 'package-lock.json', 'tools/vault/go.mod']) {
+  for (const file of [
+    'package.json',
+    'package-lock.json',
+    'tools/vault/go.mod',
+    'tools/envoy/requirements.txt',
+  ]) {
     await cp(join(top, file), path(file));
   }
 

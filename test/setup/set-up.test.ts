@@ -17,6 +17,8 @@ describe('set-up', () => {
     `data:text/javascript,Object.defineProperty(process,'versions',{value:{node:'18.20.0'}})`,
   ];
 
+  const asOrdinaryUser = ['--import', 'data:text/javascript,process.getuid=()=>1000'];
+
   describe('says in one line what is missing, and starts nothing', () => {
     const cases: {
       name: string;
@@ -118,6 +120,25 @@ describe('set-up', () => {
       assert.equal(run.code, 1);
       assert.equal(run.lines.at(-1), 'no space left on device');
       assert.deepEqual(await clone.cached(), ['vault']);
+    });
+  });
+
+  describe('provides Envoy for the benchmark', () => {
+    beforeEach(async () => {
+      await clone.has('npm');
+      await clone.hasVault('1.21.1');
+    });
+
+    it('once', async () => {
+      await clone.has('python3');
+      for (const _ of [1, 2]) assert.equal((await clone.run('bench', {}, asOrdinaryUser)).code, 0);
+      assert.deepEqual((await clone.calls()).toSorted(), ['npm ci', 'python3 pip install']);
+    });
+
+    it('or says that it goes without, where there is no Python', async () => {
+      const run = await clone.run('bench', {}, asOrdinaryUser);
+      assert.equal(run.code, 0);
+      assert.ok(run.lines.includes('python3 is not on PATH: the benchmark goes without Envoy'));
     });
   });
 

@@ -11,6 +11,8 @@ export type Issuer = {
   /** Empty: Vault does not hold its key, so it signs nothing; it is there for the chain. */
   readonly keyId: string;
   readonly pem: string;
+  /** Itself and whoever signed it, as far as they are in the engine (PEM). */
+  readonly chain: readonly string[];
   readonly leafNotAfterBehavior: string;
 };
 
@@ -110,6 +112,7 @@ async function readPki(vault: VaultPort, mount: string, onDenied?: OnDenied): Pr
       name: String(raw['issuer_name'] ?? ''),
       keyId: String(raw['key_id'] ?? ''),
       pem: String(raw['certificate'] ?? ''),
+      chain: Array.isArray(raw['ca_chain']) ? raw['ca_chain'].map(String) : [],
       leafNotAfterBehavior: String(raw['leaf_not_after_behavior'] ?? ''),
     });
   }

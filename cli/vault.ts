@@ -1,0 +1,174 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { Command } from 'commander';
+import { VaultError, withToken } from '../lib/adapter/vault.ts';
+import { MOUNTS } from '../lib/grant/index.ts';
+import {
+  applyLayout,
+  type Change,
+  examineVault,
+  planLayout,
+  type Report,
+  readActual,
+  type VaultPort,
+} from '../lib/vault-layout/index.ts';
+import { openVault, VAULT_ENVIRONMENT } from './vault-config.ts';
+import { type LayoutFlags, layoutOf, withLayoutFlags } from './vault-layout.ts';
+
+type ApplyFlags = LayoutFlags & {
+  readonly dryRun?: boolean;
+  readonly signedIntermediate?: string;
+  readonly json?: boolean;
+};
+
+/** `signet vault`: the layout of a trust domain's Vault, shown, applied and checked; and the credential that a broker logs in with. */
+export function vaultCommand(): Command {
+  const command = new Command('vault').description("set up and check a trust domain's Vault");
+  withLayoutFlags(command.command('plan'))
+    .description('show what apply would change')
+    .option('--signed-intermediate <file>', 'as for apply')
+    .option('--json', 'for machines')
+    .addHelpText('after', VAULT_ENVIRONMENT)
+    .action((flags: ApplyFlags) => inVault((vault) => apply(vault, { ...flags, dryRun: true })));
+  withLayoutFlags(command.command('apply'))
+    .description('bring Vault to the layout; run again, it changes nothing')
+    .option(
+      '--signed-intermediate <file>',
+      'an issuing CA signed outside, with its chain up to the root (PEM)',
+    )
+    .option('--dry-run', 'show what would be changed, and change nothing')
+    .option('--json', 'for machines')
+    .addHelpText('after', VAULT_ENVIRONMENT)
+    .action((flags: ApplyFlags) => inVault((vault) => apply(vault, flags)));
+  withLayoutFlags(command.command('doctor'))
+    .description(
+      'hold Vault against the layout: each fault, what it lets an attacker do, and the fix; exits 1 if there is any',
+    )
+    .option('--json', 'for machines')
+    .addHelpText('after', VAULT_ENVIRONMENT)
+    .action((flags: LayoutFlags & { json?: boolean }) => inVault((vault) => doctor(vault, flags)));
+  command
+    .command('broker-credential')
+    .description(
+      'a new credential for a broker: prints its role_id, and puts the secret_id where only you say',
+    )
+    .option(
+      '--out <file>',
+      'write the secret_id to this file, readable by you alone; never over an existing one',
+    )
+    .option('--wrap <ttl>', 'print the secret_id wrapped: a token that gives it out once, within this time')
+    .addHelpText('after', VAULT_ENVIRONMENT)
+    .action(brokerCredential);
+  return command;
+}
+
+async function apply(vault: VaultPort, flags: ApplyFlags): Promise<void> {
+  const layout = await layoutOf(flags, vault);
+  const options =
+    flags.signedIntermediate === undefined
+      ? {}
+      : { signedIntermediate: readFileSync(flags.signedIntermediate, 'utf8') };
+  const say = (change: Change) => {
+    if (!flags.json) print(`${SIGNS[change.kind]} ${change.summary}`);
+  };
+  if (flags.dryRun) {
+    const changes = planLayout(await readActual(vault, layout), layout, options);
+    changes.forEach(say);
+    if (flags.json) print(JSON.stringify({ changes: changes.map(plain) }));
+    else print(changes.length === 0 ? 'no changes' : `${count(changes.length, 'change')} to make`);
+    return;
+  }
+  const { changes, csr } = await applyLayout(vault, layout, { ...options, onChange: say });
+  if (flags.json)
+    return print(JSON.stringify({ changes: changes.map(plain), ...(csr === undefined ? {} : { csr }) }));
+  print(changes.length === 0 ? 'no changes' : `${count(changes.length, 'change')} made`);
+  if (csr !== undefined) {
+    print(
+      `\nhave the keeper of the root sign this request as a CA of path length 0 with the URI SAN spiffe://${layout.trustDomain},`,
+    );
+    print(
+      `then run apply again with --signed-intermediate FILE (the certificate, and those above it up to the root)\n\n${csr.trim()}`,
+    );
+  }
+}
+
+const SIGNS = { create: '+', change: '~', remove: '-' } as const;
+
+function plain({ kind, summary }: Change): Change {
+  return { kind, summary };
+}
+
+async function doctor(vault: VaultPort, flags: LayoutFlags & { json?: boolean }): Promise<void> {
+  const layout = await layoutOf(flags, vault);
+  const report = await examineVault(vault, layout, { now: new Date(), nodeVersion: process.versions.node });
+  if (flags.json) print(JSON.stringify(report));
+  else show(report);
+  if (report.findings.length > 0) process.exitCode = 1;
+}
+
+function show({ findings, warnings }: Report): void {
+  for (const [mark, list] of [
+    ['fault', findings],
+    ['warning', warnings],
+  ] as const) {
+    for (const { id, setting, allows, fix } of list) {
+      print(`${mark} ${id}\n  ${setting}\n  allows: ${allows}\n  fix: ${fix}\n`);
+    }
+  }
+  print(
+    `${findings.length === 0 ? 'no faults' : count(findings.length, 'fault')}, ${count(warnings.length, 'warning')}`,
+  );
+}
+
+async function brokerCredential(
+  { out, wrap }: { out?: string; wrap?: string },
+  command: Command,
+): Promise<void> {
+  if ((out === undefined) === (wrap === undefined))
+    command.error('error: give either --out <file> or --wrap <ttl>');
+  using session = openVault(process.env);
+  const { vault, token } = session;
+  const role = `auth/${MOUNTS.approle}/role/broker`;
+  const roleId = await explained(
+    vault.request<{ role_id: string }>('GET', `${role}/role-id`, undefined, { token }),
+  );
+  const secret = await explained(
+    vault.request<{ secret_id: string } | undefined>(
+      'POST',
+      `${role}/secret-id`,
+      {},
+      { token, ...(wrap === undefined ? {} : { wrapTtl: wrap }) },
+    ),
+  );
+  print(`role_id ${roleId.data.role_id}`);
+  if (secret.wrapInfo !== undefined) print(`secret_id, wrapped ${secret.wrapInfo.token.reveal()}`);
+  else if (out !== undefined && secret.data !== undefined) {
+    writeFileSync(out, `${secret.data.secret_id}\n`, { mode: 0o600, flag: 'wx' });
+    print(`secret_id in ${out}`);
+  }
+}
+
+async function inVault(work: (vault: VaultPort) => Promise<void>): Promise<void> {
+  using session = openVault(process.env);
+  await explained(work(withToken(session.vault, session.token)));
+}
+
+/** Whoever typed the command sees Vault's own words: they may quote what was sent, which here is no secret. */
+async function explained<T>(work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    if (error instanceof VaultError) {
+      const says = error.says.reveal().replaceAll(/\s+/g, ' ').trim();
+      if (says !== '') throw new VaultError(error.code, `${error.message}: ${says}`, { cause: error });
+    }
+    throw error;
+  }
+}
+
+function count(n: number, what: string): string {
+  return `${n} ${what}${n === 1 ? '' : 's'}`;
+}
+
+function print(line: string): void {
+  process.stdout.write(`${line}\n`);
+}

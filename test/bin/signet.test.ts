@@ -9,7 +9,7 @@ const launcher = fileURLToPath(new URL('../../bin/signet.mjs', import.meta.url))
 
 /** Tells how it was started, then waits if told to. */
 const program = `
-console.log(JSON.stringify({ pid: process.pid, file: import.meta.filename, args: process.argv.slice(2), color: process.env.COLOR,
+console.log(JSON.stringify({ pid: process.pid, file: import.meta.filename, args: process.argv.slice(2), color: process.env.COLOR, compileCache: process.env.NODE_COMPILE_CACHE,
   flags: process.execArgv, main: import.meta.main }));
 if (process.argv.includes('wait')) setTimeout(() => {}, 30_000);
 process.exitCode = 3;
@@ -67,12 +67,14 @@ describe('bin/signet.mjs', () => {
       const { told, pid, code, stderr } = await run([...args]);
       assert.deepEqual([told.file, told.args, told.pid], [join(folder, file), passed, pid]);
       assert.deepEqual([told.color, told.main, code, stderr], ['blue', true, 3, '']);
+      assert.equal(told.compileCache, join(folder, '.cache/node'));
     });
   }
 
   it('runs the compiled program where there is no source', async () => {
     await programs('dist/cli/main.js');
-    assert.equal((await run(['entry'])).told.file, join(folder, 'dist/cli/main.js'));
+    const { told } = await run(['entry']);
+    assert.deepEqual([told.file, told.compileCache], [join(folder, 'dist/cli/main.js'), undefined]);
   });
 
   it('prefers the source where there are both', async () => {

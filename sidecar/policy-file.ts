@@ -6,6 +6,7 @@ import type { Metrics } from '../lib/adapter/metrics.ts';
 import {
   type CompiledPolicy,
   compilePolicies,
+  type PolicyDocument,
   PolicyError,
   type PolicySource,
   parsePolicies,
@@ -13,7 +14,7 @@ import {
 import type { SpiffeId } from '../lib/spiffe/index.ts';
 
 export type PolicyStatus = {
-  /** Hash of the documents in force; null when there are none, and everything is denied. */
+  /** Hash of the documents in force; null when there are none, and nothing is permitted. */
   readonly digest: string | null;
   readonly documents: number;
   readonly loadedAt: Date | null;
@@ -21,64 +22,62 @@ export type PolicyStatus = {
   readonly stale: boolean;
 };
 
-/** The policies of a file, read again whenever it changes. A file that cannot be understood changes nothing but `stale`. */
+/**
+ * The policies of a file for one workload, read again whenever the file changes. A file that cannot be understood changes nothing but
+ * `stale`.
+ */
 export interface PolicyFile extends Disposable {
+  /** Null before the file was understood and the workload is known: nothing may be permitted then. */
   readonly current: CompiledPolicy | null;
   readonly status: PolicyStatus;
+  /** Says whose policies are meant. */
+  aim(target: SpiffeId): void;
   /** Reads the file now; settles when that is judged, and never throws. */
   reload(): Promise<void>;
-  /** Called with every policy that comes into force. */
-  subscribe(listener: (policy: CompiledPolicy) => void): void;
 }
 
-export type PolicyFileDeps = {
-  readonly file: string;
-  readonly target: SpiffeId;
-  readonly log: Log;
-  readonly metrics: Metrics;
-};
+export type PolicyFileDeps = { readonly file: string; readonly log: Log; readonly metrics: Metrics };
 
 const MAX_BYTES = 16 * 1024 * 1024;
 /** Editors write in several steps, and each step is an event. */
 const SETTLE_MS = 100;
+const SHOWN_DEFECTS = 20;
 
 /** Reads the file and watches it. */
-export async function openPolicyFile({ file, target, log, metrics }: PolicyFileDeps): Promise<PolicyFile> {
+export async function openPolicyFile({ file, log, metrics }: PolicyFileDeps): Promise<PolicyFile> {
   const reloads = metrics.counter('signet_policy_reloads_total', 'Readings of the policy file, by result');
   const staleness = metrics.gauge(
     'signet_policy_stale',
-    '1 while the policy file is refused and older policies stay',
+    '1 while the policy file is refused and what was in force before still is',
   );
-  const listeners: ((policy: CompiledPolicy) => void)[] = [];
+  let documents: readonly PolicyDocument[] | null = null;
+  let target: SpiffeId | null = null;
   let current: CompiledPolicy | null = null;
-  let status: PolicyStatus = { digest: null, documents: 0, loadedAt: null, stale: true };
+  let loadedAt: Date | null = null;
+  let stale = true;
 
+  const compile = () => {
+    if (documents === null || target === null) return;
+    const compiled = compilePolicies(documents, target);
+    if (compiled.digest === current?.digest && compiled.target.equals(current.target)) return;
+    current = compiled;
+    loadedAt = new Date();
+    log.info('policy', { target, digest: compiled.digest, documents: compiled.size });
+  };
   const load = async () => {
     try {
-      const compiled = compilePolicies(parsePolicies([await readSource(file)]), target);
-      const changed = compiled.digest !== current?.digest;
-      status = {
-        digest: compiled.digest,
-        documents: compiled.size,
-        loadedAt: changed ? new Date() : status.loadedAt,
-        stale: false,
-      };
-      reloads.add(1, { result: changed ? 'changed' : 'same' });
-      if (!changed) return;
-      current = compiled;
-      log.info('policy', { digest: compiled.digest, documents: compiled.size });
-      for (const listener of listeners) listener(compiled);
+      documents = parsePolicies([await readSource(file)]);
+      compile();
+      stale = false;
+      reloads.add(1, { result: 'understood' });
     } catch (error) {
-      status = { ...status, stale: true };
+      stale = true;
       reloads.add(1, { result: 'refused' });
-      log.error('policy_refused', {
-        file,
-        kept: current?.digest ?? null,
-        ...(error instanceof PolicyError ? { defects: error.defects.slice(0, 20) } : { error }),
-      });
-    } finally {
-      staleness.set(status.stale ? 1 : 0);
+      const defects = error instanceof PolicyError ? error.defects.slice(0, SHOWN_DEFECTS) : undefined;
+      const why = defects === undefined ? { error } : { defects };
+      log.error('policy_refused', { file, kept: current?.digest ?? null, ...why });
     }
+    staleness.set(stale ? 1 : 0);
   };
 
   // One reading at a time, in order: an older text must not overtake a newer one.
@@ -91,10 +90,16 @@ export async function openPolicyFile({ file, target, log, metrics }: PolicyFileD
       return current;
     },
     get status() {
-      return status;
+      return { digest: current?.digest ?? null, documents: current?.size ?? 0, loadedAt, stale };
+    },
+    aim(id) {
+      if (target?.equals(id)) return;
+      target = id;
+      // What is in force was meant for another workload.
+      current = null;
+      compile();
     },
     reload,
-    subscribe: (listener) => void listeners.push(listener),
     [Symbol.dispose]: () => watcher?.close(),
   };
 }

@@ -1,0 +1,88 @@
+import type { Clock } from '../lib/adapter/clock.ts';
+import type { Log } from '../lib/adapter/log.ts';
+import type { Metrics } from '../lib/adapter/metrics.ts';
+import type { AuditEvent } from '../lib/audit/index.ts';
+import { openAudit } from './audit-writer.ts';
+import type { Config } from './config.ts';
+import type { Credentials, Svid } from './credentials.ts';
+import { createDecider } from './decide.ts';
+import { createInbound } from './inbound/index.ts';
+import { createOutbound } from './outbound/index.ts';
+import { openPolicyFile, type PolicyStatus } from './policy-file.ts';
+
+export type ServingDeps = {
+  readonly config: Pick<Config, 'trustDomain' | 'inbound' | 'outbound' | 'audit'>;
+  readonly credentials: Credentials;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly metrics: Metrics;
+};
+
+/** All that stands around the credentials: audit, policy, and the two proxies where they are configured. */
+export interface Serving extends AsyncDisposable {
+  /** What is still missing before requests can be served. */
+  missing(): string[];
+  readonly status: { readonly audit: { readonly accepting: boolean }; readonly policy: PolicyStatus | null };
+  record(event: AuditEvent): void;
+  reloadPolicy(): Promise<void>;
+}
+
+/** How long what is under way may take to end. Together under the 30 s after which orchestrators kill. */
+const INBOUND_DRAIN_MS = 20_000;
+const OUTBOUND_DRAIN_MS = 4_000;
+const AUDIT_MS = 4_000;
+
+/**
+ * Opens the audit, reads the policies and begins to listen. It needs no identity yet: what cannot work shows before evidence is spent.
+ * @throws AuditError, or the system's error when a file or an address cannot be had
+ */
+export async function startServing(deps: ServingDeps): Promise<Serving> {
+  const { config, credentials, clock, log, metrics } = deps;
+  await using stack = new AsyncDisposableStack();
+  const audit = await openAudit({ target: config.audit, credentials, clock, log, metrics });
+  stack.defer(async () => void (await audit.close(AUDIT_MS)));
+
+  const policy =
+    config.inbound === null
+      ? null
+      : stack.use(await openPolicyFile({ file: config.inbound.policyFile, log, metrics }));
+  const aim = (svid: Svid | null) => {
+    if (svid !== null) policy?.aim(svid.id);
+  };
+  aim(credentials.current);
+  // Before the listeners subscribe: a new identity must not be served by the policies of the old one.
+  stack.defer(credentials.subscribe(aim));
+
+  // The app needs its outbound calls until the last inbound request is answered, so inbound comes last and drains first.
+  const common = { credentials, clock, log, metrics };
+  if (config.outbound !== null) {
+    const outbound = await createOutbound({ ...config.outbound, ...common });
+    stack.defer(async () =>
+      tellCut(log, 'outbound', await outbound.close({ deadlineMs: OUTBOUND_DRAIN_MS })),
+    );
+  }
+  if (config.inbound !== null && policy !== null) {
+    const decider = stack.use(createDecider({ policy, audit, clock, metrics }));
+    const { listen, app } = config.inbound;
+    const inbound = await createInbound({ listen, app, trustDomain: config.trustDomain, decider, ...common });
+    stack.defer(async () => tellCut(log, 'inbound', await inbound.close({ deadlineMs: INBOUND_DRAIN_MS })));
+  }
+
+  const owned = stack.move();
+  return {
+    missing: () => [
+      ...(audit.accepting ? [] : ['audit']),
+      ...(policy === null || policy.current !== null ? [] : ['policy']),
+    ],
+    get status() {
+      return { audit: { accepting: audit.accepting }, policy: policy?.status ?? null };
+    },
+    record: (event) => audit.record(event, clock.now()),
+    reloadPolicy: async () => policy?.reload(),
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
+}
+
+function tellCut(log: Log, what: string, connections: number): void {
+  if (connections > 0) log.warn('drain_cut', { what, connections });
+}

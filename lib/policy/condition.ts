@@ -37,9 +37,10 @@ export function parseCondition(value: unknown, place: Place, depth = 0): Conditi
   if (member === null) return null;
   const [key, inner] = member;
   const at = place.at(key);
-  if (depth >= MAX_DEPTH) return at.refuseAs('a deeper condition', `at most ${MAX_DEPTH} levels`);
-  if (key === 'all' || key === 'any') return parseBranches(key, inner, at, depth);
-  if (key === 'not') {
+  if (key === 'all' || key === 'any' || key === 'not') {
+    if (depth >= MAX_DEPTH)
+      return at.refuseAs(`${key} below ${depth} others`, `at most ${MAX_DEPTH} levels of all, any and not`);
+    if (key !== 'not') return parseBranches(key, inner, at, depth);
     const of = parseCondition(inner, at, depth + 1);
     return of && { kind: 'not', of };
   }

@@ -19,15 +19,18 @@ export type LogOptions = {
   readonly write?: (line: string) => void;
 };
 
-/** One JSON object a line on stderr: `time`, `level`, `event`, then the caller's fields. Errors are told by code and message only. */
+/**
+ * One JSON object a line on stderr: `time`, `level`, `event`, then the caller's fields, which cannot take the place of those three.
+ * Errors are told by name, code, message and the errors that caused them; nothing else that hangs on one is written. No field makes
+ * a call throw: what cannot be written is told as `unwritable`.
+ */
 export function createLog(options: LogOptions, base: LogFields = {}): Log {
   const { level, now = () => new Date(), write = (line) => process.stderr.write(line) } = options;
   const least = LOG_LEVELS.indexOf(level);
   const at = (name: LogLevel) => (event: string, fields?: LogFields) => {
     if (LOG_LEVELS.indexOf(name) < least) return;
-    write(
-      `${JSON.stringify({ time: now().toISOString(), level: name, event, ...base, ...fields }, plain)}\n`,
-    );
+    const head = { time: now().toISOString(), level: name, event };
+    write(`${lineOf(head, base, fields)}\n`);
   };
   return {
     debug: at('debug'),
@@ -39,8 +42,18 @@ export function createLog(options: LogOptions, base: LogFields = {}): Log {
   };
 }
 
+function lineOf(head: LogFields, base: LogFields, fields: LogFields = {}): string {
+  try {
+    return JSON.stringify({ ...head, ...base, ...fields, ...head }, plain);
+  } catch (error) {
+    return JSON.stringify({ ...head, unwritable: error instanceof Error ? error.name : 'thrown' });
+  }
+}
+
 function plain(_key: string, value: unknown): unknown {
+  if (typeof value === 'bigint') return value.toString();
   if (!(value instanceof Error)) return value;
   const code = 'code' in value ? value.code : undefined;
-  return { name: value.name, code, message: value.message, cause: value.cause };
+  const cause = value.cause instanceof Error ? value.cause : undefined;
+  return { name: value.name, code, message: value.message, cause };
 }

@@ -30,13 +30,9 @@ export function createMetrics(): Metrics {
     families.set(family.name, family);
   };
   const scalar = (name: string, help: string, kind: Kind) => {
-    const values = new Map<string, number>([['', 0]]);
-    const lines = () => {
-      const labelled = [...values].filter(([labels]) => labels !== '');
-      return (labelled.length > 0 ? labelled : [...values]).map(
-        ([labels, value]) => `${name}${labels} ${value}`,
-      );
-    };
+    const values = new Map<string, number>();
+    const lines = () =>
+      (values.size > 0 ? [...values] : [['', 0]]).map(([labels, value]) => `${name}${labels} ${value}`);
     register({ name, help, kind, lines });
     return values;
   };
@@ -81,12 +77,12 @@ export function createMetrics(): Metrics {
   };
 }
 
-function labelText(labels: Labels | undefined): string {
-  if (labels === undefined) return '';
-  const pairs = Object.entries(labels).map(
-    ([name, value]) => `${name}="${value.replace(/[\\"\n]/g, escaped)}"`,
-  );
-  return `{${pairs.join(',')}}`;
+/** The same labels give the same text, in whatever order they come. */
+function labelText(labels: Labels = {}): string {
+  const pairs = Object.entries(labels)
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([name, value]) => `${name}="${value.replace(/[\\"\n]/g, escaped)}"`);
+  return pairs.length === 0 ? '' : `{${pairs.join(',')}}`;
 }
 
 function escaped(c: string): string {

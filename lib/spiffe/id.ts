@@ -44,9 +44,14 @@ export class SpiffeId {
     return this.#text === other.#text;
   }
 
-  /** @internal The parser's way in; everyone else calls `parseSpiffeId`. */
+  /**
+   * @internal For those who have parsed the parts: the parser and the templates. Everyone else calls `parseSpiffeId`.
+   * @throws SpiffeError `SPIFFE_TOO_LONG`, which parts that are each short enough may add up to
+   */
   static of(trustDomain: string, segments: readonly string[]): SpiffeId {
-    return new SpiffeId(trustDomain, segments);
+    const id = new SpiffeId(trustDomain, segments);
+    if (id.#text.length > MAX_ID_BYTES) throw tooLong();
+    return id;
   }
 }
 
@@ -70,8 +75,7 @@ export function parseTrustDomain(text: string): string {
  * @throws SpiffeError with the first rule the text breaks
  */
 export function parseSpiffeId(text: string): SpiffeId {
-  if (text.length > MAX_ID_BYTES)
-    throw new SpiffeError('SPIFFE_TOO_LONG', `SPIFFE ID of over ${MAX_ID_BYTES} bytes`);
+  if (text.length > MAX_ID_BYTES) throw tooLong();
   if (!text.startsWith(SCHEME)) {
     throw new SpiffeError('SPIFFE_BAD_SCHEME', `not a SPIFFE ID: ${shown(text)} (it starts with ${SCHEME})`);
   }
@@ -96,6 +100,10 @@ function checkSegment(segment: string, whole: string): void {
   if (segment !== segment.toLowerCase()) {
     throw new SpiffeError('SPIFFE_UPPER_CASE', `upper case in ${shown(whole)}: Signet's IDs are lower case`);
   }
+}
+
+function tooLong(): SpiffeError {
+  return new SpiffeError('SPIFFE_TOO_LONG', `SPIFFE ID of over ${MAX_ID_BYTES} bytes`);
 }
 
 function shown(text: string): string {

@@ -1,0 +1,69 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { createCa } from '../support/ca.ts';
+import { freePort } from '../support/port.ts';
+import { startProcess } from '../support/processes.ts';
+
+const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
+const recorder = pathToFileURL(here('../support/module-recorder.mjs'));
+
+/** What the sidecar may load from npm: configuration, and the reading and making of DER. */
+const allowed = /^(convict|lodash\.clonedeep|yargs-parser|@peculiar\/(asn1-.+|utils)|asn1js|tslib)$/;
+
+describe('the running sidecar', () => {
+  it('has loaded nothing of the broker, and from npm only what it is allowed', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'signet-lean-'));
+    try {
+      const loaded = await modulesLoaded(folder);
+      const ours = loaded.filter((url) => !url.includes('/node_modules/'));
+      assert.ok(ours.some((url) => url.endsWith('/sidecar/main.ts')));
+      assert.ok(ours.length > 20, `only ${ours.length} modules of ours were seen`);
+      assert.deepEqual(
+        ours.filter((url) => /\/(broker|cli|setup)\//.test(url)),
+        [],
+      );
+      const packages = loaded.flatMap((url) => /.*\/node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(url)?.[1] ?? []);
+      assert.ok(packages.includes('convict'), 'the recorder sees packages');
+      assert.deepEqual(
+        [...new Set(packages)].filter((name) => !allowed.test(name)),
+        [],
+      );
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  });
+});
+
+/** Every module that a sidecar with both proxies has loaded once it listens, has tried its broker in vain, and has stopped. */
+async function modulesLoaded(folder: string): Promise<string[]> {
+  const [brokerCa, hostKey, policies, list] = ['ca.pem', 'host_key', 'policies.json', 'modules'].map((name) =>
+    join(folder, name),
+  ) as [string, string, string, string];
+  await writeFile(brokerCa, (await createCa()).pem);
+  execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', hostKey]);
+  await writeFile(policies, '[]');
+  await using sidecar = await startProcess({
+    args: ['sidecar'],
+    env: {
+      NODE_OPTIONS: `--import ${recorder}`,
+      LOADED_MODULES: list,
+      SIGNET_TRUST_DOMAIN: 'example.org',
+      SIGNET_BROKER_URL: `https://127.0.0.1:${await freePort()}`,
+      SIGNET_BROKER_CA: brokerCa,
+      SIGNET_ATTEST: `ssh-host:${hostKey}`,
+      SIGNET_INBOUND: '127.0.0.1:0->127.0.0.1:9',
+      SIGNET_OUTBOUND: '127.0.0.1:0',
+      SIGNET_UPSTREAMS: 'orders=127.0.0.1:9#spiffe://example.org/ns/shop/sa/orders',
+      SIGNET_POLICY_FILE: policies,
+      SIGNET_AUDIT: join(folder, 'audit'),
+    },
+  });
+  for (const what of ['admin', 'inbound', 'outbound']) await sidecar.addressOf(what);
+  await sidecar.waitForEvent('renewal_failed');
+  assert.equal((await sidecar.stop()).code, 0, sidecar.stderr());
+  return (await readFile(list, 'utf8')).split('\n');
+}

@@ -12,7 +12,8 @@ const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 const recorder = pathToFileURL(here('../support/module-recorder.mjs'));
 
 /** What the sidecar may load from npm: configuration, and the reading and making of DER. */
-const allowed = /^(convict|lodash\.clonedeep|yargs-parser|@peculiar\/(asn1-.+|utils)|asn1js|tslib)$/;
+const allowed =
+  /^(convict|lodash\.clonedeep|yargs-parser|@peculiar\/(asn1-.+|utils)|asn1js|pvtsutils|pvutils|tslib)$/;
 
 describe('the running sidecar', () => {
   it('has loaded nothing of the broker, and from npm only what it is allowed', async () => {

@@ -1,0 +1,215 @@
+import assert from 'node:assert/strict';
+import { readFile, stat, writeFile } from 'node:fs/promises';
+import { request } from 'node:http';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { setTimeout as wait } from 'node:timers/promises';
+import { afterEach, beforeEach, describe, it } from 'mocha';
+import { formatJoinCode } from '../../../lib/attestation/index.ts';
+import { Secret } from '../../../lib/secret.ts';
+import { runProcess } from '../../support/processes.ts';
+import { createStage, type Stage } from './stage.ts';
+
+const SERVICE = { SIGNET_MODE: 'service', SIGNET_INBOUND: '127.0.0.1:0->127.0.0.1:9' };
+
+describe('the sidecar process', () => {
+  let stage: Stage;
+  beforeEach(async () => {
+    stage = await createStage();
+  });
+  afterEach(() => stage[Symbol.asyncDispose]());
+
+  it('shows its variables, and refuses arguments', async () => {
+    const help = await runProcess({ args: ['sidecar', '--help'] });
+    assert.equal(help.code, 0);
+    assert.match(help.stdout, /SIGNET_BROKER_URL/);
+    const wrong = await runProcess({ args: ['sidecar', '--verbose'] });
+    assert.deepEqual([wrong.code, wrong.stdout], [2, '']);
+  });
+
+  it('tells all that is wrong with its environment, and ends with 2', async () => {
+    const { code, stderr } = await runProcess({ args: ['sidecar'], env: { SIGNET_ATTEST: 'hvs.secret' } });
+    assert.equal(code, 2);
+    for (const name of ['SIGNET_TRUST_DOMAIN', 'SIGNET_BROKER_URL', 'SIGNET_BROKER_CA', 'SIGNET_ATTEST'])
+      assert.match(stderr, new RegExp(`^signet sidecar: ${name} `, 'm'));
+    assert.doesNotMatch(stderr, /hvs\.|\n {4}at /);
+  });
+
+  it('becomes ready, and ends with 0 on SIGTERM, its audit closed', async () => {
+    const sidecar = await stage.sidecar();
+    const svid = await sidecar.waitForEvent('svid');
+    assert.equal(svid['spiffe_id'], 'spiffe://example.org/ns/shop/sa/orders');
+    await sidecar.waitForEvent('ready');
+    assert.deepEqual(await sidecar.stop(), { code: 0, signal: null });
+    const records = (await readFile(join(stage.dir, 'audit.jsonl'), 'utf8')).trim().split('\n');
+    const types = records.map((line) => JSON.parse(line).type);
+    assert.deepEqual([types[0], types.at(-1)], ['start', 'stop']);
+    assert.ok(types.includes('svid'));
+  });
+
+  it('writes nothing but JSON lines', async () => {
+    const sidecar = await stage.sidecar({ SIGNET_LOG_LEVEL: 'debug' });
+    await sidecar.waitForEvent('ready');
+    await sidecar.stop();
+    for (const line of sidecar.stderr().trim().split('\n'))
+      assert.equal(typeof JSON.parse(line).event, 'string');
+    assert.equal(sidecar.stdout(), '');
+  });
+
+  it('takes a join code from standard input', async () => {
+    const code = formatJoinCode({ entry: 'acme/shop/orders', id: 'j1', wrappingToken: new Secret('hvs.j1') });
+    const sidecar = await stage.sidecar({ SIGNET_ATTEST: 'join:-' }, { input: `${code}\n` });
+    await sidecar.waitForEvent('ready');
+    assert.equal(stage.broker.asked.find(({ path }) => path === '/v1/attest')?.body.evidence.code, code);
+    sidecar.send('SIGHUP');
+    await sidecar.waitForEvent('svid', ({ rotation }) => rotation === 1);
+    assert.equal(stage.broker.asked.at(-1)?.body.method, 'svid');
+  });
+
+  for (const [what, more] of [
+    ['an audit that cannot be written', { SIGNET_AUDIT: '/nonexistent/audit.jsonl' }],
+    [
+      'an address that is taken',
+      { SIGNET_MODE: 'service', SIGNET_UPSTREAMS: 'a=b:1#spiffe://example.org/a' },
+    ],
+  ] as const) {
+    it(`ends with 1 over ${what}, before any evidence is shown`, async () => {
+      const taken = createServer().listen(0, '127.0.0.1');
+      await new Promise((resolve) => taken.once('listening', resolve));
+      const { port } = taken.address() as { port: number };
+      const address = 'SIGNET_UPSTREAMS' in more ? { SIGNET_OUTBOUND: `127.0.0.1:${port}` } : {};
+      const sidecar = await stage.sidecar({ ...more, ...address });
+      assert.equal((await sidecar.ended).code, 1);
+      assert.ok(sidecar.logs().some(({ event }) => event === 'failed'));
+      assert.deepEqual(stage.broker.asked, []);
+      taken.close();
+    });
+  }
+
+  it('is not ready with policies it does not understand, and becomes so when they are mended', async () => {
+    const file = join(stage.dir, 'policy.json');
+    await writeFile(file, '{"policies": [{"name": 1}]}');
+    const sidecar = await stage.sidecar({ ...SERVICE, SIGNET_POLICY_FILE: file });
+    const admin = await sidecar.addressOf('admin');
+    await sidecar.waitForEvent('svid');
+    const refused = await sidecar.waitForEvent('policy_refused');
+    assert.ok(Array.isArray(refused['defects']));
+    const unready = await fetch(`http://${admin}/readyz`);
+    assert.deepEqual([unready.status, await unready.json()], [503, { ready: false, missing: ['policy'] }]);
+    await writeFile(file, '[]');
+    await sidecar.waitForEvent('ready');
+    assert.equal((await fetch(`http://${admin}/readyz`)).status, 200);
+
+    await writeFile(file, '[{');
+    await sidecar.waitForEvent('policy_refused', (line) => line['kept'] !== null);
+    assert.equal((await fetch(`http://${admin}/readyz`)).status, 200, 'the last good policies stay');
+    const status = (await (await fetch(`http://${admin}/status`)).json()) as { policy: { stale: boolean } };
+    assert.equal(status.policy.stale, true);
+  });
+
+  it('tells what an operator asks first', async () => {
+    const sidecar = await stage.sidecar();
+    const admin = await sidecar.addressOf('admin');
+    const { serial } = await sidecar.waitForEvent('svid');
+    await sidecar.waitForEvent('ready');
+    const status = (await (await fetch(`http://${admin}/status`)).json()) as Record<string, never>;
+    assert.equal(status['ready'], true);
+    assert.deepEqual(status['hardening'], { not_dumpable: 'on', debugger: 'closed' });
+    const { identity } = status as unknown as { identity: Record<string, unknown> };
+    assert.equal(identity['serial'], serial);
+    assert.ok(Date.parse(String(identity['next_attempt_at'])) < Date.parse(String(identity['not_after'])));
+    const metrics = await (await fetch(`http://${admin}/metrics`)).text();
+    assert.match(metrics, /^signet_theft_alarms_total 0$/m);
+    assert.equal((await fetch(`http://${admin}/healthz`)).status, 200);
+    assert.equal((await fetch(`http://${admin}/`)).status, 404);
+  });
+
+  it('rotates on request, unless a web page asks', async () => {
+    const sidecar = await stage.sidecar();
+    const admin = await sidecar.addressOf('admin');
+    await sidecar.waitForEvent('ready');
+    const rotate = (headers: Record<string, string>) => post(`http://${admin}/rotate`, headers);
+    assert.equal((await rotate({ Origin: 'http://evil.example' })).status, 403);
+    assert.equal((await rotate({ 'Sec-Fetch-Site': 'cross-site' })).status, 403);
+    assert.equal((await rotate({ Host: 'evil.example' })).status, 403);
+    const { status, body } = await rotate({});
+    assert.equal(status, 200);
+    const svid = await sidecar.waitForEvent('svid', ({ rotation }) => rotation === 1);
+    assert.deepEqual(JSON.parse(body), { ok: true, serial: svid['serial'] });
+  });
+
+  it('serves its admin on a unix socket that is its user’s alone, also where a dead one is left', async () => {
+    const path = join(stage.dir, 'admin.sock');
+    for (let round = 0; round < 2; round++) {
+      const sidecar = await stage.sidecar({ SIGNET_ADMIN: `unix:${path}` });
+      assert.equal(await sidecar.addressOf('admin'), `unix:${path}`);
+      assert.equal((await stat(path)).mode & 0o777, 0o600);
+      await sidecar.waitForEvent('ready');
+      const answer = await new Promise<string>((resolve, reject) =>
+        request({ socketPath: path, path: '/readyz' }, (response) => void text(response).then(resolve))
+          .on('error', reject)
+          .end(),
+      );
+      assert.deepEqual(JSON.parse(answer), { ready: true, missing: [] });
+      await sidecar.kill();
+    }
+  });
+
+  it('rotates and reads its policies again on SIGHUP', async () => {
+    const file = join(stage.dir, 'policy.json');
+    await writeFile(file, '[]');
+    const sidecar = await stage.sidecar({ ...SERVICE, SIGNET_POLICY_FILE: file });
+    await sidecar.waitForEvent('ready');
+    const admin = await sidecar.addressOf('admin');
+    const readings = async () => {
+      const metrics = await (await fetch(`http://${admin}/metrics`)).text();
+      return Number(/policy_reloads_total\{result="understood"\} (\d+)/.exec(metrics)?.[1]);
+    };
+    const before = await readings();
+    sidecar.send('SIGHUP');
+    await sidecar.waitForEvent('svid', ({ rotation }) => rotation === 1);
+    assert.equal(await readings(), before + 1);
+  });
+
+  it('raises the alarm over a stolen grant in log, audit and metrics', async () => {
+    stage.broker.distort = ({ grant }) => stage.vault.steal(grant.wrapping_token);
+    const sidecar = await stage.sidecar();
+    const alarm = await sidecar.waitForEvent('theft_alarm');
+    assert.deepEqual([alarm['level'], alarm['code']], ['alarm', 'GRANT_STOLEN']);
+    const metrics = await fetch(`http://${await sidecar.addressOf('admin')}/metrics`);
+    assert.match(await metrics.text(), /^signet_theft_alarms_total 1$/m);
+    await sidecar.stop();
+    const audit = await readFile(join(stage.dir, 'audit.jsonl'), 'utf8');
+    assert.match(audit, /"type":"alarm".*"GRANT_STOLEN"/);
+    assert.ok(stage.broker.asked.some(({ path }) => path === '/v1/alarms'));
+  });
+
+  it('opens no debugger for who may send it a signal', async () => {
+    const sidecar = await stage.sidecar();
+    await sidecar.waitForEvent('ready');
+    sidecar.send('SIGUSR1');
+    await sidecar.waitForEvent('debugger_refused');
+    await wait(200);
+    assert.doesNotMatch(sidecar.stderr(), /Debugger listening/);
+  });
+
+  it('does without secrets that somebody has put into its environment', async () => {
+    const sidecar = await stage.sidecar({ VAULT_TOKEN: 'hvs.forgotten', SIGNET_UPSTREAM: 'mistyped' });
+    const told = await sidecar.waitForEvent('secret_in_environment');
+    assert.equal(told['variable'], 'VAULT_TOKEN');
+    const unknown = await sidecar.waitForEvent('unknown_variables');
+    assert.deepEqual(unknown['variables'], ['SIGNET_UPSTREAM']);
+    assert.doesNotMatch(sidecar.stderr(), /hvs\.forgotten|mistyped/);
+  });
+});
+
+function post(url: string, headers: Record<string, string>): Promise<{ status: number; body: string }> {
+  return new Promise((resolve, reject) =>
+    request(url, { method: 'POST', headers }, (response) => {
+      void text(response).then((body) => resolve({ status: response.statusCode ?? 0, body }));
+    })
+      .on('error', reject)
+      .end(),
+  );
+}

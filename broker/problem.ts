@@ -69,3 +69,13 @@ export function problemDocument(problem: Problem, correlationId: string): Record
 }
 
 export const PROBLEM_TYPE = 'application/problem+json';
+
+/** The codes by their status, each once. */
+export function problemsByStatus(codes: readonly ProblemCode[]): Map<number, ProblemCode[]> {
+  const table = new Map<number, ProblemCode[]>();
+  for (const code of new Set(codes)) {
+    const status = PROBLEMS[code][0];
+    table.set(status, [...(table.get(status) ?? []), code]);
+  }
+  return table;
+}

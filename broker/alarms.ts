@@ -1,0 +1,34 @@
+import type { Log, LogFields } from '../lib/adapter/log.ts';
+import type { Metrics } from '../lib/adapter/metrics.ts';
+
+/**
+ * - `theft`: a grant was spent by somebody else than the workload it was given to.
+ * - `clone`: two hold one instance's identity.
+ * - `join_code`: a join code was shown that is spent, or was never ours.
+ */
+export type Alarm = 'theft' | 'clone' | 'join_code';
+
+/** What a human must look at now. */
+export interface Alarms {
+  raise(alarm: Alarm, fields: LogFields): void;
+}
+
+const HELP: Readonly<Record<Alarm, string>> = {
+  theft: 'grants that somebody else spent',
+  clone: 'instances locked because two held one identity',
+  join_code: 'join codes shown that were spent or never ours',
+};
+
+export function createAlarms(log: Log, metrics: Metrics): Alarms {
+  const counters = {
+    theft: metrics.counter('signet_broker_theft_alarms_total', HELP.theft),
+    clone: metrics.counter('signet_broker_clone_alarms_total', HELP.clone),
+    join_code: metrics.counter('signet_broker_join_code_alarms_total', HELP.join_code),
+  };
+  return {
+    raise(alarm, fields) {
+      counters[alarm].add();
+      log.alarm(`${alarm}_alarm`, fields);
+    },
+  };
+}

@@ -1,0 +1,10 @@
+import type { Vault } from '../lib/adapter/vault.ts';
+import type { Secret } from '../lib/secret.ts';
+import type { VaultCaller } from './kv.ts';
+
+/** Vault with one caller's own token: what they may do is what Vault lets them do. */
+export function callerOf(vault: Vault, token: Secret): VaultCaller {
+  return {
+    call: (method, path, body, options = {}) => vault.request(method, path, body, { ...options, token }),
+  };
+}

@@ -1,0 +1,91 @@
+import { randomBytes } from 'node:crypto';
+import type { Socket } from 'node:net';
+import { TLSSocket } from 'node:tls';
+import { ChallengeError, mintChallenge, openChallenge, proofMessage } from '../lib/attestation/index.ts';
+import type { PeerCertificate } from './attestors/index.ts';
+import type { ChallengeKeys } from './challenge-keys.ts';
+import { sourceOf } from './limits.ts';
+import { Problem } from './problem.ts';
+
+/** One TLS connection, as attestation sees it. */
+export interface Connection {
+  /** Whom a limit counts as one. */
+  readonly source: string;
+  readonly peer: PeerCertificate | undefined;
+  /** A challenge that is good for a minute, on this connection only. */
+  challenge(now: Date): Promise<{ readonly text: string; readonly expiresAt: Date }>;
+  /**
+   * Uses a challenge up, whatever becomes of the attestation. The answer is what a proof for it must cover.
+   * @throws Problem `challenge_invalid`
+   */
+  useChallenge(text: string, now: Date): Promise<Uint8Array>;
+}
+
+export type Connections = (socket: Socket) => Connection;
+
+/** More are asked for on one connection by nobody who means well. */
+const MOST_CHALLENGES = 32;
+
+export function createConnections(deps: {
+  readonly trustDomain: string;
+  readonly keys: ChallengeKeys;
+}): Connections {
+  const known = new WeakMap<Socket, Connection>();
+  return (socket) => {
+    const there = known.get(socket) ?? createConnection(socket, deps);
+    known.set(socket, there);
+    return there;
+  };
+}
+
+function createConnection(
+  socket: Socket,
+  { trustDomain, keys }: { readonly trustDomain: string; readonly keys: ChallengeKeys },
+): Connection {
+  const used = new Set<string>();
+  let exporter: Uint8Array | undefined;
+  const binding = () => {
+    exporter ??= exporterOf(socket);
+    return { trustDomain, exporter };
+  };
+  return {
+    source: sourceOf(socket.remoteAddress),
+    get peer() {
+      return peerOf(socket);
+    },
+    challenge: async (now) => mintChallenge(await keys.current(now), randomBytes(16), now, binding()),
+    async useChallenge(text, now) {
+      if (used.has(text) || used.size >= MOST_CHALLENGES) throw new Problem('challenge_invalid');
+      const accepted = await keys.accepted(now);
+      try {
+        openChallenge(text, accepted, now, binding());
+      } catch (cause) {
+        if (cause instanceof ChallengeError) throw new Problem('challenge_invalid', { cause });
+        throw cause;
+      }
+      // Looked at again: a second request may have come while the keys were fetched.
+      if (used.has(text)) throw new Problem('challenge_invalid');
+      used.add(text);
+      return proofMessage({ challenge: text, ...binding() });
+    },
+  };
+}
+
+/** RFC 9266 `tls-exporter`. */
+function exporterOf(socket: Socket): Uint8Array {
+  if (!(socket instanceof TLSSocket)) throw new Problem('internal');
+  return socket.exportKeyingMaterial(32, 'EXPORTER-Channel-Binding', Buffer.alloc(0));
+}
+
+const LONGEST_CHAIN = 6;
+
+function peerOf(socket: Socket): PeerCertificate | undefined {
+  if (!(socket instanceof TLSSocket)) return undefined;
+  const chainDer: Uint8Array[] = [];
+  let certificate = socket.getPeerX509Certificate();
+  while (certificate !== undefined && chainDer.length < LONGEST_CHAIN) {
+    chainDer.push(new Uint8Array(certificate.raw));
+    certificate = certificate.issuerCertificate;
+  }
+  return chainDer.length === 0 ? undefined : { chainDer, authorized: socket.authorized };
+}

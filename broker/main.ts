@@ -1,0 +1,45 @@
+import { randomUUID } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { systemClock } from '../lib/adapter/clock.ts';
+import { untilStopped } from '../lib/adapter/lifecycle.ts';
+import { createLog } from '../lib/adapter/log.ts';
+import { createMetrics } from '../lib/adapter/metrics.ts';
+import { runBroker } from './broker.ts';
+import { type Config, ConfigError, loadConfig } from './config.ts';
+import { settingsHelp } from './settings.ts';
+
+process.exitCode = await main(process.argv.slice(2));
+
+async function main(args: readonly string[]): Promise<number> {
+  if (args.includes('--help') || args.includes('-h')) {
+    process.stdout.write(settingsHelp());
+    return 0;
+  }
+  if (args.length > 0) {
+    process.stderr.write('signet broker: takes no arguments but --help\n');
+    return 2;
+  }
+  let config: Config;
+  try {
+    config = loadConfig(process.env, (path) => readFileSync(path, 'utf8'));
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    for (const defect of error.defects) process.stderr.write(`signet broker: ${defect}\n`);
+    return 2;
+  }
+  const log = createLog({ level: config.logLevel });
+  try {
+    await runBroker(config, {
+      log,
+      metrics: createMetrics(),
+      clock: systemClock,
+      random: Math.random,
+      newCorrelationId: randomUUID,
+      stopped: untilStopped(),
+    });
+    return 0;
+  } catch (error) {
+    log.error('failed', { reason: error });
+    return 1;
+  }
+}

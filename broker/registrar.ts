@@ -1,0 +1,170 @@
+import { VaultError } from '../lib/adapter/vault.ts';
+import { type Entry, entryRef, overlapping, parseEntry } from '../lib/attestation/index.ts';
+import { type Defect, InputError } from '../lib/errors.ts';
+import { entryPath, tokenRole, tokenRoleName } from '../lib/grant/index.ts';
+import { isVaultError, readDocument, removeDocument, type VaultCaller, writeDocument } from './kv.ts';
+import { Problem } from './problem.ts';
+import { raiseRevision } from './revision.ts';
+
+export type Named = Pick<Entry, 'tenant' | 'name'>;
+
+/**
+ * Writes registrations, always with the caller's own token: Vault's ACL decides, and Vault's audit names the caller. An entry is two
+ * things, its document and its token role, written in an order in which a crash at any point leaves an entry that gives nobody an
+ * identity, and that running the same call again completes.
+ *
+ * - create: document `pending`, role, document `active`, revision
+ * - disable: role gone (from here on Vault itself refuses), document `disabled`, revision
+ * - enable: role, document `active`, revision
+ * - remove: role gone, document gone, revision
+ */
+export interface Registrar {
+  /** `created` is false when the same entry was there already, whole. @throws Problem, VaultError */
+  create(caller: VaultCaller, entry: Entry): Promise<{ readonly entry: Entry; readonly created: boolean }>;
+  show(caller: VaultCaller, named: Named): Promise<Entry>;
+  disable(caller: VaultCaller, named: Named): Promise<Entry>;
+  enable(caller: VaultCaller, named: Named): Promise<Entry>;
+  remove(caller: VaultCaller, named: Named): Promise<void>;
+}
+
+export type RegistrarDeps = {
+  readonly trustDomain: string;
+  /** All entries, as the broker itself can read them: a caller cannot see the other tenants that an entry may collide with. */
+  readonly survey: () => Promise<Entry[]>;
+  readonly entryDefects: (entry: Entry) => readonly Defect[];
+};
+
+type StoredEntry = { readonly entry: Entry; readonly version: number };
+
+export function createRegistrar({ trustDomain, survey, entryDefects }: RegistrarDeps): Registrar {
+  const find = async (caller: VaultCaller, named: Named): Promise<StoredEntry | undefined> => {
+    const path = entryPath(named);
+    const document = await readDocument(caller, path);
+    if (document === undefined) return undefined;
+    try {
+      const entry = parseEntry(document.value, { trustDomain });
+      if (entryRef(entry) === entryRef(named)) return { entry, version: document.version };
+    } catch (cause) {
+      if (!(cause instanceof InputError)) throw cause;
+    }
+    throw new Problem('entry_state', {
+      detail: 'its document in Vault cannot be read as an entry: delete it',
+    });
+  };
+  const demand = async (caller: VaultCaller, named: Named): Promise<StoredEntry> => {
+    const found = await find(caller, named);
+    if (found === undefined) throw new Problem('entry_not_found');
+    return found;
+  };
+  const finish = async (caller: VaultCaller, { entry, version }: StoredEntry, state: Entry['state']) => {
+    const done: Entry = { ...entry, state };
+    if (entry.state !== state) await writeDocument(caller, entryPath(entry), done, version);
+    await raiseRevision(caller, entryPath(entry));
+    return done;
+  };
+  const refuseOverlap = async (entry: Entry) => {
+    const all = await survey().catch((cause: unknown) => {
+      throw new Problem('vault_unavailable', { cause, retryAfterSeconds: 1 });
+    });
+    const [other] = overlapping(entry, all);
+    if (other === undefined) return;
+    const known = other.tenant === entry.tenant || other.tenant.startsWith(`${entry.tenant}/`);
+    throw new Problem('entry_overlaps', {
+      detail: known ? `it meets ${entryRef(other)}` : 'it meets an entry of another tenant',
+    });
+  };
+
+  /** The entry as `pending`, made now or left behind by a call that was cut off; or whole already. */
+  const claim = async (
+    caller: VaultCaller,
+    entry: Entry,
+  ): Promise<StoredEntry & { readonly fresh: boolean }> => {
+    const pending: Entry = { ...entry, state: 'pending' };
+    try {
+      const version = await writeDocument(caller, entryPath(entry), pending, 0);
+      return { entry: pending, version, fresh: true };
+    } catch (error) {
+      if (!isVaultError(error, 'VAULT_CAS_CONFLICT')) throw error;
+    }
+    const there = await demand(caller, entry);
+    if (!sameEntry(there.entry, entry))
+      throw new Problem('entry_exists', { detail: differences(there.entry, entry) });
+    if (there.entry.state === 'disabled') {
+      throw new Problem('entry_exists', { detail: 'it is the same and disabled: enable it' });
+    }
+    return { ...there, fresh: there.entry.state === 'pending' };
+  };
+
+  return {
+    async create(caller, entry) {
+      const defects = entryDefects(entry);
+      if (defects.length > 0) throw new InputError('entry', defects);
+      await refuseOverlap(entry);
+      const claimed = await claim(caller, entry);
+      try {
+        // Again, now that others can see it: of two that overlap and are made at once, at least one sees the other.
+        if (claimed.fresh) await refuseOverlap(entry);
+        await writeRole(caller, entry);
+      } catch (error) {
+        if (claimed.fresh && isRefusal(error)) await removeDocument(caller, entryPath(entry));
+        throw error;
+      }
+      const done = await finish(caller, claimed, 'active');
+      return { entry: done, created: claimed.fresh };
+    },
+    show: async (caller, named) => (await demand(caller, named)).entry,
+    async disable(caller, named) {
+      const stored = await demand(caller, named);
+      await removeRole(caller, named);
+      return await finish(caller, stored, 'disabled');
+    },
+    async enable(caller, named) {
+      const stored = await demand(caller, named);
+      if (stored.entry.state === 'pending') {
+        throw new Problem('entry_state', { detail: 'it was never completed: create it again' });
+      }
+      await writeRole(caller, stored.entry);
+      return await finish(caller, stored, 'active');
+    },
+    async remove(caller, named) {
+      const there = await readDocument(caller, entryPath(named));
+      await removeRole(caller, named);
+      await removeDocument(caller, entryPath(named));
+      await raiseRevision(caller, entryPath(named));
+      if (there === undefined) throw new Problem('entry_not_found');
+    },
+  };
+}
+
+async function writeRole(caller: VaultCaller, entry: Entry): Promise<void> {
+  await caller.call('POST', `auth/token/roles/${tokenRoleName(entry)}`, tokenRole(entry));
+}
+
+async function removeRole(caller: VaultCaller, named: Named): Promise<void> {
+  await caller.call('DELETE', `auth/token/roles/${tokenRoleName(named)}`);
+}
+
+/** A decision, ours or Vault's, that the same call would meet again. What merely failed may be run again, and is left for that. */
+function isRefusal(error: unknown): boolean {
+  if (error instanceof VaultError) return error.code === 'VAULT_DENIED' || error.code === 'VAULT_BAD_REQUEST';
+  return error instanceof Problem && error.status < 500;
+}
+
+function sameEntry(a: Entry, b: Entry): boolean {
+  return changedFields(a, b).length === 0;
+}
+
+function differences(there: Entry, wanted: Entry): string {
+  return `it differs in ${changedFields(there, wanted).join(', ')}`;
+}
+
+function changedFields(a: Entry, b: Entry): string[] {
+  const fields = ['match', 'spiffe_id', 'ttl', 'networks', 'federates_with'] as const;
+  return fields.filter((field) => plain(a[field]) !== plain(b[field]));
+}
+
+/** A text that is the same for the same content, whatever the order of keys. */
+function plain(value: unknown): string {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return JSON.stringify(value);
+  return JSON.stringify(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)));
+}

@@ -1,0 +1,159 @@
+import type { Vault } from '../../lib/adapter/vault.ts';
+import { type Entry, entryRef, isEntryName, parseEntry } from '../../lib/attestation/index.ts';
+import { InputError } from '../../lib/errors.ts';
+import { tenantFromName } from '../../lib/grant/index.ts';
+import { callerOf } from '../caller.ts';
+import { makeJoinCode } from '../join-codes.ts';
+import { inParallel, readDocument, walkDocuments } from '../kv.ts';
+import { Problem, type ProblemCode } from '../problem.ts';
+import type { Named, Registrar } from '../registrar.ts';
+import type { Route, RouteRequest } from './route.ts';
+
+export type EntryRouteDeps = {
+  readonly trustDomain: string;
+  readonly vault: Vault;
+  readonly registrar: Registrar;
+};
+
+const ONE = '/v1/entries/{tenant}/{name}';
+const ALWAYS: readonly ProblemCode[] = ['token_missing', 'vault_denied', 'rate_limited', 'vault_unavailable'];
+const WRITING: readonly ProblemCode[] = [...ALWAYS, 'vault_refused', 'concurrent_write', 'entry_state'];
+
+/** Registration. Every call to Vault is made with the caller's own token. */
+export function entryRoutes(deps: EntryRouteDeps): Route[] {
+  const { trustDomain, vault, registrar } = deps;
+  const caller = ({ token }: RouteRequest) => callerOf(vault, token);
+  return [
+    listing(deps),
+    {
+      method: 'post',
+      path: '/v1/entries',
+      id: 'createEntry',
+      summary: 'Register an entry. The same call again completes what was cut off',
+      body: { schema: 'NewEntry', required: true },
+      withToken: true,
+      answers: { 201: 'Entry', 200: 'Entry' },
+      problems: [...WRITING, 'malformed', 'entry_exists', 'entry_overlaps'],
+      async handle(request) {
+        const entry = parseEntry(request.body, { trustDomain });
+        const { entry: done, created } = await registrar.create(caller(request), entry);
+        return { status: created ? 201 : 200, body: done };
+      },
+    },
+    {
+      method: 'get',
+      path: ONE,
+      id: 'showEntry',
+      summary: 'One entry',
+      withToken: true,
+      answers: { 200: 'Entry' },
+      problems: [...ALWAYS, 'entry_not_found', 'entry_state'],
+      handle: async (request) => ({
+        status: 200,
+        body: await registrar.show(caller(request), named(request)),
+      }),
+    },
+    {
+      method: 'delete',
+      path: ONE,
+      id: 'deleteEntry',
+      summary: 'Delete an entry and its token role',
+      withToken: true,
+      answers: { 204: null },
+      problems: [...WRITING, 'entry_not_found'],
+      async handle(request) {
+        await registrar.remove(caller(request), named(request));
+        return { status: 204 };
+      },
+    },
+    ...(['disable', 'enable'] as const).map(
+      (verb): Route => ({
+        method: 'post',
+        path: `${ONE}/${verb}`,
+        id: `${verb}Entry`,
+        summary: verb === 'disable' ? 'Refuse this entry from now on' : 'Take a disabled entry up again',
+        body: { schema: 'Nothing', required: false },
+        withToken: true,
+        answers: { 200: 'Entry' },
+        problems: [...WRITING, 'malformed', 'entry_not_found'],
+        handle: async (request) => ({
+          status: 200,
+          body: await registrar[verb](caller(request), named(request)),
+        }),
+      }),
+    ),
+    joinCode(deps),
+  ];
+}
+
+function listing({ trustDomain, vault }: EntryRouteDeps): Route {
+  return {
+    method: 'get',
+    path: '/v1/entries',
+    id: 'listEntries',
+    summary: "Entries of a tenant and of those below it; of all tenants if the caller's token may list them",
+    query: { tenant: 'a tenant: acme/shop' },
+    withToken: true,
+    answers: { 200: 'EntryList' },
+    problems: [...ALWAYS, 'malformed'],
+    async handle(request) {
+      const tenant = request.query['tenant'];
+      const below = tenant === undefined ? '' : `${tenantNamed(tenant)}/`;
+      const caller = callerOf(vault, request.token);
+      const paths = await walkDocuments(caller, `entries/${below}`, 4);
+      const unreadable: string[] = [];
+      const read = async (path: string): Promise<Entry | undefined> => {
+        const document = await readDocument(caller, path);
+        if (document === undefined) return undefined;
+        try {
+          const entry = parseEntry(document.value, { trustDomain });
+          if (`entries/${entryRef(entry)}` === path) return entry;
+        } catch (error) {
+          if (!(error instanceof InputError)) throw error;
+        }
+        unreadable.push(path.slice('entries/'.length));
+        return undefined;
+      };
+      const entries = (await inParallel(paths, read)).filter((entry) => entry !== undefined);
+      return { status: 200, body: { entries, unreadable } };
+    },
+  };
+}
+
+function joinCode({ vault, registrar }: EntryRouteDeps): Route {
+  return {
+    method: 'post',
+    path: `${ONE}/join-code`,
+    id: 'makeJoinCode',
+    summary: 'A one-time code with which one machine takes up this entry',
+    body: { schema: 'JoinCodeRequest', required: false },
+    withToken: true,
+    answers: { 201: 'JoinCode' },
+    problems: [...WRITING, 'malformed', 'entry_not_found'],
+    async handle(request) {
+      const { ttl_seconds = 600 } = (request.body ?? {}) as { ttl_seconds?: number };
+      const { token } = request;
+      const { code, expiresAt } = await makeJoinCode(
+        { vault, registrar, token },
+        named(request),
+        ttl_seconds,
+      );
+      return { status: 201, body: { code, expires_at: expiresAt.toISOString() } };
+    },
+  };
+}
+
+/** The entry that a path names; what cannot be one is not there. */
+function named({ params }: RouteRequest): Named {
+  const { tenant: text = '', name = '' } = params;
+  const tenant = text.includes('/') ? undefined : tenantFromName(text);
+  if (tenant === undefined || !isEntryName(name)) throw new Problem('entry_not_found');
+  return { tenant, name };
+}
+
+function tenantNamed(text: string): string {
+  const tenant = tenantFromName(text);
+  if (tenant === undefined)
+    throw new InputError('query', [{ pointer: '/tenant', message: 'is not a tenant' }]);
+  return tenant;
+}

@@ -1,0 +1,163 @@
+import { ENTRY_STATES } from '../lib/attestation/index.ts';
+import type { Attestors } from './attestors/index.ts';
+import { PROBLEM_CODES } from './problem.ts';
+
+/** A JSON Schema (2020-12), as OpenAPI 3.1 takes it. */
+export type JsonSchema = { readonly [keyword: string]: unknown };
+export type Schemas = Readonly<Record<string, JsonSchema>>;
+
+/** A reference to a schema of the document. */
+export function ref(name: string): JsonSchema {
+  return { $ref: `#/components/schemas/${name}` };
+}
+
+/** An object with these fields and no other; those whose name ends with `?` may be absent. */
+export function object(fields: Readonly<Record<string, JsonSchema>>, description?: string): JsonSchema {
+  const names = Object.keys(fields);
+  return {
+    type: 'object',
+    ...(description === undefined ? {} : { description }),
+    properties: Object.fromEntries(names.map((name) => [name.replace('?', ''), fields[name]])),
+    required: names.filter((name) => !name.endsWith('?')),
+    additionalProperties: false,
+  };
+}
+
+const text = (maxLength: number, description?: string): JsonSchema => ({
+  type: 'string',
+  maxLength,
+  ...(description === undefined ? {} : { description }),
+});
+const instant: JsonSchema = { type: 'string', format: 'date-time' };
+const list = (items: JsonSchema, maxItems?: number): JsonSchema => ({
+  type: 'array',
+  items,
+  ...(maxItems === undefined ? {} : { maxItems }),
+});
+const tokenText: JsonSchema = { type: 'string', pattern: '^[A-Za-z0-9._-]{1,1024}$' };
+const correlationId: JsonSchema = { type: 'string', pattern: '^[0-9a-f-]{36}$' };
+
+/** Every schema of the document. Bodies are checked against these very objects. */
+export function createSchemas(attestors: Attestors): Schemas {
+  return { ...evidenceSchemas(attestors), ...attestation(attestors), ...registration, ...rest };
+}
+
+/** The name of a method's evidence schema: `Evidence-ssh-host`. */
+function evidenceName(method: string): string {
+  return `Evidence-${method}`;
+}
+
+function evidenceSchemas(attestors: Attestors): Schemas {
+  return Object.fromEntries(
+    Array.from(attestors.values(), ({ method, evidence }) => [evidenceName(method), evidence]),
+  );
+}
+
+function attestation(attestors: Attestors): Schemas {
+  const methods = [...attestors.keys()];
+  return {
+    Nothing: object({}),
+    Challenge: object({
+      challenge: text(128, 'good for 60 s, once, on this connection only'),
+      expires_at: instant,
+      trust_domain: text(255),
+      server_time: instant,
+    }),
+    AttestRequest: {
+      ...object({ method: { enum: methods }, challenge: text(128), evidence: { type: 'object' } }),
+      allOf: methods.map((method) => ({
+        if: { properties: { method: { const: method } } },
+        // biome-ignore lint/suspicious/noThenProperty: the keyword of JSON Schema
+        then: { properties: { evidence: ref(evidenceName(method)) } },
+      })),
+    },
+    Attested: object({
+      spiffe_id: text(2048),
+      ttl: { type: 'string', pattern: '^[1-9][0-9]{0,5}[smh]$', description: "the word for Vault's ttl" },
+      ttl_seconds: { type: 'integer', minimum: 1 },
+      instance: object(
+        { id: text(64), generation: { type: 'integer', minimum: 0 } },
+        'generation 0: nothing to advance, this workload renews with fresh evidence',
+      ),
+      grant: object({ wrapping_token: tokenText, creation_path: text(512), expires_at: instant }),
+      vault: object({ address: text(2048), namespace: text(255), mount: text(128), role: text(128) }),
+      bundles: { type: 'object', additionalProperties: ref('Bundle'), description: 'by trust domain' },
+      correlation_id: correlationId,
+    }),
+    Alarm: object({ correlation_id: correlationId, wrapping_token: tokenText }),
+  };
+}
+
+const entryFields: Readonly<Record<string, JsonSchema>> = {
+  tenant: text(255),
+  name: text(63),
+  match: { type: 'object', additionalProperties: text(512), minProperties: 1, maxProperties: 32 },
+  spiffe_id: text(2048, 'a segment may be a selector in braces: spiffe://example.org/ns/{k8s:ns}/sa/orders'),
+  ttl: { type: 'string', pattern: '^[1-9][0-9]{0,5}[smh]$' },
+};
+const lists: Readonly<Record<string, JsonSchema>> = {
+  networks: list(text(64), 64),
+  federates_with: list(text(255), 64),
+};
+
+const registration: Schemas = {
+  NewEntry: object({
+    ...entryFields,
+    'networks?': lists['networks']!,
+    'federates_with?': lists['federates_with']!,
+    'state?': { const: 'active' },
+  }),
+  Entry: object({ ...entryFields, ...lists, state: { enum: ENTRY_STATES } }),
+  EntryList: object({ entries: list(ref('Entry')), unreadable: list(text(512)) }),
+  JoinCodeRequest: object({
+    'ttl_seconds?': { type: 'integer', minimum: 10, maximum: 86_400, default: 600 },
+  }),
+  JoinCode: object({ code: text(2048), expires_at: instant }),
+};
+
+const consideration = object({
+  entry: text(512),
+  state: { enum: ENTRY_STATES },
+  matched: { type: 'boolean' },
+  'differs?': object({ selector: text(128), wanted: text(512), found: list(text(4096)) }),
+});
+
+const rest: Schemas = {
+  Bundle: {
+    type: 'object',
+    description: 'a SPIFFE bundle (JWKS)',
+    properties: {
+      spiffe_sequence: { type: 'integer', minimum: 0 },
+      spiffe_refresh_hint: { type: 'integer', minimum: 1 },
+      keys: list({ type: 'object', required: ['kty', 'use'] }),
+    },
+    required: ['spiffe_sequence', 'keys'],
+  },
+  Explanation: object({
+    correlation_id: correlationId,
+    time: instant,
+    source: text(64),
+    method: text(64),
+    outcome: { enum: ['granted', ...PROBLEM_CODES] },
+    'reason?': text(4096),
+    'selectors?': { type: 'object', additionalProperties: list(text(4096)) },
+    considered: list(consideration),
+    considered_more: { type: 'integer', minimum: 0 },
+    'entry?': text(512),
+    'spiffe_id?': text(2048),
+    'instance?': text(64),
+  }),
+  Health: object({ status: { enum: ['ok', 'unavailable'] }, waiting_for: list(text(128)) }),
+  Problem: object(
+    {
+      type: text(128),
+      title: text(256),
+      status: { type: 'integer' },
+      code: { enum: PROBLEM_CODES },
+      'detail?': text(4096),
+      'errors?': list(object({ pointer: text(512), message: text(4096) })),
+      correlation_id: correlationId,
+    },
+    'RFC 9457; branch on code',
+  ),
+};

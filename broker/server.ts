@@ -1,0 +1,153 @@
+import { constants } from 'node:crypto';
+import { once } from 'node:events';
+import type { RequestListener } from 'node:http';
+import { createServer, type Server as HttpsServer } from 'node:https';
+import { type AddressInfo, Server as NetServer, type Socket } from 'node:net';
+import type { TlsOptions } from 'node:tls';
+import { type Bundle, bundleToPem } from '../lib/svid/index.ts';
+import type { ServerCredential } from './certificate.ts';
+import type { Config, Listen } from './config.ts';
+import { type RateLimit, sourceOf } from './limits.ts';
+import { PROBLEM_TYPE, Problem, type ProblemCode, problemDocument } from './problem.ts';
+
+/** The listener of the API. */
+export interface BrokerServer {
+  /** Shows this in handshakes to come; connections that are open go on. */
+  useCredential(credential: ServerCredential, bundle: Bundle): void;
+  /** `host:port` */
+  listen(at: Listen): Promise<string>;
+  /**
+   * Takes no new connection and ends each open one when it has been answered, or has been quiet for a moment: between a challenge and
+   * its attestation a connection is quiet. What is left after `ms` is cut.
+   */
+  drain(ms: number): Promise<void>;
+}
+
+export type BrokerServerDeps = {
+  readonly limits: Config['limits'];
+  readonly perSource: RateLimit;
+  readonly newCorrelationId: () => string;
+};
+
+const QUIET_MS = 1_000;
+const HANDSHAKE_MS = 10_000;
+
+export function createBrokerServer(listener: RequestListener, deps: BrokerServerDeps): BrokerServer {
+  const { limits } = deps;
+  const server = createServer(
+    {
+      ...FIXED,
+      handshakeTimeout: HANDSHAKE_MS,
+      maxHeaderSize: 16 * 1024,
+      headersTimeout: limits.requestMs,
+      requestTimeout: limits.requestMs,
+      keepAliveTimeout: 30_000,
+      connectionsCheckingInterval: Math.min(1_000, limits.requestMs),
+    },
+    listener,
+  );
+  server.maxConnections = limits.connections;
+  // Before the handshake, which is what costs.
+  server.on('connection', admit(deps));
+  server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
+    if (!socket.writable || error.code === 'ECONNRESET') return void socket.destroy();
+    socket.end(rawProblem(CLIENT_ERRORS[error.code ?? ''] ?? 'malformed', deps.newCorrelationId()));
+  });
+  return {
+    useCredential: ({ key, chain }, bundle) =>
+      server.setSecureContext({
+        ...FIXED,
+        key: key.export({ type: 'pkcs8', format: 'pem' }),
+        cert: chain,
+        ca: bundleToPem(bundle),
+      }),
+    async listen({ host, port }) {
+      server.listen(port, host);
+      await once(server, 'listening');
+      return formatAddress(server.address() as AddressInfo);
+    },
+    drain: (ms) => drain(server, ms),
+  };
+}
+
+/** No tickets and no session cache: a resumed session would skip the look at the client's certificate. */
+const FIXED: TlsOptions = {
+  minVersion: 'TLSv1.3',
+  maxVersion: 'TLSv1.3',
+  secureOptions: constants.SSL_OP_NO_TICKET,
+  requestCert: true,
+  // Whether a certificate is needed is the attestor's to say: a workload's first certificate is what it comes for.
+  rejectUnauthorized: false,
+  ALPNProtocols: ['http/1.1'],
+};
+
+/** Refuses a connection by closing it: a source that has too many, or opens them too fast. */
+function admit({ limits, perSource }: BrokerServerDeps): (socket: Socket) => void {
+  const open = new Map<string, number>();
+  return (socket) => {
+    const source = sourceOf(socket.remoteAddress);
+    const count = (open.get(source) ?? 0) + 1;
+    open.set(source, count);
+    socket.once('close', () => {
+      const left = (open.get(source) ?? 1) - 1;
+      if (left === 0) open.delete(source);
+      else open.set(source, left);
+    });
+    if (count > limits.connectionsPerSource || !taken(perSource, source)) socket.destroy();
+  };
+}
+
+function taken(limit: RateLimit, source: string): boolean {
+  try {
+    limit.take(source);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+async function drain(server: HttpsServer, ms: number): Promise<void> {
+  const closed = once(server, 'close');
+  // Not https.Server's own close: it cuts connections that are quiet at this moment.
+  NetServer.prototype.close.call(server);
+  server.on('request', (request, response) => {
+    // Who has just asked for a challenge comes back on this connection or not at all.
+    if (!response.headersSent && request.url !== '/v1/challenge') response.setHeader('Connection', 'close');
+  });
+  const idle = setTimeout(() => server.closeIdleConnections(), Math.min(QUIET_MS, ms));
+  const sweep = setInterval(() => server.closeIdleConnections(), QUIET_MS);
+  const cut = setTimeout(() => server.closeAllConnections(), ms);
+  await closed;
+  clearTimeout(idle);
+  clearInterval(sweep);
+  clearTimeout(cut);
+}
+
+const CLIENT_ERRORS: Readonly<Record<string, ProblemCode>> = {
+  ERR_HTTP_REQUEST_TIMEOUT: 'request_timeout',
+  HPE_HEADER_OVERFLOW: 'headers_too_large',
+};
+
+const REASONS: Readonly<Record<number, string>> = {
+  400: 'Bad Request',
+  408: 'Request Timeout',
+  431: 'Request Header Fields Too Large',
+};
+
+/** For what fails before there is a request to answer. */
+function rawProblem(code: ProblemCode, correlationId: string): string {
+  const problem = new Problem(code);
+  const body = JSON.stringify(problemDocument(problem, correlationId));
+  return [
+    `HTTP/1.1 ${problem.status} ${REASONS[problem.status] ?? 'Refused'}`,
+    `Content-Type: ${PROBLEM_TYPE}`,
+    `Content-Length: ${Buffer.byteLength(body)}`,
+    'Connection: close',
+    '',
+    body,
+  ].join('\r\n');
+}
+
+function formatAddress({ address, port }: AddressInfo): string {
+  return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
+}

@@ -100,7 +100,7 @@ async function attest(
     claim.accepted(attested.instance);
     return attested;
   } catch (error) {
-    if (error instanceof AcquireError && error.code === 'BROKER_REFUSED') claim.refused();
+    if (error instanceof AcquireError && error.code === 'BROKER_REFUSED') claim.refused(error.detail.reason);
     throw error;
   }
 }

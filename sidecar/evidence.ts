@@ -26,8 +26,8 @@ export type Claim = {
   evidence(proof: Proof): object;
   /** The broker accepted, and this is who we are to it from now on. */
   accepted(instance: Instance): void;
-  /** The broker refused what was shown. */
-  refused(): void;
+  /** The broker refused, with this problem code. */
+  refused(reason: string | undefined): void;
 };
 
 /** Where claims come from. It remembers what a renewal depends on: the instance, its generation, the key announced for it. */
@@ -76,7 +76,8 @@ function joinEvidence(file: string, { readStdin }: EvidenceInput): EvidenceSourc
   let fromStdin: Promise<string> | null = null;
   let spent: string | null = null;
   let instance: Instance | null = null;
-  // A renewal whose answer was lost is repeated with the same next key, by which the broker tells it from a clone's.
+  // The broker takes the next renewal only from the holder of the key that the last one announced. Until there is an SVID for that key,
+  // it is announced again: that is how the broker tells us, whose answer was lost, from a clone of us.
   let announced: KeyPair | null = null;
 
   const begin = async (): Promise<Claim> => {
@@ -91,25 +92,27 @@ function joinEvidence(file: string, { readStdin }: EvidenceInput): EvidenceSourc
         'JOIN_CODE_SPENT',
         'the join code is spent and there is no SVID: give a new code',
       );
+    const key = await newKeyPair();
+    announced = key;
     return {
       method: 'join',
-      key: await newKeyPair(),
+      key,
       identity: null,
-      evidence: () => ({ code: code.reveal() }),
+      evidence: () => ({ code: code.reveal(), next_key: keyHash(key) }),
       accepted(made) {
         instance = made;
-        announced = null;
         spent = mark;
       },
-      refused() {
-        spent = mark;
+      refused(reason) {
+        if (reason === 'attestation_refused') spent = mark;
       },
     };
   };
 
   const renew = async (svid: Svid, { id, generation }: Instance): Promise<Claim> => {
-    const key = (announced ??= await newKeyPair());
-    const nextKey = createHash('sha256').update(key.spkiDer).digest('hex');
+    const held = announced?.privateKey.equals(svid.key) ?? true;
+    const key = held ? await newKeyPair() : announced!;
+    announced = key;
     return {
       method: 'svid',
       key,
@@ -117,10 +120,9 @@ function joinEvidence(file: string, { readStdin }: EvidenceInput): EvidenceSourc
         certChainPem: svid.certChainPem,
         keyPem: svid.key.export({ type: 'pkcs8', format: 'pem' }).toString(),
       },
-      evidence: () => ({ instance_id: id, generation, next_key: nextKey }),
+      evidence: () => ({ instance_id: id, generation, next_key: keyHash(key) }),
       accepted(made) {
         instance = made;
-        announced = null;
       },
       refused() {},
     };
@@ -129,6 +131,11 @@ function joinEvidence(file: string, { readStdin }: EvidenceInput): EvidenceSourc
   return {
     claim: (current) => (current === null || instance === null ? begin() : renew(current, instance)),
   };
+}
+
+/** A key's name on the wire: SHA-256 of its SPKI, hex. */
+function keyHash({ spkiDer }: KeyPair): string {
+  return createHash('sha256').update(spkiDer).digest('hex');
 }
 
 const MAX_INPUT_BYTES = 64 * 1024;

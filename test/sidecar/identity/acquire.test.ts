@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { createPublicKey, generateKeyPairSync, X509Certificate } from 'node:crypto';
+import { createHash, createPublicKey, generateKeyPairSync, X509Certificate } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -393,6 +393,32 @@ describe('acquiring an SVID', () => {
       assert.notEqual(renewals[1].next_key, renewals[2].next_key);
     });
 
+    it('announces the same key until Vault has signed for it', async () => {
+      const acquire = acquirer(spec);
+      const first = await acquire(null, never);
+      vault.hostility = { answer: { status: 500, body: {} } };
+      assert.equal((await failure(acquire, first)).code, 'VAULT_UNAVAILABLE');
+      vault.hostility = {};
+      const second = await acquire(first, never);
+      await acquire(second, never);
+      const announced = broker.asked
+        .filter(({ path }) => path === '/v1/attest')
+        .map(({ body }) => body.evidence.next_key);
+      assert.equal(announced[0], keyHash(first), 'a join announces the key of its own SVID');
+      assert.deepEqual(announced.slice(1, 3), [keyHash(second), keyHash(second)]);
+      assert.notEqual(announced[3], announced[2]);
+    });
+
+    it('keeps a code that was refused for its entry, which may change', async () => {
+      let refusals = 1;
+      broker.answers = {
+        '/v1/attest': () => (refusals-- > 0 ? { status: 403, body: { code: 'entry_disabled' } } : undefined),
+      };
+      const acquire = acquirer(spec);
+      assert.equal((await failure(acquire)).detail.reason, 'entry_disabled');
+      await acquire(null, never);
+    });
+
     it('never shows a refused code again, and takes a new one from the file', async () => {
       broker.answers = { '/v1/attest': () => ({ status: 403, body: { code: 'attestation_refused' } }) };
       const acquire = acquirer(spec);
@@ -441,3 +467,8 @@ describe('acquiring an SVID', () => {
     assert.doesNotMatch(lines.join(''), /hvs\.|sj1\.|SSH SIGNATURE/);
   });
 });
+
+function keyHash(svid: Svid): string {
+  const spki = createPublicKey(svid.key).export({ type: 'spki', format: 'der' });
+  return createHash('sha256').update(spki).digest('hex');
+}

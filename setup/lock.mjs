@@ -5,7 +5,7 @@ import {
   renameSync,
   rmSync,
   statSync,
-  utimesSync,
+  utimes,
   writeFileSync,
 } from 'node:fs';
 import { dirname } from 'node:path';
@@ -24,14 +24,15 @@ const deadAfter = 30_000;
  */
 export async function withLock(file, signal, work) {
   mkdirSync(dirname(file), { recursive: true });
-  for (let told = false; !take(file); await sleep(500, undefined, { signal })) {
+  for (let told = false; !take(file); await sleep(500)) {
+    signal.throwIfAborted();
     const holder = holderOf(file);
     if (!told && holder) {
       say(`waiting for another set-up of this clone (process ${holder})`);
       told = true;
     }
   }
-  const beat = setInterval(() => utimesSync(file, new Date(), new Date()), beatEvery);
+  const beat = setInterval(() => utimes(file, new Date(), new Date(), () => {}), beatEvery);
   try {
     return await work();
   } finally {

@@ -9,7 +9,22 @@ import { ensureSystemPackages, neededFor } from './system-packages.mjs';
 import { findVault } from './vault.mjs';
 import { buildVault, requireGo } from './vault-build.mjs';
 
-const tasks = ['run', 'check', 'test', 'bench'];
+/** @typedef {{ present: () => unknown, demand?: () => unknown, provide: (signal: AbortSignal) => Promise<void> }} Part */
+
+/** @type {Part} */
+const dependencies = { present: hasDependencies, provide: installDependencies };
+/** @type {Part} */
+const vault = { present: findVault, demand: requireGo, provide: (signal) => buildVault(requireGo(), signal) };
+/** @type {Part} */
+const envoy = { present: envoyBinary, provide: installEnvoy };
+
+/** What each task stands on. @type {Record<string, Part[]>} */
+const partsOf = {
+  run: [dependencies, vault],
+  check: [dependencies],
+  test: [dependencies, vault],
+  bench: [dependencies, vault, envoy],
+};
 
 /**
  * Brings the clone to where the task can run, doing only what is missing: a second run finds nothing to do.
@@ -18,8 +33,9 @@ const tasks = ['run', 'check', 'test', 'bench'];
  */
 export async function setUp(args) {
   const [task = 'run', ...rest] = args;
-  if (!tasks.includes(task) || rest.length > 0) {
-    say(`usage: setup.mjs [${tasks.join('|')}]`);
+  const parts = partsOf[task];
+  if (!parts || rest.length > 0) {
+    say(`usage: setup.mjs [${Object.keys(partsOf).join('|')}]`);
     return 2;
   }
   const stop = new AbortController();
@@ -27,7 +43,8 @@ export async function setUp(args) {
     process.once(name, () => stop.abort(new Interrupted(name)));
   }
   try {
-    await provide(task, stop);
+    await provide(parts, stop);
+    await ensureSystemPackages(neededFor[task] ?? [], stop.signal);
     return 0;
   } catch (error) {
     if (error instanceof Interrupted) {
@@ -48,33 +65,28 @@ class Interrupted extends Error {
   }
 }
 
-/** @param {string} task @param {AbortController} stop */
-async function provide(task, stop) {
-  const needsVault = task !== 'check';
-  if (needsVault && !findVault()) requireGo();
-  const needsEnvoy = task === 'bench';
-  if (!hasDependencies() || (needsVault && !findVault()) || (needsEnvoy && !envoyBinary())) {
-    await withLock(join(cache, 'setup.lock'), stop.signal, () =>
-      together(stop, [
-        async () => hasDependencies() || (await installDependencies(stop.signal)),
-        async () => !needsVault || findVault() || (await buildVault(requireGo(), stop.signal)),
-        async () => !needsEnvoy || envoyBinary() || (await installEnvoy(stop.signal)),
-      ]),
-    );
-  }
-  await ensureSystemPackages(neededFor[task] ?? [], stop.signal);
+/**
+ * Provides what is missing. What a person would have to bring is demanded first, before anything is begun.
+ * @param {Part[]} parts @param {AbortController} stop
+ */
+async function provide(parts, stop) {
+  const missing = () => parts.filter((part) => !part.present());
+  const first = missing();
+  for (const part of first) part.demand?.();
+  if (first.length === 0) return;
+  // Another run may have provided some of it by the time the lock is ours.
+  await withLock(join(cache, 'setup.lock'), stop.signal, () => together(missing(), stop));
 }
 
 /**
  * Runs the parts side by side. The first to fail stops the others, and all have ended when this throws.
- * @param {AbortController} stop
- * @param {(() => Promise<unknown>)[]} parts
+ * @param {Part[]} parts @param {AbortController} stop
  */
-async function together(stop, parts) {
-  await Promise.allSettled(
+async function together(parts, stop) {
+  await Promise.all(
     parts.map(async (part) => {
       try {
-        await part();
+        await part.provide(stop.signal);
       } catch (error) {
         stop.abort(error);
       }

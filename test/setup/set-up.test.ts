@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { appendFile } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { builtVault } from '../../setup/vault.mjs';
 import { type FakeClone, fakeClone, linesOf } from './fake-clone.ts';
 
@@ -170,6 +171,17 @@ describe('set-up', () => {
       assert.deepEqual(await clone.cached(), built);
     });
 
+    it('while it waits for another', async () => {
+      await clone.has('go', 'npm');
+      const worker = await clone.start(undefined, { FAKE_SECONDS: '2' });
+      await untilBuilding(clone);
+      const waiter = await clone.start();
+      while (!waiter.stderr().includes('waiting for another')) await sleep(20);
+      waiter.send('SIGINT');
+      assert.equal((await waiter.ended).code, 130);
+      assert.equal((await worker.ended).code, 0);
+    });
+
     it('twice at once: one works, the other waits and finds all done', async () => {
       await clone.has('go', 'npm');
       const runs = await Promise.all([1, 2, 3].map(() => clone.run(undefined, { FAKE_SECONDS: '1' })));
@@ -216,6 +228,6 @@ describe('set-up', () => {
 /** Until the fake Go has begun to write the binary. */
 async function untilBuilding(clone: FakeClone) {
   while (!(await clone.cached()).some((name) => name.startsWith('vault/building-'))) {
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await sleep(20);
   }
 }

@@ -2,6 +2,7 @@ import type { SpiffeId } from '../spiffe/index.ts';
 import type { CompiledPolicy, Rule } from './compile.ts';
 import type { Effect, Level } from './document.ts';
 import type { Subject } from './matcher.ts';
+import type { Visitor } from './rule-index.ts';
 
 /** What policy judges. `path` is the canonical path, without query; `method` as sent. */
 export type PolicyRequest = { readonly caller: SpiffeId; readonly method: string; readonly path: string };
@@ -48,12 +49,12 @@ const NO_RULE: Denial = Object.freeze({
 export function evaluate(policy: CompiledPolicy, request: PolicyRequest): Decision {
   const { caller, method, path } = request;
   const tally = new Tally({ caller, callerText: caller.toString(), method, path });
-  policy.index.visit(path, method, tally.subject.callerText, tally.count);
+  policy.index.visit(path, method, tally.subject.callerText, tally);
   return tally.decision();
 }
 
 /** The rules that matched so far. */
-class Tally {
+class Tally implements Visitor<Rule> {
   readonly subject: Subject;
   #deny: Rule | null = null;
   #allow: Rule | null = null;
@@ -63,7 +64,7 @@ class Tally {
     this.subject = subject;
   }
 
-  readonly count = (rule: Rule): void => {
+  visit(rule: Rule): void {
     if (!rule.matches(this.subject)) return;
     const { effect, mode } = rule.document;
     if (mode === 'dry-run') {
@@ -72,7 +73,7 @@ class Tally {
     } else if (effect === 'deny') {
       if (this.#deny === null || rule.rank < this.#deny.rank) this.#deny = rule;
     } else if (this.#allow === null || rule.rank < this.#allow.rank) this.#allow = rule;
-  };
+  }
 
   decision(): Decision {
     const deciding = this.#deny ?? this.#allow;

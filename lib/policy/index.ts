@@ -12,4 +12,4 @@ export {
 export { explain } from './explain.ts';
 export type { Check, Explanation, RuleJudgement } from './explanation.ts';
 export { type PolicySource, parsePolicies } from './parse.ts';
-export type { PathTemplate } from './path.ts';
+export { type PathTemplate, pathFlaw } from './path.ts';

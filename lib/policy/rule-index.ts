@@ -3,6 +3,11 @@ import type { Guard } from './guard.ts';
 /** Entries one rule may take; above that its guard is widened instead. */
 const MAX_ENTRIES = 1024;
 
+/** An object and not a closure, which would have to be made for each request. */
+export interface Visitor<Rule> {
+  visit(rule: Rule): void;
+}
+
 class Callers<Rule> {
   readonly byCaller = new Map<string, Rule[]>();
   readonly any: Rule[] = [];
@@ -33,24 +38,24 @@ export class RuleIndex<Rule> {
 
   add(rule: Rule, guard: Guard): void {
     const { paths } = guard;
-    const width = Math.max(1, paths?.length ?? 1);
+    const width = paths?.length ?? 1;
     const methods = width * (guard.methods?.length ?? 1) > MAX_ENTRIES ? null : guard.methods;
-    const callers =
-      width * (methods?.length ?? 1) * (guard.callers?.length ?? 1) > MAX_ENTRIES ? null : guard.callers;
-    for (const bucket of paths === null ? [this.#anyPath] : paths.map((key) => this.#bucket(key))) {
-      for (const group of methods === null
-        ? [bucket.any]
-        : methods.map((method) => entry(bucket.byMethod, method))) {
-        if (callers === null) group.any.push(rule);
-        else for (const caller of callers) listed(group.byCaller, caller).push(rule);
-      }
+    const cells = width * (methods?.length ?? 1);
+    const callers = cells * (guard.callers?.length ?? 1) > MAX_ENTRIES ? null : guard.callers;
+    const buckets = paths?.map((key) => this.#bucket(key)) ?? [this.#anyPath];
+    const groups = buckets.flatMap(
+      (bucket) => methods?.map((name) => entry(bucket.byMethod, name)) ?? [bucket.any],
+    );
+    for (const group of groups) {
+      if (callers === null) group.any.push(rule);
+      else for (const caller of callers) listed(group.byCaller, caller).push(rule);
     }
   }
 
-  /** Calls `visit` with every rule whose guard the request satisfies; with one rule perhaps more than once. */
-  visit(path: string, method: string, caller: string, visit: (rule: Rule) => void): void {
-    meet(this.#anyPath, method, caller, visit);
-    if (path.startsWith('/')) descend(this.#root, path, 1, method, caller, visit);
+  /** Visits every rule whose guard the request satisfies; one rule perhaps more than once. */
+  visit(path: string, method: string, caller: string, visitor: Visitor<Rule>): void {
+    meet(this.#anyPath, method, caller, visitor);
+    if (path.startsWith('/')) descend(this.#root, path, 1, method, caller, visitor);
   }
 
   #bucket({ segments, open }: NonNullable<Guard['paths']>[number]): Bucket<Rule> {
@@ -76,31 +81,31 @@ function descend<Rule>(
   from: number,
   method: string,
   caller: string,
-  visit: (rule: Rule) => void,
+  visitor: Visitor<Rule>,
 ): void {
-  if (node.below !== null) meet(node.below, method, caller, visit);
+  if (node.below !== null) meet(node.below, method, caller, visitor);
   if (from > path.length) {
-    if (node.here !== null) meet(node.here, method, caller, visit);
+    if (node.here !== null) meet(node.here, method, caller, visitor);
     return;
   }
   if (node.children.size === 0 && node.wildcard === null) return;
   let end = path.indexOf('/', from);
   if (end === -1) end = path.length;
   const child = node.children.get(path.slice(from, end));
-  if (child !== undefined) descend(child, path, end + 1, method, caller, visit);
-  if (node.wildcard !== null && end > from) descend(node.wildcard, path, end + 1, method, caller, visit);
+  if (child !== undefined) descend(child, path, end + 1, method, caller, visitor);
+  if (node.wildcard !== null && end > from) descend(node.wildcard, path, end + 1, method, caller, visitor);
 }
 
-function meet<Rule>(bucket: Bucket<Rule>, method: string, caller: string, visit: (rule: Rule) => void): void {
+function meet<Rule>(bucket: Bucket<Rule>, method: string, caller: string, visitor: Visitor<Rule>): void {
   const group = bucket.byMethod.get(method);
-  if (group !== undefined) meetCallers(group, caller, visit);
-  meetCallers(bucket.any, caller, visit);
+  if (group !== undefined) meetCallers(group, caller, visitor);
+  meetCallers(bucket.any, caller, visitor);
 }
 
-function meetCallers<Rule>(group: Callers<Rule>, caller: string, visit: (rule: Rule) => void): void {
+function meetCallers<Rule>(group: Callers<Rule>, caller: string, visitor: Visitor<Rule>): void {
   const rules = group.byCaller.get(caller);
-  if (rules !== undefined) for (const rule of rules) visit(rule);
-  for (const rule of group.any) visit(rule);
+  if (rules !== undefined) for (const rule of rules) visitor.visit(rule);
+  for (const rule of group.any) visitor.visit(rule);
 }
 
 function entry<Rule>(map: Map<string, Callers<Rule>>, key: string): Callers<Rule> {

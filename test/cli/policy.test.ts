@@ -1,0 +1,141 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { signet } from './signet.ts';
+
+const TARGET = 'spiffe://example.org/ns/shop/sa/orders';
+const WEB = 'spiffe://example.org/ns/shop/sa/web';
+const read = {
+  name: 'orders-read',
+  level: 'application',
+  target: TARGET,
+  effect: 'allow',
+  mode: 'enforce',
+  when: {
+    all: [{ caller: { is: WEB } }, { method: { in: ['GET', 'HEAD'] } }, { path: { like: '/orders/{id}' } }],
+  },
+};
+
+describe('signet policy', () => {
+  let cwd: string;
+  before(async () => {
+    cwd = await mkdtemp(join(tmpdir(), 'signet-cli-'));
+    const write = (name: string, value: unknown) => writeFile(join(cwd, name), JSON.stringify(value));
+    await write('good.json', [read, { ...read, name: 'draft', mode: 'dry-run' }]);
+    await write('other.json', { ...read, target: WEB });
+    await write('bad.json', {
+      policies: [read, { ...read, name: 'x', mode: 'off', when: { path: { matches: '^/' } } }],
+    });
+    await writeFile(join(cwd, 'broken.json'), '{');
+  });
+  after(() => rm(cwd, { recursive: true }));
+
+  it('check: a sound set, exit 0', async () => {
+    const ran = await signet(['policy', 'check', 'good.json', 'other.json'], { cwd });
+    assert.deepEqual(ran, {
+      status: 0,
+      stdout: '3 documents for 2 targets, 1 in dry-run: fine\n',
+      stderr: '',
+    });
+    const json = await signet(['policy', 'check', '--json', 'good.json'], { cwd });
+    assert.deepEqual(JSON.parse(json.stdout), { ok: true, documents: 2, dry_run: 1, targets: [TARGET] });
+  });
+
+  it('check: every defect by file and JSON pointer, exit 1', async () => {
+    const ran = await signet(['policy', 'check', 'good.json', 'bad.json', 'broken.json'], { cwd });
+    assert.equal(ran.status, 1);
+    const places = ran.stdout
+      .trim()
+      .split('\n')
+      .map((line) => line.split(': found ')[0]);
+    assert.deepEqual(places, [
+      'bad.json#/policies/0/name',
+      'bad.json#/policies/1/mode',
+      'bad.json#/policies/1/when/path/matches',
+      'broken.json#',
+    ]);
+    const json = JSON.parse((await signet(['policy', 'check', 'broken.json', '--json'], { cwd })).stdout);
+    assert.deepEqual(
+      [json.ok, json.defects[0].file, json.defects[0].expected],
+      [false, 'broken.json', 'JSON'],
+    );
+  });
+
+  it('check: reads standard input', async () => {
+    const ran = await signet(['policy', 'check', '-'], { input: JSON.stringify(read) });
+    assert.deepEqual([ran.status, ran.stdout], [0, '1 document for 1 target, 0 in dry-run: fine\n']);
+  });
+
+  const request = ['--policy', 'good.json', '--caller', WEB, '--path', '/orders/7'];
+
+  it('explain: allowed, exit 0', async () => {
+    const ran = await signet(['policy', 'explain', ...request, '--method', 'GET'], { cwd });
+    assert.equal(ran.status, 0);
+    assert.match(ran.stdout, new RegExp(`^target ${TARGET}\nallowed by orders-read \\(application\\)\n`));
+  });
+
+  it('explain: denied, with the rule that came nearest, exit 1', async () => {
+    const ran = await signet(['policy', 'explain', ...request, '--method', 'PUT'], { cwd });
+    assert.equal(ran.status, 1);
+    assert.match(
+      ran.stdout,
+      /nearest rule orders-read \(application, allow\).*\n {2}method in \["GET","HEAD"\], found "PUT"\n/,
+    );
+    const json = JSON.parse(
+      (await signet(['policy', 'explain', ...request, '--method', 'PUT', '--json'], { cwd })).stdout,
+    );
+    assert.deepEqual([json.target, json.request.caller], [TARGET, WEB]);
+    assert.deepEqual([json.decision.code, json.nearest.rule], ['no_rule', 'orders-read']);
+    assert.equal(json.nearest.unmet[0].pointer, '/when/all/1/method/in');
+  });
+
+  it('explain: for one of several targets', async () => {
+    const several = [...request, '--policy', 'other.json', '--method', 'GET'];
+    assert.equal((await signet(['policy', 'explain', ...several, '--target', WEB], { cwd })).status, 0);
+    const ran = await signet(['policy', 'explain', ...several], { cwd });
+    assert.equal(ran.status, 2);
+    assert.match(ran.stderr, /--target is needed: the files are for .*orders and .*web/);
+  });
+
+  it('explain: a set that is refused explains nothing, exit 1', async () => {
+    const ran = await signet(['policy', 'explain', ...request, '--policy', 'bad.json', '--method', 'GET'], {
+      cwd,
+    });
+    assert.equal(ran.status, 1);
+    assert.match(ran.stdout, /^bad\.json#/);
+  });
+
+  it('schema: prints the JSON Schema', async () => {
+    assert.equal(JSON.parse((await signet(['policy', 'schema'])).stdout).title, 'Signet policies');
+  });
+
+  for (const [what, args, message] of [
+    ['no file', ['check'], /missing required argument/],
+    ['a file that is not there', ['check', 'nowhere.json'], /cannot read nowhere\.json: ENOENT/],
+    ['a folder', ['check', '.'], /cannot read \.: EISDIR/],
+    ['an unknown option', ['check', '--strict', 'good.json'], /unknown option/],
+    ['no caller', ['explain', '--policy', 'good.json', '--method', 'GET', '--path', '/'], /--caller/],
+    [
+      'a caller that is no ID',
+      ['explain', ...request, '--method', 'GET', '--caller', 'web'],
+      /--caller: not a SPIFFE ID/,
+    ],
+    [
+      'a target that is no ID',
+      ['explain', ...request, '--method', 'GET', '--target', 'x'],
+      /--target: not a SPIFFE ID/,
+    ],
+    [
+      'a path with a query',
+      ['explain', ...request, '--method', 'GET', '--path', '/orders?x'],
+      /--path: policy never sees "\/orders\?x"/,
+    ],
+  ] as [string, string[], RegExp][]) {
+    it(`wrong usage, exit 2: ${what}`, async () => {
+      const ran = await signet(['policy', ...args], { cwd });
+      assert.deepEqual([ran.status, ran.stdout], [2, '']);
+      assert.match(ran.stderr, message);
+    });
+  }
+});

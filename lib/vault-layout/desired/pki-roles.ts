@@ -122,7 +122,6 @@ const COMMON: readonly Setting[] = [
   { name: 'allow_glob_domains', want: false, allows: NAMES },
   { name: 'allow_wildcard_certificates', want: false, allows: 'a certificate for every host of a domain' },
   { name: 'allowed_domains_template', want: false, allows: NAMES },
-  { name: 'allow_token_displayname', want: false, allows: "the token's display name is signed as a name" },
   { name: 'enforce_hostnames', want: true, allows: 'names that are no host names are signed' },
   { name: 'allowed_other_sans', want: [], allows: 'other kinds of name (such as a Windows user) are signed' },
   { name: 'allowed_user_ids', want: [], allows: SUBJECT },
@@ -161,7 +160,11 @@ const COMMON: readonly Setting[] = [
     want: 30,
     allows: 'certificates are valid long before they were made, or not yet where a clock is late',
   },
-  { name: 'not_after', want: '', allows: 'every certificate lives until one fixed date, whatever was asked' },
+  {
+    name: 'not_after',
+    want: '',
+    allows: 'a request that names no lifetime gets this date; every other is refused',
+  },
   {
     name: 'generate_lease',
     want: false,

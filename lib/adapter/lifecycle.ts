@@ -1,9 +1,16 @@
 import { setTimeout as wait } from 'node:timers/promises';
 
+/** Node fires a longer timer at once. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
 /** Waits `ms` milliseconds, less if `signal` fires; never throws for the signal: look at `signal.aborted` after it. */
 export async function sleep(ms: number, signal?: AbortSignal): Promise<void> {
   try {
-    await wait(ms, undefined, signal === undefined ? {} : { signal });
+    let left = ms;
+    do {
+      await wait(Math.min(left, LONGEST_TIMER_MS), undefined, signal === undefined ? {} : { signal });
+      left -= LONGEST_TIMER_MS;
+    } while (left > 0);
   } catch (error) {
     if (!signal?.aborted) throw error;
   }

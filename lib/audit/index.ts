@@ -1,6 +1,5 @@
 export {
   type Appended,
-  CHECKPOINT_INTERVAL_MS,
   CHECKPOINT_RECORDS,
   type Chain,
   type ChainState,

@@ -56,7 +56,7 @@ export class Place {
 }
 
 /** A value as an author would recognise it, in at most 60 characters. */
-export function shown(value: unknown): string {
+function shown(value: unknown): string {
   if (value === undefined) return 'nothing';
   const text = JSON.stringify(value);
   return text.length > 60 ? `${text.slice(0, 57)}...` : text;

@@ -1,5 +1,13 @@
 import { sign } from 'node:crypto';
-import { type AuditEvent, type AuditSigner, type Chain, createChain } from '../../../lib/audit/index.ts';
+import {
+  type AuditEvent,
+  type AuditReport,
+  type AuditSigner,
+  type Chain,
+  createChain,
+  createVerifier,
+  type VerifyOptions,
+} from '../../../lib/audit/index.ts';
 import type { Bundle } from '../../../lib/svid/index.ts';
 import { type CertificateOptions, createCa, type TestCa } from '../../support/ca.ts';
 
@@ -54,3 +62,12 @@ export function wholeRun(signer: AuditSigner, chain: Chain = createChain()): str
   lines.push(chain.stop(signer, { reason: 'SIGTERM' }, at(second++)).line);
   return lines;
 }
+
+export function check(lines: readonly string[], options: VerifyOptions): AuditReport {
+  const verifier = createVerifier(options);
+  verifier.push(Buffer.from(lines.join('')));
+  return verifier.end();
+}
+
+/** Findings as `kind line`. */
+export const found = (report: AuditReport) => report.findings.map(({ kind, line }) => `${kind} ${line}`);

@@ -1,5 +1,11 @@
 import assert from 'node:assert/strict';
-import { createVerifier, MAX_LINE_BYTES, RESUME_TAIL_BYTES, resumeFrom } from '../../../lib/audit/index.ts';
+import {
+  AuditError,
+  createVerifier,
+  MAX_LINE_BYTES,
+  RESUME_TAIL_BYTES,
+  resumeFrom,
+} from '../../../lib/audit/index.ts';
 import { at, decision, type Signatory, signatory, wholeRun } from './log.ts';
 
 /** A file as the next run finds it, and as that run leaves it. */
@@ -98,10 +104,10 @@ describe('audit after a restart', () => {
     ['a tail without a line break', 'x'.repeat(RESUME_TAIL_BYTES)],
   ] as const) {
     it(`refuses ${what}`, () => {
-      assert.throws(() => resumeFrom(Buffer.from(tail), at(0)), {
-        name: 'AuditError',
-        code: 'AUDIT_RESUME_REFUSED',
-      });
+      assert.throws(
+        () => resumeFrom(Buffer.from(tail), at(0)),
+        (error) => error instanceof AuditError && error.code === 'AUDIT_RESUME_REFUSED',
+      );
     });
   }
 });

@@ -215,3 +215,22 @@ export function hostEntry(name: string, match: Readonly<Record<string, string>>,
 export function joinEntry(name: string, more: object = {}): object {
   return hostEntry(name, { 'join:entry': `acme/shop/${name}` }, more);
 }
+
+/** Raises the counter as whoever writes past the broker should, without saying what was written. */
+export async function touchRevision({ vault }: Site): Promise<void> {
+  const { data, metadata } = (await vault.request('GET', 'signet/data/revision')).body.data;
+  await vault.request('POST', 'signet/data/revision', {
+    data: { revision: data.revision + 1 },
+    options: { cas: metadata.version },
+  });
+}
+
+/** Writes the deny-list as an operator does. */
+export async function writeDenylist(site: Site, list: object): Promise<void> {
+  const { metadata } = (await site.vault.request('GET', 'signet/data/denylist')).body.data;
+  await site.vault.request('POST', 'signet/data/denylist', {
+    data: list,
+    options: { cas: metadata.version },
+  });
+  await touchRevision(site);
+}

@@ -22,12 +22,6 @@ export type Registered = {
   readonly hostKey: string;
 };
 
-export type BrokerAnswer = {
-  readonly status: number;
-  // biome-ignore lint/suspicious/noExplicitAny: a test reads what it expects to find, and fails when it is not there
-  readonly body: any;
-};
-
 /** A real Vault with Signet's layout, a broker process, and sidecars as a test starts them. */
 export interface World extends AsyncDisposable {
   readonly dir: string;
@@ -37,8 +31,9 @@ export interface World extends AsyncDisposable {
   readonly broker: TestProcess;
   startBroker(env?: Readonly<Record<string, string>>): Promise<TestProcess>;
   register(name: string, options?: { readonly ttl?: string; readonly join?: boolean }): Promise<Registered>;
-  /** A call of the broker's API with the tenant's registrar token. */
-  api(method: string, path: string, body?: unknown): Promise<BrokerAnswer>;
+  /** A call of the broker's API with the tenant's registrar token; gives the answer's body. @throws for any status from 400 on */
+  // biome-ignore lint/suspicious/noExplicitAny: a test reads what it expects to find, and fails when it is not there
+  api(method: string, path: string, body?: unknown): Promise<any>;
   joinCode(name: string): Promise<string>;
   /** Disables or enables, as an operator does in Vault's UI. */
   setEntity(id: string, disabled: boolean): Promise<void>;
@@ -89,26 +84,25 @@ export async function createWorld(options: VaultOptions = {}): Promise<World> {
   stack.defer(async () => void (await broker.stop()));
   await startBroker();
 
-  const api: World['api'] = (method, path, body) =>
-    new Promise((resolve, reject) => {
-      const call = request(
-        `${brokerUrl}${path}`,
-        {
-          method,
-          ca: root,
-          agent: false,
-          checkServerIdentity: () => undefined,
-          headers: { 'X-Vault-Token': registrar, 'Content-Type': 'application/json' },
-        },
-        (response) => {
-          void text(response).then((body) =>
-            resolve({ status: response.statusCode ?? 0, body: body === '' ? undefined : JSON.parse(body) }),
-          );
-        },
-      );
-      call.on('error', reject).end(body === undefined ? undefined : JSON.stringify(body));
-    });
-  const entryPath = (name: string) => `/v1/entries/${tenantInName(TENANT)}/${name}`;
+  const api: World['api'] = (method, path, body) => {
+    const payload = body === undefined ? '' : JSON.stringify(body);
+    const headers = {
+      'X-Vault-Token': registrar,
+      'Content-Length': payload.length,
+      ...(body === undefined ? {} : { 'Content-Type': 'application/json' }),
+    };
+    const call = { method, headers, ca: root, agent: false, checkServerIdentity: () => undefined };
+    return new Promise((resolve, reject) =>
+      request(`${brokerUrl}${path}`, call, (response) => {
+        void text(response).then((answer) => {
+          if ((response.statusCode ?? 500) >= 400) reject(new Error(`${method} ${path}: ${answer}`));
+          else resolve(answer === '' ? undefined : JSON.parse(answer));
+        });
+      })
+        .on('error', reject)
+        .end(payload),
+    );
+  };
 
   const owned = stack.move();
   const world: World = {
@@ -129,14 +123,12 @@ export async function createWorld(options: VaultOptions = {}): Promise<World> {
       const match = byJoin
         ? { 'join:entry': `${TENANT}/${name}` }
         : { 'ssh-host:key': parseSshPrivateKey(pem).fingerprint };
-      const made = await api('POST', '/v1/entries', { tenant: TENANT, name, match, spiffe_id: id, ttl });
-      if (made.status !== 201) throw new Error(`entry ${name}: ${made.status} ${JSON.stringify(made.body)}`);
+      await api('POST', '/v1/entries', { tenant: TENANT, name, match, spiffe_id: id, ttl });
       return { name, id, hostKey };
     },
     async joinCode(name) {
-      const made = await api('POST', `${entryPath(name)}/join-code`, { ttl_seconds: 300 });
-      if (made.status !== 201) throw new Error(`join code: ${made.status} ${JSON.stringify(made.body)}`);
-      return made.body.code;
+      const path = `/v1/entries/${tenantInName(TENANT)}/${name}/join-code`;
+      return (await api('POST', path, { ttl_seconds: 300 })).code;
     },
     async setEntity(id, disabled) {
       const as = { token: operator };

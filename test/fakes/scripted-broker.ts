@@ -3,7 +3,6 @@ import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { createServer, type TLSSocket } from 'node:tls';
 import { type CertificateOptions, createCa, type TestCa } from '../support/ca.ts';
-import type { HostileVault } from './hostile-vault.ts';
 
 export type Asked = {
   readonly path: string;
@@ -22,8 +21,17 @@ export type Answer = {
   readonly headers?: Record<string, string>;
 };
 
+/** The Vault that its grants are for, a stand-in or a real one. */
+export type GrantSource = {
+  readonly address: string;
+  /** The root of the bundle that it tells. */
+  readonly root: { readonly der: Uint8Array };
+  /** Gives a wrapping token made by this path. */
+  wrap(creationPath: string): string | Promise<string>;
+};
+
 export type BrokerOptions = {
-  readonly vault: HostileVault;
+  readonly vault: GrantSource;
   readonly id?: string;
   readonly certificate?: CertificateOptions;
   /** Issues its own certificate by this CA instead of the one that its callers pin. */
@@ -44,7 +52,7 @@ export interface ScriptedBroker extends AsyncDisposable {
   granted: { id: string; ttl: string; ttlSeconds: number };
   /** Changes the usual answer to `/v1/attest`. */
   // biome-ignore lint/suspicious/noExplicitAny: tests break the answer in ways its type would not allow
-  distort: (answer: any) => void;
+  distort: (answer: any) => unknown;
 }
 
 const CREATION_PATH = 'auth/token/create/signet-acme.shop_orders';
@@ -59,9 +67,9 @@ export async function startScriptedBroker(options: BrokerOptions): Promise<Scrip
   const numbers = new WeakMap<object, number>();
 
   const http = createHttp((request, response) => {
-    void read(request).then((one) => {
+    void read(request).then(async (one) => {
       asked.push(one);
-      const answer = broker.answers[one.path]?.(one) ?? usual(one);
+      const answer = broker.answers[one.path]?.(one) ?? (await usual(one));
       if (answer === 'silence') return;
       if (answer === 'drop') {
         request.socket.destroy();
@@ -82,7 +90,7 @@ export async function startScriptedBroker(options: BrokerOptions): Promise<Scrip
       connection: numbers.get(socket) ?? 0,
     };
   };
-  const usual = ({ path }: Asked): Answer => {
+  const usual = async ({ path }: Asked): Promise<Answer> => {
     const serverTime = new Date(Date.now() + broker.clockMs);
     if (path === '/v1/challenge') {
       const expires = new Date(serverTime.getTime() + 60_000);
@@ -103,7 +111,7 @@ export async function startScriptedBroker(options: BrokerOptions): Promise<Scrip
       ttl_seconds: broker.granted.ttlSeconds,
       instance: { id: 'instance-1', generation: ++generation },
       grant: {
-        wrapping_token: vault.wrap(CREATION_PATH),
+        wrapping_token: await vault.wrap(CREATION_PATH),
         creation_path: CREATION_PATH,
         expires_at: new Date(serverTime.getTime() + 60_000).toISOString(),
       },
@@ -116,7 +124,7 @@ export async function startScriptedBroker(options: BrokerOptions): Promise<Scrip
       },
       correlation_id: 'correlation-1',
     };
-    broker.distort(body);
+    await broker.distort(body);
     return { status: 201, body };
   };
 

@@ -18,7 +18,7 @@ import { startVault, type TestVault, type VaultOptions } from '../support/vault.
 export const TRUST_DOMAIN = 'example.org';
 export const LAYOUT = {
   trust_domain: TRUST_DOMAIN,
-  svid_ttls: ['20s', '15m', '1h'],
+  svid_ttls: ['3s', '15m', '1h'],
   tenants: [
     { name: 'acme/shop', id_prefixes: ['ns/shop/'] },
     { name: 'globex', id_prefixes: ['ns/globex/'] },

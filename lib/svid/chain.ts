@@ -6,12 +6,11 @@ import { SvidError } from './error.ts';
 export type Certificate = { readonly der: Uint8Array; readonly info: CertificateInfo };
 
 const MAX_CHAIN = 8;
-/** What an authority may sign with: ECDSA and RSA with SHA-2, RSASSA-PSS, Ed25519. Never MD5 or SHA-1. */
+/** What an authority may sign with: ECDSA and RSA (PKCS #1) with SHA-2, Ed25519. Never MD5 or SHA-1; nor PSS, whose hash the identifier leaves open. */
 const SIGNATURES = new Set([
   '1.2.840.10045.4.3.2',
   '1.2.840.10045.4.3.3',
   '1.2.840.10045.4.3.4',
-  '1.2.840.113549.1.1.10',
   '1.2.840.113549.1.1.11',
   '1.2.840.113549.1.1.12',
   '1.2.840.113549.1.1.13',

@@ -217,6 +217,31 @@ describe('audit verification', () => {
     }
   });
 
+  it('gives a report on whatever it is fed: 2,000 files put together at random', () => {
+    const random = seededRandom(12);
+    const pieces = [
+      ...lines,
+      '\n',
+      '{',
+      '"',
+      '}\n',
+      lines[5]!.slice(0, 500),
+      lines[9]!.slice(-200),
+      '{"seq":0}\n',
+      '\u0000',
+      '9'.repeat(400),
+    ];
+    for (let i = 0; i < 2_000; i++) {
+      const count = Math.floor(random() * 20);
+      const report = check(
+        Array.from({ length: count }, () => pieces[Math.floor(random() * pieces.length)]!),
+        options,
+      );
+      assert.equal(report.ok, report.findingCount === 0);
+      assert.ok(!report.ok || report.signed > 0);
+    }
+  });
+
   it('holds no more than a line of an endless one', () => {
     const verifier = createVerifier(options);
     const megabyte = Buffer.alloc(1 << 20, 0x61);

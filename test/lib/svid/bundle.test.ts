@@ -7,9 +7,11 @@ import {
   newerBundle,
   parseBundle,
   pemToDer,
+  SvidError,
   type SvidErrorCode,
 } from '../../../lib/svid/index.ts';
 import { createCa, type TestCa, type TestCertificate } from '../../support/ca.ts';
+import { seededRandom } from '../../support/der.ts';
 
 const base64 = (der: Uint8Array) => Buffer.from(der).toString('base64');
 
@@ -97,6 +99,25 @@ describe('bundle', () => {
     assert.throws(() => parseBundle('example.org', { keys: [good, { use: 'x509-svid', x5c: [] }] }), {
       code: 'BUNDLE_MALFORMED',
     });
+  });
+
+  it('refuses with SvidError and nothing else: 5,000 damaged documents', () => {
+    const sound = JSON.stringify(bundleToJwks(bundle()));
+    const random = seededRandom(31);
+    const values = [null, true, -1, 1e308, '', '__proto__', [], {}, [[]], { keys: [] }, 'x5c'];
+    let refused = 0;
+    for (let i = 0; i < 5_000; i++) {
+      const document = JSON.parse(sound, (_, value) =>
+        random() < 0.06 ? values[Math.floor(random() * values.length)] : value,
+      );
+      try {
+        parseBundle('example.org', document);
+      } catch (error) {
+        assert.ok(error instanceof SvidError, `${error}`);
+        refused += 1;
+      }
+    }
+    assert.ok(refused > 500 && refused < 5_000, `${refused} refused`);
   });
 
   for (const [what, sequence, kept] of [

@@ -19,7 +19,7 @@ export function signatureHolds(signer: SshPublicKey, signature: Buffer, data: Bu
   try {
     return verify(hash, data, { key: signer.key, dsaEncoding: 'ieee-p1363' }, bytes);
   } catch {
-    return false;
+    return false; // OpenSSL, about a key that it took at first
   }
 }
 

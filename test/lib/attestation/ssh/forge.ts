@@ -9,7 +9,7 @@ type Bytes = Uint8Array | string;
 type Maker = { readonly blob: Buffer; readonly sign: (data: Buffer) => Buffer };
 
 export const u32 = (value: number) => Buffer.from(value.toString(16).padStart(8, '0'), 'hex');
-export const u64 = (value: bigint) => Buffer.from(value.toString(16).padStart(16, '0'), 'hex');
+const u64 = (value: bigint) => Buffer.from(value.toString(16).padStart(16, '0'), 'hex');
 export const str = (value: Bytes) => Buffer.concat([u32(Buffer.from(value).length), Buffer.from(value)]);
 export const list = (...values: Bytes[]) => Buffer.concat(values.map(str));
 export const mpint = (magnitude: Buffer) => {

@@ -43,22 +43,19 @@ function createConnection(
   { trustDomain, keys }: { readonly trustDomain: string; readonly keys: ChallengeKeys },
 ): Connection {
   const used = new Set<string>();
-  let exporter: Uint8Array | undefined;
-  const binding = () => {
-    exporter ??= exporterOf(socket);
-    return { trustDomain, exporter };
-  };
+  // Read while the connection is open for certain: afterwards there is none to be had.
+  const binding = { trustDomain, exporter: exporterOf(socket) };
   return {
     source: sourceOf(socket.remoteAddress),
     get peer() {
       return peerOf(socket);
     },
-    challenge: async (now) => mintChallenge(await keys.current(now), randomBytes(16), now, binding()),
+    challenge: async (now) => mintChallenge(await keys.current(now), randomBytes(16), now, binding),
     async useChallenge(text, now) {
       if (used.has(text) || used.size >= MOST_CHALLENGES) throw new Problem('challenge_invalid');
       const accepted = await keys.accepted(now);
       try {
-        openChallenge(text, accepted, now, binding());
+        openChallenge(text, accepted, now, binding);
       } catch (cause) {
         if (cause instanceof ChallengeError) throw new Problem('challenge_invalid', { cause });
         throw cause;
@@ -66,14 +63,14 @@ function createConnection(
       // Looked at again: a second request may have come while the keys were fetched.
       if (used.has(text)) throw new Problem('challenge_invalid');
       used.add(text);
-      return proofMessage({ challenge: text, ...binding() });
+      return proofMessage({ challenge: text, ...binding });
     },
   };
 }
 
 /** RFC 9266 `tls-exporter`. */
 function exporterOf(socket: Socket): Uint8Array {
-  if (!(socket instanceof TLSSocket)) throw new Problem('internal');
+  if (!(socket instanceof TLSSocket) || socket.destroyed) throw new Problem('malformed');
   return socket.exportKeyingMaterial(32, 'EXPORTER-Channel-Binding', Buffer.alloc(0));
 }
 

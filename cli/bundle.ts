@@ -1,11 +1,13 @@
+import { writeFile } from 'node:fs/promises';
 import { Command } from 'commander';
+import { BROKER_ENVIRONMENT, openBroker } from './broker-client.ts';
 import { readBundleFile } from './bundle-file.ts';
 import { print, printJson, readInput } from './input.ts';
 import { describe } from './svid.ts';
 
-/** `signet bundle`: looks at trust bundles, offline. */
+/** `signet bundle`: fetches trust bundles, and looks at them offline. */
 export function bundleCommand(): Command {
-  const bundle = new Command('bundle').description('look at SPIFFE trust bundles');
+  const bundle = new Command('bundle').description('fetch and look at SPIFFE trust bundles');
   bundle
     .command('inspect')
     .description(
@@ -15,7 +17,20 @@ export function bundleCommand(): Command {
     .option('--trust-domain <name>', 'the trust domain, if the authorities do not name it')
     .option('--json', 'print one JSON object')
     .action(inspect);
+  bundle
+    .command('fetch')
+    .description("the trust domain's bundle, from the broker")
+    .option('--out <file>', 'write it to this file')
+    .addHelpText('after', BROKER_ENVIRONMENT)
+    .action(fetchBundle);
   return bundle;
+}
+
+async function fetchBundle({ out }: { readonly out?: string }): Promise<void> {
+  using broker = openBroker(process.env);
+  const fetched = await broker.call('GET', '/v1/bundle');
+  if (out === undefined) printJson(fetched);
+  else await writeFile(out, `${JSON.stringify(fetched, null, 2)}\n`);
 }
 
 type Options = { readonly trustDomain?: string; readonly json?: true };

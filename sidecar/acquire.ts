@@ -105,15 +105,18 @@ async function attest(
   }
 }
 
-type Redemption = {
+export type Redemption = {
   readonly attested: Attested;
   readonly broker: BrokerConnection;
   readonly vault: VaultClient;
 };
 
-/** Looks before it unwraps, and tells a theft from a grant that ran out. */
-async function redeem(
-  deps: AcquireDeps,
+/**
+ * Looks before it unwraps, and tells a theft from a grant that ran out.
+ * @throws AcquireError `GRANT_STOLEN`, `GRANT_FOREIGN`, `GRANT_EXPIRED`, or what Vault's calls throw
+ */
+export async function redeem(
+  deps: Pick<AcquireDeps, 'serverClock' | 'onTheft' | 'log'>,
   { attested, broker, vault }: Redemption,
   signal: AbortSignal,
 ): Promise<Secret> {

@@ -1,5 +1,5 @@
 import { Agent, request as httpRequest } from 'node:http';
-import { connect, type TLSSocket } from 'node:tls';
+import { type ConnectionOptions, connect, type TLSSocket } from 'node:tls';
 import { brokerId } from '../lib/grant/index.ts';
 import type { Secret } from '../lib/secret.ts';
 import { checkPeer } from '../lib/svid/index.ts';
@@ -79,6 +79,19 @@ export async function connectBroker(
   };
 }
 
+/** What makes a TLS client of node go on only with the broker: the pinned authority, and the broker's SPIFFE ID. */
+export function brokerTls({
+  ca,
+  trustDomain,
+}: Pick<BrokerSettings, 'ca' | 'trustDomain'>): ConnectionOptions {
+  return {
+    ca,
+    minVersion: 'TLSv1.3',
+    ALPNProtocols: ['http/1.1'],
+    checkServerIdentity: (_host, certificate) => brokerFlaw(certificate.raw, trustDomain),
+  };
+}
+
 function openSocket(
   { url, ca, trustDomain }: BrokerSettings,
   identity: ClientIdentity | null,
@@ -88,11 +101,8 @@ function openSocket(
   const socket = connect({
     host,
     port: Number(url.port || 443),
-    ca,
-    minVersion: 'TLSv1.3',
-    ALPNProtocols: ['http/1.1'],
+    ...brokerTls({ ca, trustDomain }),
     ...(identity === null ? {} : { cert: identity.certChainPem, key: identity.keyPem }),
-    checkServerIdentity: (_host, certificate) => brokerFlaw(certificate.raw, trustDomain),
   });
   const bound = AbortSignal.any([signal, AbortSignal.timeout(CONNECT_MS)]);
   return new Promise((resolve, reject) => {
@@ -126,7 +136,8 @@ function notBroker(cause?: unknown): AcquireError {
 /** OpenSSL's verdicts that are about us or the other side's certificate, not about the network. */
 const UNTRUSTED = /CERT|SIGNATURE|CHAIN|ISSUER|SELF_SIGNED|INVALID_CA|PATH_LENGTH|INVALID_PURPOSE/;
 
-function connectError(error: Error): AcquireError {
+/** The broker's TLS failed: what that says of clock, certificate or network. */
+export function connectError(error: Error): AcquireError {
   if (error instanceof AcquireError) return error;
   const code = String((error as NodeJS.ErrnoException).code ?? '');
   if (code === 'CERT_NOT_YET_VALID') {

@@ -74,6 +74,7 @@ export async function createWorld(
   const layoutFile = join(dir, 'layout.json');
   await writeFile(layoutFile, JSON.stringify(LAYOUT));
   await must(cli(['vault', 'apply', '--config', layoutFile], admin), 'vault apply');
+  await enableVaultAudit(vault, join(dir, 'vault-audit.log'));
   const rootCa = join(dir, 'root-ca.pem');
   await writeFile(rootCa, await (await fetch(`${vault.address}/v1/signet-pki-root/ca/pem`)).text());
   told('CA ready', `root and issuing CA of ${TRUST_DOMAIN} in Vault at ${vault.address}`);
@@ -119,7 +120,7 @@ async function startBroker(
 ) {
   const secretFile = join(dir, 'broker-secret-id');
   const credential = await must(
-    cli(['vault', 'broker-credential', '--out', secretFile, '--json'], admin),
+    cli(['vault', 'broker-credential', '--out', secretFile], admin),
     'broker-credential',
   );
   const broker = startChild('broker', [process.execPath, launcher, 'broker'], {
@@ -127,7 +128,7 @@ async function startBroker(
     SIGNET_LISTEN: '127.0.0.1:0',
     SIGNET_ADMIN: '127.0.0.1:0',
     SIGNET_BROKER_DNS: 'localhost',
-    SIGNET_VAULT_ROLE_ID: JSON.parse(credential).role_id,
+    SIGNET_VAULT_ROLE_ID: /^role_id (\S+)$/m.exec(credential)?.[1] ?? '',
     SIGNET_VAULT_SECRET_ID_FILE: secretFile,
   });
   stack.use(broker);
@@ -198,6 +199,16 @@ async function register(
   };
   await writeFile(file, JSON.stringify(entry));
   await must(cli(['entry', 'create', '--file', file], { ...base, VAULT_TOKEN: registrar }), 'entry create');
+}
+
+/** Vault's own audit, which every Vault should have: doctor asks for it. */
+async function enableVaultAudit(vault: DevVault, file: string): Promise<void> {
+  const answer = await fetch(`${vault.address}/v1/sys/audit/file`, {
+    method: 'PUT',
+    headers: { 'X-Vault-Token': vault.rootToken },
+    body: JSON.stringify({ type: 'file', options: { file_path: file } }),
+  });
+  if (!answer.ok) throw new Error(`Vault enabled no audit device: ${answer.status}`);
 }
 
 /** A token of one policy, as an admin's log-in would give it. */

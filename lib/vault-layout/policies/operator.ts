@@ -59,6 +59,7 @@ function revoking(mount: string): Rule[] {
 
 /** New issuers with keys made in Vault that never leave it; `exported` and `existing` are other paths, which nobody here has. */
 function rotating({ trustDomain }: Layout): Rule[] {
+  // The path length cannot be pinned: the UI sends a number, and Vault's ACL has no value that a number is equal to. Doctor looks at it.
   const inVault: Pick<Rule, 'capabilities' | 'required' | 'allowed'> = {
     capabilities: ['create', 'update'],
     required: ['uri_sans', 'key_type'],

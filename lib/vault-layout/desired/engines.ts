@@ -75,7 +75,7 @@ function tokenAuth(): Resource {
   return {
     id: 'auth-token',
     path: 'sys/auth/token',
-    settings: [SERVICE_TOKENS, ...CLOSED],
+    settings: CLOSED,
     missing: 'there is no token engine',
     write: { update: { path: 'sys/auth/token/tune', send: 'changed' } },
   };

@@ -8,6 +8,7 @@ export const neededFor = {
     { command: 'ssh-keygen', package: 'openssh-client' },
     { command: 'openssl', package: 'openssl' },
     { command: 'faketime', package: 'faketime' },
+    { command: 'strace', package: 'strace' },
   ],
   bench: [
     { command: 'nginx', package: 'nginx-light' },

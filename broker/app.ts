@@ -141,7 +141,5 @@ function send(response: Response, problem: Problem, correlationId: string): void
   const { retryAfterSeconds } = problem.details;
   response.status(problem.status).set('Content-Type', PROBLEM_TYPE);
   if (retryAfterSeconds !== undefined) response.set('Retry-After', String(retryAfterSeconds));
-  // What is left of a body that was not read must not be taken for the next request.
-  if (!response.req.complete) response.set('Connection', 'close');
   response.end(JSON.stringify(problemDocument(problem, correlationId)));
 }

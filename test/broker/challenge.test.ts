@@ -178,6 +178,7 @@ describe('the TLS of the broker', () => {
   });
   it('takes up no earlier session: the certificate is looked at each time', async () => {
     const first = await tls({});
+    assert.notEqual(first.session, undefined, 'there is something to take up');
     const again = await tls({ session: first.session });
     assert.equal(again.reused, false);
   });

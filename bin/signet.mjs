@@ -9,10 +9,15 @@ import { fileURLToPath } from 'node:url';
 
 const neededNode = 26;
 
-/** Node's own flags for each program. @type {Record<string, string[]>} */
+/** Node's own flags for each program; a service opens no debugger for who may send it a signal. @type {Record<string, string[]>} */
 const flags = {
-  sidecar: ['--disable-warning=ExperimentalWarning', '--max-semi-space-size=1', '--v8-pool-size=0'],
-  broker: ['--disable-warning=ExperimentalWarning'],
+  sidecar: [
+    '--disable-warning=ExperimentalWarning',
+    '--disable-sigusr1',
+    '--max-semi-space-size=1',
+    '--v8-pool-size=0',
+  ],
+  broker: ['--disable-warning=ExperimentalWarning', '--disable-sigusr1'],
   cli: ['--disable-warning=ExperimentalWarning'],
 };
 

@@ -1,4 +1,6 @@
+import { once } from 'node:events';
 import { Agent, request as httpRequest } from 'node:http';
+import { isIP } from 'node:net';
 import { type ConnectionOptions, connect, type TLSSocket } from 'node:tls';
 import { brokerId } from '../lib/grant/index.ts';
 import type { Secret } from '../lib/secret.ts';
@@ -92,32 +94,30 @@ export function brokerTls({
   };
 }
 
-function openSocket(
+async function openSocket(
   { url, ca, trustDomain }: BrokerSettings,
   identity: ClientIdentity | null,
   signal: AbortSignal,
 ): Promise<TLSSocket> {
   const host = url.hostname.replace(/^\[(.*)\]$/, '$1');
+  const bound = AbortSignal.any([signal, AbortSignal.timeout(CONNECT_MS)]);
   const socket = connect({
     host,
     port: Number(url.port || 443),
+    // For whoever passes connections on by name; it proves nothing.
+    ...(isIP(host) === 0 ? { servername: host } : {}),
     ...brokerTls({ ca, trustDomain }),
     ...(identity === null ? {} : { cert: identity.certChainPem, key: identity.keyPem }),
   });
-  const bound = AbortSignal.any([signal, AbortSignal.timeout(CONNECT_MS)]);
-  return new Promise((resolve, reject) => {
-    const abort = () => socket.destroy(new Error(`no connection in ${CONNECT_MS} ms`));
-    bound.addEventListener('abort', abort, { once: true });
-    socket.once('error', (error) => reject(connectError(error)));
-    socket.once('close', () => reject(connectError(new Error('closed'))));
-    socket.once('secureConnect', () => {
-      bound.removeEventListener('abort', abort);
-      socket.removeAllListeners('error').removeAllListeners('close');
-      // Between two requests nobody else listens, and an error without a listener would end the process.
-      socket.on('error', () => {});
-      resolve(socket);
-    });
-  });
+  // Between two requests nobody else listens, and an error without a listener would end the process.
+  socket.on('error', () => {});
+  try {
+    await once(socket, 'secureConnect', { signal: bound });
+    return socket;
+  } catch (error) {
+    socket.destroy();
+    throw connectError(error as Error);
+  }
 }
 
 function brokerFlaw(leafDer: Uint8Array, trustDomain: string): Error | undefined {

@@ -14,7 +14,8 @@ const SECRET_VARIABLES = ['VAULT_TOKEN', 'SIGNET_JOIN_CODE', 'SIGNET_VAULT_SECRE
 
 /**
  * Closes what Node leaves open: memory to processes of the same uid, core dumps, diagnostic reports (they hold the environment),
- * and the debugger that SIGUSR1 would start. Says in the log what could not be closed.
+ * and the debugger that SIGUSR1 would start (the launcher forbids it; this is for who starts us otherwise). Says in the log what could
+ * not be closed.
  */
 export async function harden(log: Log): Promise<Hardening> {
   for (const name of SECRET_VARIABLES) {

@@ -8,6 +8,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, it } from 'mocha';
 import { formatJoinCode } from '../../../lib/attestation/index.ts';
 import { Secret } from '../../../lib/secret.ts';
+import { startChild } from '../../support/child.ts';
 import { runProcess } from '../../support/processes.ts';
 import { createStage, type Stage } from './stage.ts';
 
@@ -186,12 +187,16 @@ describe('the sidecar process', () => {
   });
 
   it('opens no debugger for who may send it a signal', async () => {
-    const sidecar = await stage.sidecar();
-    await sidecar.waitForEvent('ready');
-    sidecar.send('SIGUSR1');
-    await sidecar.waitForEvent('debugger_refused');
+    const launched = await stage.sidecar();
+    const bare = await startChild(process.execPath, ['sidecar/main.ts'], { env: stage.environment });
+    for (const sidecar of [launched, bare]) {
+      await until(() => sidecar.stderr().includes('"ready"'));
+      sidecar.send('SIGUSR1');
+    }
+    await until(() => bare.stderr().includes('debugger_refused'));
     await wait(200);
-    assert.doesNotMatch(sidecar.stderr(), /Debugger listening/);
+    for (const sidecar of [launched, bare]) assert.doesNotMatch(sidecar.stderr(), /Debugger listening/);
+    await bare.stop();
   });
 
   it('does without secrets that somebody has put into its environment', async () => {
@@ -203,6 +208,10 @@ describe('the sidecar process', () => {
     assert.doesNotMatch(sidecar.stderr(), /hvs\.forgotten|mistyped/);
   });
 });
+
+async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await wait(20);
+}
 
 function post(url: string, headers: Record<string, string>): Promise<{ status: number; body: string }> {
   return new Promise((resolve, reject) =>

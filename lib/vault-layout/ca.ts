@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { createHash, X509Certificate } from 'node:crypto';
 import { SignetError } from '../errors.ts';
 import { MOUNTS } from '../grant/index.ts';
 import { type CertificateInfo, pemToDer, readCertificate } from '../svid/index.ts';
@@ -153,18 +153,33 @@ function stayWithDefault({ defaultIssuer }: PkiState): PlannedChange {
 
 /** The intermediate first, then whoever signed it, up to a root: a bundle can be made of nothing less. */
 function checkChain(pem: string, layout: Layout): [CertificateInfo, ...CertificateInfo[]] {
-  const conflict = (why: string) =>
-    new SignetError('LAYOUT_CONFLICT', `the signed intermediate cannot be used: ${why}`);
   const [issuer, ...above] = readPem(pem);
-  if (issuer === undefined) throw conflict('there is no certificate in it');
-  const top = above.at(-1) ?? issuer;
-  if (!issuer.isCa || issuer.pathLength !== 0) throw conflict('it is not a CA of path length 0');
-  if (issuer.uriSans.join() !== `spiffe://${layout.trustDomain}`)
-    throw conflict(`its URI SAN is not spiffe://${layout.trustDomain}`);
-  if (above.length === 0 || Buffer.compare(top.issuerDer, top.subjectDer) !== 0) {
-    throw conflict('its chain does not end in a root: put the certificates above it behind it');
+  if (issuer === undefined) throw unusable('there is no certificate in it');
+  if (!issuer.isCa || issuer.pathLength !== 0) throw unusable('it is not a CA of path length 0');
+  if (issuer.uriSans.join() !== `spiffe://${layout.trustDomain}`) {
+    throw unusable(`its URI SAN is not spiffe://${layout.trustDomain}`);
   }
+  const top = above.at(-1);
+  if (top === undefined || Buffer.compare(top.issuerDer, top.subjectDer) !== 0) {
+    throw unusable('its chain does not end in a root: put the certificates above it behind it');
+  }
+  checkSignatures(pem);
   return [issuer, ...above];
+}
+
+/** Each is signed by the one behind it, and the last by itself. */
+function checkSignatures(pem: string): void {
+  const chain = pemToDer(pem).map((der) => new X509Certificate(der));
+  chain.forEach((certificate, i) => {
+    const signer = chain[i + 1] ?? certificate;
+    if (!certificate.checkIssued(signer) || !certificate.verify(signer.publicKey)) {
+      throw unusable('a certificate in its chain was not signed by the one behind it');
+    }
+  });
+}
+
+function unusable(why: string): SignetError {
+  return new SignetError('LAYOUT_CONFLICT', `the signed intermediate cannot be used: ${why}`);
 }
 
 /** The certificates in a PEM text. */

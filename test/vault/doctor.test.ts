@@ -7,7 +7,20 @@ import { createCa } from '../support/ca.ts';
 import { DOCUMENT, expectOk, type Lab, openLab } from './lab.ts';
 import { itNames, post, remove, type Trap, unregister } from './traps.ts';
 
+const defaultTo = (which: (issuer: { key_id: string }) => boolean) => async (lab: Lab) => {
+  const { body } = await lab.vault.request('GET', 'signet-pki/issuers?list=true');
+  const issuers: Record<string, { key_id: string }> = body.data.key_info;
+  const [id] = Object.entries(issuers).find(([, issuer]) => which(issuer))!;
+  await post('signet-pki/config/issuers', { default: id })(lab);
+};
+
 const ISSUERS: readonly Trap[] = [
+  {
+    what: 'a default issuer without a key',
+    spoil: defaultTo((issuer) => issuer.key_id === ''),
+    names: ['issuer.default'],
+    mend: defaultTo((issuer) => issuer.key_id !== ''),
+  },
   {
     what: 'a new issuer that signs at once',
     spoil: async (lab) => {

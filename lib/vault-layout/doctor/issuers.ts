@@ -24,6 +24,15 @@ export function issuerFindings(actual: Actual, layout: Layout, now: Date): Repor
           : 'have the request that signet vault apply prints signed, then run it with --signed-intermediate',
     });
   }
+  const byDefault = actual.pki.issuers.find(({ id }) => id === actual.pki.defaultIssuer);
+  if (canSign(actual.pki) && !byDefault?.keyId) {
+    findings.push({
+      id: 'issuer.default',
+      setting: `${MOUNTS.pki}/config/issuers names as default ${byDefault === undefined ? 'no issuer' : 'one without a key'}`,
+      allows: 'no SVID can be signed',
+      fix: 'make an issuer with a key the default, in the Vault UI or the CLI',
+    });
+  }
   for (const [mount, state] of [
     [MOUNTS.pki, actual.pki],
     [MOUNTS.root, actual.root],

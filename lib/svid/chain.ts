@@ -79,9 +79,6 @@ function reaches(subject: Certificate, search: Search, below: readonly Certifica
 
 function issued(issuer: Certificate, subject: Certificate, casBelow: number, search: Search): boolean {
   if (!sameBytes(issuer.info.subjectDer, subject.info.issuerDer)) return false;
-  const { subjectKeyId } = issuer.info;
-  const { authorityKeyId } = subject.info;
-  if (subjectKeyId !== null && authorityKeyId !== null && subjectKeyId !== authorityKeyId) return false;
   const why = authorityFlaw(issuer.info, casBelow, search) ?? signatureFlaw(issuer, subject);
   if (why !== null) search.why = why;
   return why === null;

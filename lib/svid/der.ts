@@ -87,10 +87,10 @@ function readNode(bytes: Uint8Array, start: number, depth: number, budget: { nod
   let length = first;
   if (first >= 0x80) {
     const lengthBytes = first & 0x7f;
-    if (lengthBytes === 0 || lengthBytes > 3) throw malformed('bad length');
+    if (lengthBytes === 0 || lengthBytes > 2) throw malformed('bad length');
     length = 0;
     for (let i = 0; i < lengthBytes; i++) length = length * 256 + (bytes[contentStart++] ?? Number.NaN);
-    const least = lengthBytes === 1 ? 0x80 : 2 ** (8 * (lengthBytes - 1));
+    const least = lengthBytes === 1 ? 0x80 : 0x100;
     if (!(length >= least)) throw malformed('bad length');
   }
   const end = contentStart + length;

@@ -18,42 +18,34 @@ export function seededRandom(seed: number): () => number {
   };
 }
 
-/** Splits the outer two levels of a certificate, which have lengths of two bytes (`30 82 xx xx`), and puts them together again. */
-function rebuild(der: Buffer, edit: (fields: Buffer) => Buffer): Buffer {
-  const tbsLength = der.readUInt16BE(6);
-  const fields = der.subarray(8, 8 + tbsLength);
-  return tlv(0x30, tlv(0x30, edit(fields)), der.subarray(8 + tbsLength));
+/** The elements that stand one after another in `bytes`, which a sound writer made. */
+function split(bytes: Buffer): Buffer[] {
+  const parts: Buffer[] = [];
+  for (let at = 0; at < bytes.length; ) {
+    const first = bytes[at + 1]!;
+    const lengthBytes = first < 0x80 ? 0 : first & 0x7f;
+    const length = lengthBytes === 0 ? first : bytes.readUIntBE(at + 2, lengthBytes);
+    const end = at + 2 + lengthBytes + length;
+    parts.push(bytes.subarray(at, end));
+    at = end;
+  }
+  return parts;
 }
 
-function swap(bytes: Buffer, at: number, before: Buffer, after: Buffer): Buffer {
-  if (at === -1) throw new Error(`nothing to replace: ${before.toString('hex')}`);
-  return Buffer.concat([bytes.subarray(0, at), after, bytes.subarray(at + before.length)]);
+/** The elements inside an element. */
+export function inside(element: Buffer): Buffer[] {
+  const first = element[1]!;
+  return split(element.subarray(first < 0x80 ? 2 : 2 + (first & 0x7f)));
 }
 
-const TIME = new Date('2026-01-01T00:00:00Z');
+type Edit = (parts: Buffer[]) => readonly Uint8Array[];
 
-/** Damages to a certificate that was made with the serial 0107 and `notBefore` of `TIME`. */
-export const derEdit = {
-  TIME,
-  padLength: (der: Buffer) => Buffer.concat([Buffer.from([0x30, 0x83, 0]), der.subarray(2)]),
-  indefinite: (der: Buffer) =>
-    Buffer.concat([Buffer.from([0x30, 0x80]), der.subarray(4), Buffer.from([0, 0])]),
-  replace(der: Buffer, before: string, after: string): Buffer {
-    const find = Buffer.from(before, 'hex');
-    return swap(der, der.indexOf(find), find, Buffer.from(after, 'hex'));
-  },
-  lastReplace(der: Buffer, before: string, after: string): Buffer {
-    const find = Buffer.from(before, 'hex');
-    return swap(der, der.lastIndexOf(find), find, Buffer.from(after, 'hex'));
-  },
-  replaceSerial(der: Buffer, serial: string): Buffer {
-    const before = Buffer.from('02020107', 'hex');
-    return rebuild(der, (fields) =>
-      swap(fields, fields.indexOf(before), before, tlv(2, Buffer.from(serial, 'hex'))),
-    );
-  },
-  replaceTime(der: Buffer, time: string): Buffer {
-    const before = tlv(0x17, '260101000000Z');
-    return rebuild(der, (fields) => swap(fields, fields.indexOf(before), before, tlv(0x17, time)));
-  },
+/** Takes a certificate apart and puts it together again: its three parts, or the fields of its TBSCertificate. The signature is then wrong. */
+export const editCertificate = {
+  parts: (der: Buffer, edit: Edit): Buffer => tlv(0x30, ...edit(inside(der))),
+  fields: (der: Buffer, edit: Edit): Buffer =>
+    editCertificate.parts(der, ([tbs, ...rest]) => [tlv(0x30, ...edit(inside(tbs!))), ...rest]),
+  /** 0 version, 1 serial, 2 algorithm, 3 issuer, 4 validity, 5 subject, 6 public key, 7 extensions. */
+  field: (der: Buffer, index: number, edit: (field: Buffer) => Uint8Array): Buffer =>
+    editCertificate.fields(der, (fields) => fields.with(index, Buffer.from(edit(fields[index]!)))),
 };

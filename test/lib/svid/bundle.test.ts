@@ -61,6 +61,10 @@ describe('bundle', () => {
       keys: [other, { kty: 'EC' }, { kty: 'X', use: 'x509-svid', x5c: [base64(ca.der)], z: 1 }],
     };
     assert.deepEqual(parseBundle('example.org', json).authorities.map(base64), [base64(ca.der)]);
+    assert.deepEqual(
+      parseBundle('example.org', { spiffe_sequence: 0, keys: Array(256).fill({}) }).authorities,
+      [],
+    );
     assert.deepEqual(parseBundle('example.org', { keys: [] }).authorities, []);
   });
 

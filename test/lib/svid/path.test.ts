@@ -48,6 +48,21 @@ describe('checkLeaf', () => {
     assert.equal(opensslVerifies(root, [second, issuing], deep), true);
   });
 
+  it('accepts a chain of eight', () => {
+    checkLeaf(leafCheck(leaf, [root, ...Array.from({ length: 7 }, () => issuing)]));
+  });
+
+  it('refuses an issuer of another name, though its key signed', async () => {
+    const renamed = await root.intermediate({ ...years, subject: 'CN=renamed', keys: issuing.keys });
+    refuses(leafCheck(leaf, [root, renamed]), 'SVID_UNTRUSTED');
+  });
+
+  it('says why the nearest issuer did not do', async () => {
+    const expired = await root.intermediate({ ...years, notAfter: NOW });
+    const check = leafCheck(await expired.leaf(ID, lasting), [root, expired]);
+    assert.throws(() => checkLeaf(check), /outside its validity/);
+  });
+
   it('accepts the CA itself as an authority of the bundle', () => {
     checkLeaf({ ...leafCheck(leaf, [root]), bundle: bundleOf(issuing) });
   });

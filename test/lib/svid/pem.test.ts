@@ -14,6 +14,13 @@ describe('pemToDer', () => {
     );
   });
 
+  it('refuses a text that goes on after a certificate with something else', async () => {
+    const { pem, privateKeyPem } = await createCa();
+    for (const more of [privateKeyPem, begin, `${begin}\nAAAA`, ' '.repeat(1 << 20)]) {
+      assert.throws(() => pemToDer(`${pem}${more}`), { name: 'SvidError', code: 'SVID_MALFORMED' });
+    }
+  });
+
   const begin = '-----BEGIN CERTIFICATE-----';
   const end = '-----END CERTIFICATE-----';
   for (const [what, text] of [

@@ -1,4 +1,7 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { after, before, describe, it } from 'mocha';
 import { createWorld, type World } from './world.ts';
 
@@ -23,4 +26,40 @@ describe('identity, on a real Vault', function () {
     console.log(`      first SVID after ${times.join(', ')} ms`);
     assert.ok(Math.max(...times) < 1_000);
   });
+
+  it('is given to a host with a certificate of the host CA', async () => {
+    const ca = join(world.dir, 'host_ca');
+    keygen('-t', 'ed25519', '-N', '', '-f', ca);
+    const fleet = await world.register('fleet', {
+      match: { 'ssh-host:ca': fingerprint(`${ca}.pub`), 'ssh-host:principal': 'host1.example.org' },
+    });
+    await rm(fleet.hostKey);
+    keygen('-t', 'ecdsa', '-N', '', '-f', fleet.hostKey);
+    keygen('-s', ca, '-h', '-I', 'host1', '-n', 'host1.example.org', `${fleet.hostKey}.pub`);
+    const sidecar = await world.sidecar(fleet);
+    assert.equal((await sidecar.waitForEvent('svid'))['spiffe_id'], fleet.id);
+    await sidecar.stop();
+  });
+
+  it('is had from a Vault that speaks TLS, by the authorities it is given alone', async () => {
+    await using secure = await createWorld({ tls: true });
+    const orders = await secure.register('orders');
+    const sidecar = await secure.sidecar(orders);
+    assert.equal((await sidecar.waitForEvent('svid'))['spiffe_id'], orders.id);
+    const trusting = await secure.sidecar(orders, { VAULT_CACERT: '' });
+    const failed = await trusting.waitForEvent('renewal_failed');
+    assert.equal(failed['code'], 'VAULT_UNREACHABLE');
+    assert.match(JSON.stringify(failed['cause']), /SELF_SIGNED|UNABLE_TO_VERIFY/);
+  });
 });
+
+function keygen(...args: readonly string[]): string {
+  return execFileSync('ssh-keygen', ['-q', ...args], {
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
+}
+
+function fingerprint(file: string): string {
+  return keygen('-l', '-f', file).split(' ')[1]!;
+}

@@ -3,7 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'mocha';
 import type { TestProcess } from '../support/processes.ts';
-import { createWorld, SHORT_TTL, type World } from './world.ts';
+import { createWorld, SHORT_TTL, TENANT, type World } from './world.ts';
 
 describe('taking an identity away', function () {
   this.timeout(60_000);
@@ -80,7 +80,10 @@ describe('taking an identity away', function () {
   });
 
   it('a join code gives one workload its identity, which it renews, and a second one an alarm', async () => {
-    const batch = await world.register('batch', { join: true, ttl: SHORT_TTL });
+    const batch = await world.register('batch', {
+      match: { 'join:entry': `${TENANT}/batch` },
+      ttl: SHORT_TTL,
+    });
     const file = join(world.dir, 'batch-code');
     const code = await world.joinCode('batch');
     await writeFile(file, code, { mode: 0o600 });

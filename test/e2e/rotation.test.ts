@@ -78,36 +78,39 @@ describe('rotation under traffic', function () {
   });
 });
 
-/** Eight callers that ask one request after the other over kept-alive connections. */
+/** Eight callers that ask one request after the other, half of them over a new connection each time. */
 async function startTraffic(outbound: string) {
   const agent = new Agent({ keepAlive: true, maxSockets: 8 });
   const [host, port] = outbound.split(':');
   const failures: string[] = [];
   let requests = 0;
   let stopped = false;
-  const one = () =>
+  const one = (kept: boolean) =>
     new Promise<void>((resolve) => {
       requests++;
       const failed = (why: string) => {
         failures.push(why);
         resolve();
       };
-      request({ host, port, agent, path: '/orders/7', headers: { Host: 'orders' } }, (response) => {
-        let body = '';
-        response.setEncoding('utf8').on('data', (text: string) => (body += text));
-        response.on('error', (error) => failed(error.message));
-        response.on('end', () => {
-          if (response.statusCode === 200 && body === 'ordered') resolve();
-          else failed(`${response.statusCode} ${body.slice(0, 200)}`);
-        });
-      })
+      request(
+        { host, port, agent: kept ? agent : false, path: '/orders/7', headers: { Host: 'orders' } },
+        (response) => {
+          let body = '';
+          response.setEncoding('utf8').on('data', (text: string) => (body += text));
+          response.on('error', (error) => failed(error.message));
+          response.on('end', () => {
+            if (response.statusCode === 200 && body === 'ordered') resolve();
+            else failed(`${response.statusCode} ${body.slice(0, 200)}`);
+          });
+        },
+      )
         .on('error', (error) => failed(error.message))
         .end();
     });
-  const lane = async () => {
-    while (!stopped) await one();
+  const lane = async (number: number) => {
+    while (!stopped) await one(number % 2 === 0);
   };
-  const lanes = Promise.all(Array.from({ length: 8 }, lane));
+  const lanes = Promise.all(Array.from({ length: 8 }, (_, number) => lane(number)));
   return {
     async stop() {
       stopped = true;

@@ -11,7 +11,7 @@ import { after, afterEach, before, beforeEach, describe, it } from 'mocha';
 import { type Child, startChild } from '../support/child.ts';
 import { findLeaks } from './leaks.ts';
 import { fileWrites, TRACED_CALLS } from './trace.ts';
-import { createWorld, type World } from './world.ts';
+import { createWorld, TENANT, type World } from './world.ts';
 
 const launcher = fileURLToPath(new URL('../../bin/signet.mjs', import.meta.url));
 const leaky = fileURLToPath(new URL('../fakes/leaky.mjs', import.meta.url));
@@ -35,7 +35,7 @@ describe('secrets', function () {
 
   /** A sidecar's whole environment and its join code, which goes to standard input. */
   const joining = async (name: string) => {
-    const service = await world.register(name, { join: true });
+    const service = await world.register(name, { match: { 'join:entry': `${TENANT}/${name}` } });
     const code = await world.joinCode(name);
     const policy = join(dir, 'policy.json');
     await writeFile(policy, '[]');

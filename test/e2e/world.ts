@@ -15,10 +15,12 @@ export const TENANT = 'acme/shop';
 /** The lifetime for tests that rotate: short, and long enough for a slow machine to renew in its second half. */
 export const SHORT_TTL = '8s';
 
+type Match = Readonly<Record<string, string>>;
+
 export type Registered = {
   readonly name: string;
   readonly id: string;
-  /** The file of its host key; none for a join entry. */
+  /** The file of the host key that was made for it. */
   readonly hostKey: string;
 };
 
@@ -30,7 +32,8 @@ export interface World extends AsyncDisposable {
   /** The broker that runs now. */
   readonly broker: TestProcess;
   startBroker(env?: Readonly<Record<string, string>>): Promise<TestProcess>;
-  register(name: string, options?: { readonly ttl?: string; readonly join?: boolean }): Promise<Registered>;
+  /** Registers a service by a host key made for it, or by `match`. */
+  register(name: string, options?: { readonly ttl?: string; readonly match?: Match }): Promise<Registered>;
   /** A call of the broker's API with the tenant's registrar token; gives the answer's body. @throws for any status from 400 on */
   // biome-ignore lint/suspicious/noExplicitAny: a test reads what it expects to find, and fails when it is not there
   api(method: string, path: string, body?: unknown): Promise<any>;
@@ -52,9 +55,11 @@ export async function createWorld(options: VaultOptions = {}): Promise<World> {
   const dir = await mkdtemp(join(tmpdir(), 'signet-e2e-'));
   stack.defer(() => rm(dir, { recursive: true, force: true }));
   const vault = stack.use(await startVault(options));
-  const base = { SIGNET_TRUST_DOMAIN: 'example.org', VAULT_ADDR: vault.address };
+  const trusted = vault.caCert === undefined ? {} : { VAULT_CACERT: join(dir, 'vault.pem') };
+  if (vault.caCert !== undefined) await writeFile(join(dir, 'vault.pem'), vault.caCert);
+  const base = { SIGNET_TRUST_DOMAIN: 'example.org', VAULT_ADDR: vault.address, ...trusted };
   const secretFile = join(dir, 'secret-id');
-  const roleId = await layOut(dir, vault, secretFile);
+  const roleId = await layOut(dir, { ...base, VAULT_TOKEN: vault.rootToken }, secretFile);
 
   const rootFile = join(dir, 'root.pem');
   const root = String((await vault.request('GET', 'signet-pki-root/ca/pem')).body);
@@ -114,15 +119,13 @@ export async function createWorld(options: VaultOptions = {}): Promise<World> {
     },
     startBroker,
     api,
-    async register(name, { ttl = '15m', join: byJoin = false } = {}) {
+    async register(name, { ttl = '15m', match: given } = {}) {
       const id = `spiffe://example.org/ns/shop/sa/${name}`;
       const hostKey = join(dir, `${name}_host_key`);
       const { privateKey } = generateKeyPairSync('ed25519');
       const pem = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
       await writeFile(hostKey, pem, { mode: 0o600 });
-      const match = byJoin
-        ? { 'join:entry': `${TENANT}/${name}` }
-        : { 'ssh-host:key': parseSshPrivateKey(pem).fingerprint };
+      const match = given ?? { 'ssh-host:key': parseSshPrivateKey(pem).fingerprint };
       await api('POST', '/v1/entries', { tenant: TENANT, name, match, spiffe_id: id, ttl });
       return { name, id, hostKey };
     },
@@ -148,6 +151,7 @@ export async function createWorld(options: VaultOptions = {}): Promise<World> {
       SIGNET_BROKER_CA: rootFile,
       SIGNET_ATTEST: `ssh-host:${hostKey}`,
       SIGNET_MODE: 'agent',
+      ...trusted,
       SIGNET_AUDIT: join(dir, `${name}-audit.jsonl`),
     }),
     sidecar: async (service, more = {}, options = {}) =>
@@ -164,7 +168,11 @@ export async function createWorld(options: VaultOptions = {}): Promise<World> {
 }
 
 /** Applies the layout and makes a broker's credential, by the command line as an admin would. Gives the role id. */
-async function layOut(dir: string, vault: TestVault, secretFile: string): Promise<string> {
+async function layOut(
+  dir: string,
+  env: Readonly<Record<string, string>>,
+  secretFile: string,
+): Promise<string> {
   const layout = join(dir, 'layout.json');
   await writeFile(
     layout,
@@ -175,7 +183,6 @@ async function layOut(dir: string, vault: TestVault, secretFile: string): Promis
       broker: { dns: ['localhost'] },
     }),
   );
-  const env = { VAULT_ADDR: vault.address, VAULT_TOKEN: vault.rootToken };
   const run = async (args: readonly string[]) => {
     const { code, stdout, stderr } = await runProcess({ args: ['vault', ...args], env });
     if (code !== 0) throw new Error(`signet vault ${args[0]}: ${stderr}`);

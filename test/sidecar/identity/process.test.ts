@@ -5,6 +5,7 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { setTimeout as wait } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, it } from 'mocha';
 import { formatJoinCode } from '../../../lib/attestation/index.ts';
 import { Secret } from '../../../lib/secret.ts';
@@ -12,6 +13,7 @@ import { startChild } from '../../support/child.ts';
 import { runProcess } from '../../support/processes.ts';
 import { createStage, type Stage } from './stage.ts';
 
+const main = fileURLToPath(new URL('../../../sidecar/main.ts', import.meta.url));
 const SERVICE = { SIGNET_MODE: 'service', SIGNET_INBOUND: '127.0.0.1:0->127.0.0.1:9' };
 
 describe('the sidecar process', () => {
@@ -188,7 +190,7 @@ describe('the sidecar process', () => {
 
   it('opens no debugger for who may send it a signal', async () => {
     const launched = await stage.sidecar();
-    const bare = await startChild(process.execPath, ['sidecar/main.ts'], { env: stage.environment });
+    const bare = await startChild(process.execPath, [main], { env: stage.environment });
     for (const sidecar of [launched, bare]) {
       await until(() => sidecar.stderr().includes('"ready"'));
       sidecar.send('SIGUSR1');

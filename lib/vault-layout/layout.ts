@@ -150,7 +150,8 @@ function ttlsAt(value: unknown, flaw: Flaw): string[] {
   if (Array.isArray(value) && value.length === 0) flaw('/svid_ttls', 'is empty: no SVID could be signed');
   const seen = new Map<number, string>();
   words.forEach((word, i) => {
-    const seconds = secondsOf(word) ?? 0;
+    const seconds = secondsOf(word);
+    if (seconds === undefined) return;
     if (seconds > LONGEST_SVID_SECONDS) flaw(`/svid_ttls/${i}`, 'is over seven days (168h)');
     if (seen.has(seconds)) flaw(`/svid_ttls/${i}`, `is the same lifetime as ${seen.get(seconds)}`);
     seen.set(seconds, word);

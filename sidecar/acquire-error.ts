@@ -1,24 +1,26 @@
 import { SignetError } from '../lib/errors.ts';
 
-export type AcquireErrorCode =
-  | 'EVIDENCE_UNAVAILABLE'
-  | 'JOIN_CODE_SPENT'
-  | 'BROKER_UNREACHABLE'
-  | 'BROKER_UNTRUSTED'
-  | 'BROKER_UNAVAILABLE'
-  | 'BROKER_REFUSED'
-  | 'BROKER_ANSWER'
-  | 'CLOCK_AHEAD'
-  | 'CLOCK_BEHIND'
-  | 'GRANT_EXPIRED'
-  | 'GRANT_FOREIGN'
-  | 'GRANT_MALFORMED'
-  | 'GRANT_STOLEN'
-  | 'VAULT_UNREACHABLE'
-  | 'VAULT_UNAVAILABLE'
-  | 'VAULT_REFUSED'
-  | 'VAULT_ANSWER'
-  | 'SVID_REFUSED';
+/** Every way not to get an SVID; docs/sidecar.md says what to do about each. */
+export const ACQUIRE_ERROR_CODES = [
+  'EVIDENCE_UNAVAILABLE',
+  'JOIN_CODE_SPENT',
+  'BROKER_UNREACHABLE',
+  'BROKER_UNTRUSTED',
+  'BROKER_UNAVAILABLE',
+  'BROKER_REFUSED',
+  'BROKER_ANSWER',
+  'CLOCK_AHEAD',
+  'CLOCK_BEHIND',
+  'GRANT_EXPIRED',
+  'GRANT_FOREIGN',
+  'GRANT_STOLEN',
+  'VAULT_UNREACHABLE',
+  'VAULT_UNAVAILABLE',
+  'VAULT_REFUSED',
+  'VAULT_ANSWER',
+  'SVID_REFUSED',
+] as const;
+export type AcquireErrorCode = (typeof ACQUIRE_ERROR_CODES)[number];
 
 export type AcquireErrorDetail = {
   /** The other side's own word: the broker's problem code (`entry_disabled`), or the rule that an SVID breaks (`SVID_WRONG_KEY`). */

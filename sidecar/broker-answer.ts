@@ -68,7 +68,7 @@ export function readAttested(body: unknown, trustDomain: string): Attested {
     ttl,
     ttlSeconds: seconds,
     instance: { id: name(instance, 'id'), generation: generation as number },
-    grant: parseGrant(field(body, 'grant')),
+    grant: read('grant', () => parseGrant(field(body, 'grant'))),
     vault: {
       address: read('vault.address', () => parseOrigin(text(vault, 'address'), 'https or loopback http')),
       namespace: typeof namespace === 'string' && namespace !== '' ? name(vault, 'namespace') : null,

@@ -1,0 +1,58 @@
+import assert from 'node:assert/strict';
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, it } from 'mocha';
+import { ACQUIRE_ERROR_CODES } from '../../../sidecar/acquire-error.ts';
+import { SETTINGS } from '../../../sidecar/settings.ts';
+import { createStage } from './stage.ts';
+
+const doc = await readFile(new URL('../../../docs/sidecar.md', import.meta.url), 'utf8');
+/** The cells of every row of every table, however wide they are drawn. */
+const rows = doc
+  .split('\n')
+  .filter((line) => line.startsWith('|'))
+  .map((line) =>
+    line
+      .split(/(?<!\\)\|/)
+      .slice(1, -1)
+      .map((cell) => cell.trim()),
+  );
+
+describe('docs/sidecar.md', () => {
+  it('has the table of variables as it is', () => {
+    const wanted = Object.entries(SETTINGS).map(([name, { fallback, required, doc }]) => [
+      `\`${name}\``,
+      fallback === '' ? '' : `\`${fallback}\``,
+      required,
+      doc.replaceAll('|', '\\|'),
+    ]);
+    assert.deepEqual(
+      rows.filter(([first = '']) => first.slice(1, -1) in SETTINGS && first.startsWith('`')),
+      wanted,
+    );
+  });
+
+  it('says what to do about every failure, and about no other', () => {
+    const told = rows
+      .filter((cells) => cells.length === 3)
+      .flatMap(([first = '']) => first.match(/(?<=`)[A-Z]+_[A-Z_]+(?=`)/g) ?? [])
+      .filter((name) => !(name in SETTINGS));
+    assert.deepEqual(told.sort(), [...ACQUIRE_ERROR_CODES].sort());
+  });
+
+  it('names metrics that there are', async () => {
+    await using stage = await createStage();
+    const policy = join(stage.dir, 'policy.json');
+    await writeFile(policy, '[]');
+    const sidecar = await stage.sidecar({
+      SIGNET_MODE: 'service',
+      SIGNET_INBOUND: '127.0.0.1:0->127.0.0.1:9',
+      SIGNET_POLICY_FILE: policy,
+    });
+    await sidecar.waitForEvent('ready');
+    const metrics = await (await fetch(`http://${await sidecar.addressOf('admin')}/metrics`)).text();
+    const named = new Set(doc.match(/\bsignet_[a-z_]+/g));
+    assert.ok(named.size >= 7);
+    for (const name of named) assert.match(metrics, new RegExp(`^# TYPE ${name} `, 'm'));
+  });
+});

@@ -14,12 +14,22 @@ export function demoCommand(): Command {
     });
 }
 
+/** What a shell gives for SIGINT. */
+const INTERRUPTED = 130;
+
 async function demo({ exit }: { exit: boolean }): Promise<number> {
   const report = createReport(process.stdout);
-  const stopped = untilStopped();
+  const signal = untilStopped();
+  const stopped = new Promise<'stopped'>((resolve) => {
+    signal.addEventListener('abort', () => resolve('stopped'), { once: true });
+  });
   try {
     await using world = await createWorld(vaultBinary(), report.scene);
-    const facts = await play(world, report.scene);
+    const playing = play(world, report.scene);
+    // A Ctrl-C on a terminal reaches our children too: what the scenes then run into is no news.
+    playing.catch(() => {});
+    const facts = await Promise.race([playing, stopped]);
+    if (facts === 'stopped') return INTERRUPTED;
     if (exit) {
       process.stdout.write(`${JSON.stringify(facts)}\n`);
       return 0;
@@ -35,11 +45,11 @@ async function demo({ exit }: { exit: boolean }): Promise<number> {
       ['web, the app', `http://127.0.0.1:${world.web.appPort}/orders/42`],
     ]);
     report.note('Ctrl-C ends all of it');
-    if (!stopped.aborted)
-      await new Promise((resolve) => stopped.addEventListener('abort', resolve, { once: true }));
+    await stopped;
     report.note('stopping');
     return 0;
   } catch (error) {
+    if (signal.aborted) return INTERRUPTED;
     process.stderr.write(`demo: ${error instanceof Error ? error.message : String(error)}\n`);
     if (exit) process.stdout.write(`${JSON.stringify({ ok: false })}\n`);
     return 1;

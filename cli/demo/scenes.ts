@@ -99,8 +99,8 @@ export async function killSwitch(world: World): Promise<Shown<string>> {
   await disableEntity(world, token, world.web, false);
   return {
     title: 'kill switch',
-    facts: `entity ${entity} disabled by an operator: web's next renewal is refused (${refused['code']}); enabled again`,
-    found: String(refused['code']),
+    facts: `an operator disables web's entity ${entity}: its next renewal is refused (${refused['reason'] ?? refused['code']}); enabled again`,
+    found: String(refused['reason'] ?? refused['code']),
   };
 }
 
@@ -123,11 +123,13 @@ export async function audit(
   expect(at > 0, 'the request in the audit', { at });
   bytes[at + '/orders/4'.length] = '3'.charCodeAt(0);
   await writeFile(copy, bytes);
-  const bad = await world.cli(['audit', 'verify', copy, '--bundle', bundle]);
+  const bad = await world.cli(['audit', 'verify', copy, '--bundle', bundle, '--json']);
   expect(bad.code === 1, 'the changed byte to be found', bad);
+  const [finding] = (JSON.parse(bad.stdout) as { findings: { line: number; message: string }[] }).findings;
+  if (finding === undefined) throw new Error('the verifier names no line');
   return {
     title: 'audit',
-    facts: `${records} records verified; a copy with one byte changed: ${(bad.stderr || bad.stdout).trim().split('\n')[0]}`,
+    facts: `${records} records verified; in a copy with one byte changed, ${finding.message} (line ${finding.line})`,
     found: { records, verified: true, tamper_found: true },
   };
 }

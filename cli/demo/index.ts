@@ -10,7 +10,10 @@ export function demoCommand(): Command {
     .description('run the whole of Signet on this machine: Vault, a broker, two services with sidecars')
     .option('--exit', 'end when everything has been shown; the last line is one JSON object')
     .action(async (options: { exit?: boolean }) => {
-      process.exitCode = await demo({ exit: options.exit === true });
+      const code = await demo({ exit: options.exit === true });
+      // A scene that was interrupted still runs: its world is gone, and it goes with the process.
+      if (code === INTERRUPTED) process.exit(code);
+      process.exitCode = code;
     });
 }
 

@@ -68,9 +68,19 @@ function documentOf(flags: LayoutFlags): object {
 
 function jsonIn(file: string): unknown {
   try {
-    return JSON.parse(readFileSync(file, 'utf8'));
+    return JSON.parse(textIn(file, '--config'));
+  } catch (error) {
+    if (error instanceof SyntaxError) throw usage('--config', `${file} is not JSON`);
+    throw error;
+  }
+}
+
+/** @throws InputError naming the flag */
+export function textIn(file: string, flag: string): string {
+  try {
+    return readFileSync(file, 'utf8');
   } catch (cause) {
-    throw usage('--config', cause instanceof SyntaxError ? `${file} is not JSON` : `${file} cannot be read`);
+    throw usage(flag, `${file} cannot be read (${(cause as NodeJS.ErrnoException).code})`);
   }
 }
 

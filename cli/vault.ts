@@ -1,7 +1,5 @@
-import { readFileSync, writeFileSync } from 'node:fs';
 import { Command } from 'commander';
 import { VaultError, withToken } from '../lib/adapter/vault.ts';
-import { MOUNTS } from '../lib/grant/index.ts';
 import {
   applyLayout,
   type Change,
@@ -12,7 +10,8 @@ import {
   type VaultPort,
 } from '../lib/vault-layout/index.ts';
 import { openVault, VAULT_ENVIRONMENT } from './vault-config.ts';
-import { type LayoutFlags, layoutOf, withLayoutFlags } from './vault-layout.ts';
+import { credentialInFile, wrappedCredential } from './vault-credential.ts';
+import { type LayoutFlags, layoutOf, textIn, withLayoutFlags } from './vault-layout.ts';
 
 type ApplyFlags = LayoutFlags & {
   readonly dryRun?: boolean;
@@ -66,7 +65,7 @@ async function apply(vault: VaultPort, flags: ApplyFlags): Promise<void> {
   const options =
     flags.signedIntermediate === undefined
       ? {}
-      : { signedIntermediate: readFileSync(flags.signedIntermediate, 'utf8') };
+      : { signedIntermediate: textIn(flags.signedIntermediate, '--signed-intermediate') };
   const say = (change: Change) => {
     if (!flags.json) print(`${SIGNS[change.kind]} ${change.summary}`);
   };
@@ -119,32 +118,19 @@ function show({ findings, warnings }: Report): void {
   );
 }
 
+/** @throws CommanderError (wrong usage) unless the secret_id is sent to exactly one place */
 async function brokerCredential(
   { out, wrap }: { out?: string; wrap?: string },
   command: Command,
 ): Promise<void> {
-  if ((out === undefined) === (wrap === undefined))
+  if ((out === undefined) === (wrap === undefined)) {
     command.error('error: give either --out <file> or --wrap <ttl>');
-  using session = openVault(process.env);
-  const { vault, token } = session;
-  const role = `auth/${MOUNTS.approle}/role/broker`;
-  const roleId = await explained(
-    vault.request<{ role_id: string }>('GET', `${role}/role-id`, undefined, { token }),
-  );
-  const secret = await explained(
-    vault.request<{ secret_id: string } | undefined>(
-      'POST',
-      `${role}/secret-id`,
-      {},
-      { token, ...(wrap === undefined ? {} : { wrapTtl: wrap }) },
-    ),
-  );
-  print(`role_id ${roleId.data.role_id}`);
-  if (secret.wrapInfo !== undefined) print(`secret_id, wrapped ${secret.wrapInfo.token.reveal()}`);
-  else if (out !== undefined && secret.data !== undefined) {
-    writeFileSync(out, `${secret.data.secret_id}\n`, { mode: 0o600, flag: 'wx' });
-    print(`secret_id in ${out}`);
   }
+  using session = openVault(process.env);
+  const lines = await explained(
+    wrap === undefined ? credentialInFile(session, out ?? '') : wrappedCredential(session, wrap),
+  );
+  for (const line of lines) print(line);
 }
 
 async function inVault(work: (vault: VaultPort) => Promise<void>): Promise<void> {

@@ -260,16 +260,18 @@ describe('signet vault', () => {
     });
   });
 
-  it('prints, for a root kept elsewhere, the request to sign, every time until it is signed', async () => {
-    for (const mount of ['signet-pki', 'signet-pki-root'])
-      await vault.request('DELETE', `sys/mounts/${mount}`);
-    const flags = ['--trust-domain', 'example.org', '--tenant', 'acme/shop=ns/shop/', '--no-root'];
-    const first = await run(['apply', ...flags]);
-    assert.equal(first.status, 0, first.err);
-    assert.doesNotMatch(first.out, /signet-pki-root/);
-    for (const { out } of [first, await run(['apply'])]) {
-      assert.match(out, /path length 0 with the URI SAN spiffe:\/\/example\.org/);
-      assert.match(out, /-----BEGIN CERTIFICATE REQUEST-----/);
-    }
+  describe('with a root kept elsewhere', () => {
+    it('prints the request to sign, every time until it is signed', async () => {
+      for (const mount of ['signet-pki', 'signet-pki-root'])
+        await vault.request('DELETE', `sys/mounts/${mount}`);
+      const flags = ['--trust-domain', 'example.org', '--tenant', 'acme/shop=ns/shop/', '--no-root'];
+      const first = await run(['apply', ...flags]);
+      assert.equal(first.status, 0, first.err);
+      assert.doesNotMatch(first.out, /signet-pki-root/);
+      for (const { out } of [first, await run(['apply'])]) {
+        assert.match(out, /path length 0 with the URI SAN spiffe:\/\/example\.org/);
+        assert.match(out, /-----BEGIN CERTIFICATE REQUEST-----/);
+      }
+    });
   });
 });

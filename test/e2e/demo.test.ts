@@ -1,0 +1,56 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'mocha';
+import { runProcess, startProcess } from '../support/processes.ts';
+
+describe('signet demo', function () {
+  this.timeout(120_000);
+
+  it('shows everything and ends with its facts as JSON', async () => {
+    const { code, stdout, stderr } = await runProcess({ args: ['demo', '--exit'] });
+    assert.equal(code, 0, stderr);
+    const lines = stdout.trimEnd().split('\n');
+    const facts = JSON.parse(lines.at(-1) ?? '');
+    assert.equal(facts.ok, true);
+    assert.deepEqual(facts.spiffe_ids, [
+      'spiffe://example.org/ns/shop/sa/orders',
+      'spiffe://example.org/ns/shop/sa/web',
+    ]);
+    assert.equal(new Set(facts.serials).size, 2);
+    assert.equal(facts.first_svid_ms.length, 2);
+    assert.ok(facts.allowed > 100 && facts.denied === 2 && facts.rotations >= 4, lines.at(-1));
+    assert.equal(facts.failed_during_rotation, 0);
+    assert.equal(facts.theft_alarm, true);
+    assert.deepEqual([facts.audit.verified, facts.audit.tamper_found], [true, true]);
+    const titles = lines.slice(0, -1).map((line) => /^ok ([^:]+):/.exec(line)?.[1]);
+    assert.deepEqual(titles, [
+      'CA ready',
+      'SVID',
+      'SVID',
+      'allowed',
+      'denied',
+      'no certificate',
+      'theft alarm',
+      'rotation',
+      'kill switch',
+      'audit',
+    ]);
+  });
+
+  it('stopped half-way, it leaves nothing running', async () => {
+    await using demo = await startProcess({ args: ['demo'] });
+    const address = await new Promise<string>((resolve, reject) => {
+      const look = setInterval(() => {
+        const found = /Vault at (http:\S+)/.exec(demo.stdout())?.[1];
+        if (found !== undefined && demo.stdout().includes('ok denied')) {
+          clearInterval(look);
+          resolve(found);
+        }
+      }, 50);
+      void demo.ended.then(() => reject(new Error(demo.stderr())));
+    });
+    assert.ok((await fetch(`${address}/v1/sys/health`)).ok);
+    demo.send('SIGINT');
+    assert.deepEqual(await demo.ended, { code: 130, signal: null });
+    await assert.rejects(fetch(`${address}/v1/sys/health`));
+  });
+});

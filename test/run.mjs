@@ -1,4 +1,4 @@
-// Runs the tests: every group, two at a time, or just the groups named as arguments.
+// Runs the tests: every group, or just those named as arguments.
 // Its last line is `N passed, N failed`, alone.
 import { spawnSync } from 'node:child_process';
 import { globSync, mkdtempSync, rmSync } from 'node:fs';
@@ -19,7 +19,8 @@ const groups = {
   setup: /^test\/(bin|setup|support)\//,
   unit: /^test\//,
 };
-const atOnce = 2;
+/** Groups that hold our programs to a time have the machine to themselves; of the others, two run side by side. */
+const timed = ['e2e'];
 
 const asked = process.argv.slice(2);
 const strange = asked.filter((name) => !(name in groups));
@@ -40,7 +41,9 @@ const live = queue.length === 1;
 const total = { passed: 0, failed: 0 };
 /** @type {string[]} */
 const skipped = [];
-await Promise.all(Array.from({ length: atOnce }, workThroughQueue));
+await runGroups(queue.filter(([name]) => timed.includes(name)));
+const others = queue.filter(([name]) => !timed.includes(name));
+await Promise.all([runGroups(others), runGroups(others)]);
 if (coverage) printCoverage(coverage);
 for (const title of skipped) console.log(`skipped: ${title}`);
 if (process.env['CI'] === 'true') total.failed += skipped.length;
@@ -59,9 +62,11 @@ function filesByGroup() {
   return byGroup;
 }
 
-async function workThroughQueue() {
-  for (let next = queue.shift(); next; next = queue.shift()) {
+/** Takes groups off the list, one after the other, until it is empty. @param {[name: string, files: string[]][]} list */
+async function runGroups(list) {
+  for (let next = list.shift(); next; next = list.shift()) {
     const [name, files] = next;
+    console.log(`test group ${name}: ${files.length} files`);
     const outcome = await runMocha(files, {
       live,
       tallyFile: join(scratch, `${name}.json`),

@@ -90,14 +90,9 @@ export async function runProcess(
   return { ...(await child.ended), stdout: child.stdout(), stderr: child.stderr() };
 }
 
-/**
- * What a developer has set for Signet or Vault must not reach a test's processes; nor is their coverage taken, since their
- * speed is part of what is tested.
- */
+/** What a developer has set for Signet or Vault must not reach a test's processes. */
 function environment(given: Readonly<Record<string, string>> = {}) {
-  const ours = Object.entries(process.env).filter(
-    ([name]) => !/^(SIGNET|VAULT)_|^NODE_V8_COVERAGE$/.test(name),
-  );
+  const ours = Object.entries(process.env).filter(([name]) => !/^(SIGNET|VAULT)_/.test(name));
   return { ...Object.fromEntries(ours), ...given };
 }
 

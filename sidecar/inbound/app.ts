@@ -6,9 +6,9 @@ import type { Connector, Failure } from '../relay/index.ts';
 /** Plain connections to the app beside us, on loopback. */
 export function appConnector(app: Address): Connector {
   return {
-    attempts: 1,
+    addresses: 1,
     readyEvent: 'connect',
-    open: (_attempt, onread: OnReadOpts): Socket =>
+    open: (_address, onread: OnReadOpts): Socket =>
       connect({ host: app.host, port: app.port, noDelay: true, onread }),
     usable: () => true,
     problem: told,

@@ -60,7 +60,8 @@ export async function createInbound(deps: InboundDeps): Promise<Inbound> {
     allowHalfOpen: true,
     noDelay: true,
   });
-  server.on('tlsClientError', (error: NodeJS.ErrnoException) => {
+  server.on('tlsClientError', (error: NodeJS.ErrnoException, socket) => {
+    socket.destroy();
     handshakes.add(1, { error: error.code ?? 'unknown' });
     log.debug('inbound_handshake', { error });
   });

@@ -31,13 +31,11 @@ export function upstreamConnector(
   const { addresses } = upstream;
   const secureContext = createSecureContext(tlsContext(svid));
   const expiry = new WeakMap<Socket, number>();
-  let turn = 0;
   return {
-    attempts: addresses.length,
+    addresses: addresses.length,
     readyEvent: 'secureConnect',
-    open(attempt, onread) {
-      if (attempt === 0) turn++;
-      const address = addresses[(turn + attempt) % addresses.length]!;
+    open(number, onread) {
+      const address = addresses[number]!;
       const socket = dial(address, secureContext, onread, (certificate) => {
         const peer = judge(certificate, upstream, svid.id.trustDomain, deps, address);
         if (peer instanceof Error) return peer;

@@ -14,11 +14,11 @@ const KEEP_ALIVE_MARGIN_MS = 1_000;
 /** How connections to one app or upstream are made, and how their failures are told. */
 export interface Connector {
   /** How many addresses there are to try. */
-  readonly attempts: number;
+  readonly addresses: number;
   /** The socket's event after which a request may be written. */
   readonly readyEvent: 'connect' | 'secureConnect';
-  /** Begins a connection to the address that is next, or the ones after it. */
-  open(attempt: number, onread: OnReadOpts): Socket;
+  /** Begins a connection to the address of this number. */
+  open(address: number, onread: OnReadOpts): Socket;
   /** Whether an established connection may carry one more request. */
   usable(up: Upstream): boolean;
   problem(failure: Failure): Problem;
@@ -46,6 +46,7 @@ export class Pool {
   /** What the peer said of its own patience, less a margin. */
   private heededMs = Number.POSITIVE_INFINITY;
   private retired = false;
+  private turn = 0;
 
   constructor(connector: Connector, deps: PoolDeps) {
     this.connector = connector;
@@ -64,17 +65,23 @@ export class Pool {
     return null;
   }
 
-  /** Makes a connection for `down`, trying each address once; nothing of the request is sent before one stands. */
-  dial(down: Exchange, attempt = 0): void {
-    const up: Upstream = new Upstream(this, (onread) => this.connector.open(attempt, onread));
+  /** Makes a connection for `down`, trying each address once, in turns; nothing of the request is sent before one stands. */
+  dial(down: Exchange): void {
+    this.turn = (this.turn + 1) % this.connector.addresses;
+    this.dialFrom(down, this.turn, this.connector.addresses);
+  }
+
+  private dialFrom(down: Exchange, address: number, untried: number): void {
+    const { addresses, readyEvent } = this.connector;
+    const up: Upstream = new Upstream(this, (onread) => this.connector.open(address, onread));
     this.all.add(up);
     up.deadline = this.ticker.in(this.limits.connectMs);
     this.dialling.set(up, (failure) => {
       this.dialling.delete(up);
-      if (attempt + 1 < this.connector.attempts && down.awaits(this)) this.dial(down, attempt + 1);
+      if (untried > 1 && down.awaits(this)) this.dialFrom(down, (address + 1) % addresses, untried - 1);
       else down.upstreamFailed(failure);
     });
-    up.socket.once(this.connector.readyEvent, () => {
+    up.socket.once(readyEvent, () => {
       this.dialling.delete(up);
       up.deadline = NEVER;
       if (!down.awaits(this)) this.release(up);
@@ -89,6 +96,7 @@ export class Pool {
       return;
     }
     up.deadline = this.ticker.in(Math.min(this.limits.poolIdleMs || this.heededMs, this.heededMs));
+    up.reused = true;
     this.idle.push(up);
   }
 

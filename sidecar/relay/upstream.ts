@@ -25,6 +25,8 @@ export class Upstream {
   /** When it may no longer be waited for (while it connects) or kept (while it is idle). */
   deadline = NEVER;
   dead = false;
+  /** It has waited in the pool, where the peer may have closed it. On a new one the peer may yet refuse our certificate (TLS 1.3). */
+  reused = false;
   private readonly pool: Pool;
   private down: Exchange | null = null;
   private readonly body = new BodyFollower();
@@ -35,7 +37,6 @@ export class Upstream {
   private wrap = false;
   private interim = 0;
   private paused = false;
-  private exchanges = 0;
   private error: NodeJS.ErrnoException | null = null;
 
   constructor(pool: Pool, open: Open) {
@@ -53,11 +54,6 @@ export class Upstream {
     });
     this.socket.on('end', () => this.ended());
     this.socket.on('close', () => this.lose());
-  }
-
-  /** Whether it served an exchange before. On a new one the peer may still refuse our certificate (TLS 1.3). */
-  get reused(): boolean {
-    return this.exchanges > 0;
   }
 
   /** Begins an exchange with the request's head and what there is of its body. @returns false when the socket wants a pause */
@@ -191,7 +187,6 @@ export class Upstream {
     const down = this.down!;
     this.down = null;
     this.inBody = false;
-    this.exchanges++;
     if (this.keep && clean && down.requestSent) this.pool.release(this);
     else this.destroy();
     down.responseDone();

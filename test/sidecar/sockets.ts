@@ -9,6 +9,8 @@ export type Seen = { readonly socket: Socket; received: string; ended: boolean }
 /** A server that records bytes and answers what it is told: it has no opinion on HTTP. */
 export class RawServer implements AsyncDisposable {
   readonly connections: Seen[] = [];
+  /** For a test that wants to see the bytes itself. */
+  onConnection: (seen: Seen) => void = () => {};
   port = 0;
   private readonly server: Server;
 
@@ -17,16 +19,16 @@ export class RawServer implements AsyncDisposable {
     this.server = createServer({ allowHalfOpen: true }, (socket) => {
       const seen: Seen = { socket, received: '', ended: false };
       this.connections.push(seen);
-      socket.setEncoding('latin1');
       socket.on('error', () => {});
       socket.on('end', () => {
         seen.ended = true;
         socket.end();
       });
-      socket.on('data', (text: string) => {
-        seen.received += text;
+      socket.on('data', (chunk: Buffer) => {
+        seen.received += chunk.toString('latin1');
         answer(seen);
       });
+      this.onConnection(seen);
     });
   }
 
@@ -105,7 +107,7 @@ export class RawClient implements Disposable {
   }
 }
 
-const PATIENCE_MS = 5_000;
+const PATIENCE_MS = 10_000;
 
 /** Polls until `condition` holds. @throws Error with what `otherwise` says when it takes too long */
 export async function until(

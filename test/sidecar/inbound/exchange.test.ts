@@ -145,7 +145,8 @@ describe('inbound: exchanges', () => {
 
   it('passes on an answer that comes before the whole request, and then ends', async () => {
     await using w = await world({
-      answer: answering('HTTP/1.1 413 Content Too Large\r\ncontent-length: 3\r\n\r\nbig'),
+      answer: (seen) =>
+        void seen.socket.write('HTTP/1.1 413 Content Too Large\r\ncontent-length: 3\r\n\r\nbig'),
     });
     using client = await w.dial();
     client.send('POST /a HTTP/1.1\r\nHost: orders\r\nContent-Length: 1000000\r\n\r\nsome');

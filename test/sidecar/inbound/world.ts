@@ -30,23 +30,40 @@ export type WorldOptions = Partial<InboundDeps> & {
   readonly answer?: (seen: Seen) => void;
   readonly documents?: readonly object[];
   readonly appPort?: number;
+  /** That of another world, whose peers this one then trusts. */
+  readonly ca?: Authority;
 };
 
 export const OK = 'HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok';
 
-/** An app that answers each complete request head with the same response. */
+/** An app that answers each whole request with the same response. */
 export function answering(response = OK): (seen: Seen) => void {
-  const answered = new WeakMap<Seen, number>();
+  const read = new WeakMap<Seen, number>();
   return (seen) => {
-    const heads = seen.received.split('\r\n\r\n').length - 1;
-    for (let n = answered.get(seen) ?? 0; n < heads; n++) seen.socket.write(Buffer.from(response, 'latin1'));
-    answered.set(seen, heads);
+    let at = read.get(seen) ?? 0;
+    for (let end = endOfRequest(seen.received, at); end !== -1; end = endOfRequest(seen.received, at)) {
+      seen.socket.write(Buffer.from(response, 'latin1'));
+      at = end;
+    }
+    read.set(seen, at);
   };
 }
 
+/** Where the request that begins at `at` ends, -1 while it has not. */
+function endOfRequest(text: string, at: number): number {
+  const blank = text.indexOf('\r\n\r\n', at);
+  if (blank === -1) return -1;
+  const [head, body] = [text.slice(at, blank), blank + 4];
+  if (/^transfer-encoding: /im.test(head)) {
+    const last = /(?:^|\r\n)0+\r\n(?:[^\r\n]+\r\n)*\r\n/.exec(text.slice(body));
+    return last === null ? -1 : body + last.index + last[0].length;
+  }
+  const end = body + Number(/^content-length:\s*(\d+)/im.exec(head)?.[1] ?? 0);
+  return end <= text.length ? end : -1;
+}
+
 export async function world(options: WorldOptions = {}): Promise<World> {
-  const { answer = answering(), documents = [ALLOW_WEB], appPort, ...deps } = options;
-  const ca = await authority();
+  const { answer = answering(), documents = [ALLOW_WEB], appPort, ca = await authority(), ...deps } = options;
   const app = await RawServer.start(answer);
   const audit = new FakeAudit();
   const orders = await credentialsFor(ca, ORDERS);

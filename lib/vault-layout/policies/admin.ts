@@ -21,6 +21,11 @@ export function adminRules(): Rule[] {
     { why: 'Likewise, the method itself.', path: `sys/auth/${MOUNTS.approle}`, capabilities: ALL },
     { why: 'Likewise.', path: `sys/auth/${MOUNTS.approle}/tune`, capabilities: ALL },
     { why: 'Likewise, as its engine.', path: `sys/mounts/auth/${MOUNTS.approle}/tune`, capabilities: ALL },
+    {
+      why: 'Likewise, every token that came of a log-in, at once.',
+      path: `sys/leases/revoke-prefix/auth/${MOUNTS.approle}/*`,
+      capabilities: ['update', 'sudo'],
+    },
     { why: "Signet's policies.", path: 'sys/policies/acl/signet-*', capabilities: ALL },
     { why: 'Token roles.', path: 'auth/token/roles/signet-*', capabilities: ALL },
     {

@@ -34,6 +34,8 @@ export const CHECKPOINT_RECORDS = 1_000;
 export const CHECKPOINT_INTERVAL_MS = 10_000;
 
 const START: ChainState = { seq: 0, prev: GENESIS, unsigned: 0, unsignedSince: null };
+/** Types that say something about the chain, or that only the chain can sign. */
+const OWN_TYPES = ['checkpoint', 'stop', 'recovered'];
 const RESERVED = ['seq', 'time', 'type', 'prev', 'chain', 'sig', 'fragment'];
 
 /** A new chain, or one that goes on from `resume`. */
@@ -49,6 +51,8 @@ export function createChain(resume: ChainState = START): Chain {
       return state;
     },
     append({ type, ...fields }, now) {
+      if (OWN_TYPES.includes(type))
+        throw new AuditError('AUDIT_RECORD_INVALID', `${type} is the chain's own`);
       checkEvent(type, fields);
       return add(type, fields, null, now);
     },

@@ -6,8 +6,8 @@ export class AuditError extends SignetError<AuditErrorCode> {
   override readonly name = 'AuditError';
 }
 
-/** The types that Signet writes; a reader passes over others. `checkpoint`, `stop` and `recovered` are the chain's own. */
-export type AuditType = 'start' | 'stop' | 'decision' | 'svid' | 'checkpoint' | 'alarm' | 'recovered';
+/** The types that a caller records. `checkpoint`, `stop` and `recovered` are the chain's own; a reader passes over unknown ones. */
+export type AuditType = 'start' | 'decision' | 'svid' | 'alarm';
 
 /**
  * What a caller records: its type and any JSON fields but the chain's own (`seq`, `time`, `prev`, `chain`, `sig`, and `fragment`).

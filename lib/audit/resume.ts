@@ -21,7 +21,7 @@ export function resumeFrom(tail: Uint8Array, now: Date): Resumed {
   const end = bytes.lastIndexOf(0x0a);
   const fragment = bytes.subarray(end + 1);
   if (fragment.length >= MAX_LINE_BYTES) throw refused('the last line is longer than any record');
-  const state = end === -1 ? freshStart(tail) : stateAfter(lastLine(bytes, end), now);
+  const state = end === -1 ? createChain().state : stateAfter(lastLine(bytes, end), now);
   if (fragment.length === 0) return { chain: createChain(state), repair: '' };
   return recovered(state, fragment, now);
 }
@@ -37,11 +37,6 @@ function recovered(state: ChainState, fragment: Buffer, now: Date): Resumed {
   const fields = { fragment: { bytes: fragment.length, sha256: hash('sha256', fragment) } };
   const appended = nextRecord(state, 'recovered', fields, null, now);
   return { chain: createChain(appended.state), repair: `\n${appended.line}` };
-}
-
-function freshStart(tail: Uint8Array): ChainState {
-  if (tail.length >= RESUME_TAIL_BYTES) throw refused('no line break at the end of the file');
-  return createChain().state;
 }
 
 function lastLine(bytes: Buffer, end: number): string {

@@ -83,8 +83,8 @@ class Tally implements Visitor<Rule> {
     dryRun.sort((a, b) => a.rank - b.rank);
     const hits = dryRun.map(({ document: { name, level, effect } }) => ({ rule: name, level, effect }));
     const denied = this.#deny !== null || hits.some((hit) => hit.effect === 'deny');
-    const allowed = this.#allow !== null || hits.some((hit) => hit.effect === 'allow');
-    const wouldBe = allowed && !denied ? 'allow' : 'deny';
+    // Without a deny among them, one of the hits is an allow.
+    const wouldBe = denied ? 'deny' : 'allow';
     return deciding === null ? { ...NO_RULE, dryRun: hits, wouldBe } : decided(deciding, hits, wouldBe);
   }
 }

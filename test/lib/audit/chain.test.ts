@@ -8,7 +8,7 @@ import {
   MAX_LINE_BYTES,
   readRecord,
 } from '../../../lib/audit/index.ts';
-import { at, decision, NOON, signatory, wholeRun } from './log.ts';
+import { at, check, decision, found, NOON, signatory, wholeRun } from './log.ts';
 
 const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
 
@@ -90,6 +90,9 @@ describe('audit chain', () => {
     ),
     ['a field named by a number', { type: 'decision', 7: 1 }, 'AUDIT_RECORD_INVALID'],
     ['a field without a name', { type: 'decision', '': 1 }, 'AUDIT_RECORD_INVALID'],
+    ...['checkpoint', 'stop', 'recovered'].map(
+      (type) => [`the type ${type}`, { type }, 'AUDIT_RECORD_INVALID'] as const,
+    ),
     ['no type', { type: '' }, 'AUDIT_RECORD_INVALID'],
     ['a type with a quote', { type: 'a","x":"' }, 'AUDIT_RECORD_INVALID'],
     [
@@ -111,6 +114,18 @@ describe('audit chain', () => {
       assert.equal(chain.state, before);
     });
   }
+
+  it('writes and reads back the largest record that fits, and no larger one', () => {
+    const chain = createChain();
+    const room = MAX_LINE_BYTES - chain.append({ type: 'decision', path: '' }, NOON).line.length;
+    const fresh = createChain();
+    assert.throws(() => fresh.append({ type: 'decision', path: 'a'.repeat(room + 1) }, NOON), {
+      code: 'AUDIT_RECORD_TOO_LARGE',
+    });
+    const { line } = fresh.append({ type: 'decision', path: 'a'.repeat(room) }, NOON);
+    assert.equal(line.length, MAX_LINE_BYTES);
+    assert.deepEqual(found(check([line], { bundle: null })), ['unsigned 1']);
+  });
 });
 
 describe('readRecord', () => {
@@ -129,12 +144,15 @@ describe('readRecord', () => {
     ['members in another order', (s) => s.replace('"seq":0,', '').replace('"type"', '"seq":0,"type"')],
     ['a member after the hash', (s) => s.replace(/\}$/, ',"x":1}')],
     ['no hash', (s) => s.replace(/,"prev":"\w+"/, '')],
-    ['a hash in capitals', (s) => s.replace(/[a-f]/g, (c) => c.toUpperCase())],
+    ['a hash in capitals', (s) => s.replace(/"prev":"\w+/, (c) => `"prev":"${c.slice(8).toUpperCase()}`)],
+    ['a hash in an array', (s) => s.replace(/"prev":("\w+")/, '"prev":[$1]')],
+    ['a time in an array', (s) => s.replace(/"time":("[^"]+")/, '"time":[$1]')],
     ['a time that is none', (s) => s.replace('2026-06', '2026-13')],
     ['a time without milliseconds', (s) => s.replace('.000Z', 'Z')],
     ['a negative number', (s) => s.replace('"seq":0', '"seq":-1')],
     ['a number as text', (s) => s.replace('"seq":0', '"seq":"0"')],
-    ['a type that is none', (s) => s.replace('"decision"', '1')],
+    ['a type that is none', (s) => s.replace('"decision"', 'null')],
+    ['a type in capitals', (s) => s.replace('"decision"', '"Decision"')],
     ['a chain without a signature', (s) => s.replace('"prev"', '"chain":[],"prev"')],
     ['a signature without a chain', (s) => s.replace(/\}$/, ',"sig":"x"}')],
     ['an array', () => '[]'],

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
-import { KeyObject, sign } from 'node:crypto';
+import { execFileSync } from 'node:child_process';
+import { createPrivateKey, KeyObject, sign, X509Certificate } from 'node:crypto';
 import { type AuditSigner, createChain, reportText, type VerifyOptions } from '../../../lib/audit/index.ts';
 import { parseSpiffeId } from '../../../lib/spiffe/index.ts';
 import { createCa, p256Keys } from '../../support/ca.ts';
+import { editCertificate, tlv } from '../../support/der.ts';
 import { at, check, found, ID, type Signatory, signatory, wholeRun } from './log.ts';
 
 describe('audit verification finds who signed', () => {
@@ -84,5 +86,44 @@ describe('audit verification finds who signed', () => {
     const report = check(wholeRun(anyone.signer), { bundle: null });
     assert.deepEqual([report.ok, report.anchored], [true, false]);
     assert.match(reportText(report), /not checked, no bundle given/);
+  });
+
+  it('with a key on another curve, or with one that cannot be used: refused though the certificate reads', async () => {
+    const args = [
+      'req',
+      '-x509',
+      '-newkey',
+      'ec',
+      '-pkeyopt',
+      'ec_paramgen_curve:secp256k1',
+      '-nodes',
+      '-keyout',
+      '-',
+      '-subj',
+      '/',
+    ];
+    const svid = [
+      'basicConstraints=critical,CA:FALSE',
+      'keyUsage=critical,digitalSignature',
+      'extendedKeyUsage=serverAuth,clientAuth',
+    ];
+    const extensions = [...svid, `subjectAltName=critical,URI:${ID}`].flatMap((text) => ['-addext', text]);
+    const pem = execFileSync('openssl', [...args, ...extensions], { encoding: 'utf8', stdio: 'pipe' });
+    const key = createPrivateKey(pem);
+    const der = new X509Certificate(pem).raw;
+    const now = new Date();
+    const run = (leafDer: Uint8Array) => {
+      const chain = createChain();
+      const signer = {
+        chainDer: [leafDer],
+        sign: (data: Uint8Array) => sign('sha256', data, { key, dsaEncoding: 'ieee-p1363' }),
+      };
+      return check([chain.append({ type: 'start' }, now).line, chain.stop(signer, {}, now).line], {
+        bundle: null,
+      });
+    };
+    const unusable = editCertificate.field(der, 6, () => tlv(0x30, tlv(5)));
+    for (const leafDer of [der, unusable])
+      assert.deepEqual(found(run(leafDer)), ['unsigned 1', 'bad_signature 2']);
   });
 });

@@ -138,6 +138,12 @@ describe('audit verification', () => {
     ['a last line without its end', (l) => l.with(11, l[11]!.slice(0, -1)), ['cut_off 12']],
     ['half a last line', (l) => l.with(11, l[11]!.slice(0, 50)), ['cut_off 12']],
     ['a forged record after the stop', (l) => rehash([...l, l[2]!], 12), []],
+    [
+      'a line made unreadable and the next one dropped',
+      (l) => without(l.with(2, 'x\n'), 3),
+      ['edited 3', 'dropped 4'],
+    ],
+    ['a forged checkpoint without a signature', (l) => [...l, unsignedCheckpoint(l)], ['bad_signature 13']],
     ['nothing left', () => [], ['empty 1']],
     ['only rubbish', () => ['rubbish\n'], ['edited 1', 'empty 1']],
     ['a line longer than any record', (l) => l.with(2, `${'x'.repeat(MAX_LINE_BYTES + 1)}\n`), ['edited 3']],
@@ -151,6 +157,28 @@ describe('audit verification', () => {
       if (want.length === 0) assert.deepEqual([report.end, report.unsignedTail], ['open', 1]);
     });
   }
+
+  it('counts a signed record once, however often it stands in the file', () => {
+    const report = check(lines.toSpliced(6, 0, lines[5]!), options);
+    assert.deepEqual([report.signed, found(report)], [3, ['duplicated 7']]);
+  });
+
+  it('an empty file is not a closed one', () => {
+    assert.deepEqual([check([], options).end, check([], options).head], ['open', null]);
+  });
+
+  it('says in one line what it found first and how much more', () => {
+    assert.match(
+      reportText(check(edited(lines, 2), options)),
+      /^12 records, not verified: line 3: edited: [^()]+$/,
+    );
+    assert.match(
+      reportText(check(without(edited(lines, 2), 6), options)),
+      /line 3: edited: .* \(and 1 more\)$/,
+    );
+    assert.match(reportText(check(without(lines, 1), options)), /: record 1 is missing before it$/);
+    assert.match(reportText(check(without(lines, 1, 2), options)), /: records 1 to 2 are missing before it$/);
+  });
 
   it('says that a file cut after a checkpoint is open, and finds the cut by an expected head', () => {
     const cut = lines.slice(0, 6);
@@ -254,5 +282,20 @@ describe('audit verification', () => {
   it('counts thousands of findings and names a hundred', () => {
     const report = check([...lines, ...Array.from({ length: 5000 }, () => 'rubbish\n')], options);
     assert.deepEqual([report.findings.length, report.findingCount], [100, 5000]);
+    const gappy = check(manyGaps(250), { bundle: null });
+    assert.deepEqual([gappy.findings.length, gappy.findingCount], [100, 251]);
   });
 });
+
+/** A record that calls itself a checkpoint, well chained. */
+function unsignedCheckpoint(lines: readonly string[]): string {
+  const prev = sha256(lines.at(-1)!.slice(0, -1));
+  return `{"seq":${lines.length},"time":"${at(60).toISOString()}","type":"checkpoint","prev":"${prev}"}\n`;
+}
+
+/** Every other record of a log that nobody signed. */
+function manyGaps(gaps: number): string[] {
+  const chain = createChain();
+  const all = Array.from({ length: 2 * gaps + 1 }, (_, i) => chain.append(decision(i), at(i / 1000)).line);
+  return all.filter((_, i) => i % 2 === 0);
+}

@@ -63,7 +63,7 @@ describe('policy decisions', () => {
     });
   }
 
-  it('tells a denial for want of a rule from one by a rule', () => {
+  it('gives its evidence: what decided, or that nothing did', () => {
     const policy = compiled([{ name: 'no', effect: 'deny', level: 'root', when: { method: { is: 'GET' } } }]);
     const caller = parseSpiffeId(vectors.callers['web']!);
     assert.deepEqual(evaluate(policy, { caller, method: 'GET', path: '/' }), {
@@ -73,6 +73,14 @@ describe('policy decisions', () => {
       level: 'root',
       dryRun: [],
       wouldBe: 'deny',
+    });
+    const permissive = compiled([{ name: 'yes', level: 'business-unit', when: { method: { is: 'GET' } } }]);
+    assert.deepEqual(evaluate(permissive, { caller, method: 'GET', path: '/' }), {
+      effect: 'allow',
+      rule: 'yes',
+      level: 'business-unit',
+      dryRun: [],
+      wouldBe: 'allow',
     });
     assert.deepEqual(evaluate(policy, { caller, method: 'PUT', path: '/' }), {
       effect: 'deny',

@@ -150,6 +150,25 @@ describe('policy documents', () => {
     ],
     ['conditions nested 16 deep', file('f', { ...BASE, when: nested(16) }), []],
     [
+      'any and all nested 16 deep',
+      file('f', { ...BASE, when: nested(8, (when) => ({ any: [{ all: [when] }] })) }),
+      [],
+    ],
+    ['256 branches', file('f', { ...BASE, when: { any: Array.from({ length: 256 }, () => BASE.when) } }), []],
+    [
+      '1,024 values',
+      file('f', { ...BASE, when: { path: { in: Array.from({ length: 1024 }, (_, i) => `/${i}`) } } }),
+      [],
+    ],
+    [
+      '10,000 documents',
+      file(
+        'f',
+        Array.from({ length: 10_000 }, (_, i) => ({ ...BASE, name: `n${i}` })),
+      ),
+      [],
+    ],
+    [
       '257 branches',
       file('f', { ...BASE, when: { any: Array.from({ length: 257 }, () => BASE.when) } }),
       ['f#/when/any'],
@@ -203,6 +222,6 @@ describe('policy documents', () => {
   });
 });
 
-function nested(depth: number): unknown {
-  return Array.from({ length: depth }).reduce((inner) => ({ not: inner }), BASE.when as unknown);
+function nested(depth: number, wrap = (when: unknown): unknown => ({ not: when })): unknown {
+  return Array.from({ length: depth }).reduce(wrap, BASE.when as unknown);
 }

@@ -29,6 +29,8 @@ export type AuditWriterDeps = {
 
 /** The audit of one sidecar: a chain of records in one file, with a signed checkpoint now and then. */
 export interface AuditWriter extends DecisionLog, AsyncDisposable {
+  /** Where the chain stands: how many records it has, and the hash of the last (hex SHA-256). */
+  readonly head: { readonly records: number; readonly hash: string };
   /** Appends the closing record and waits for the disk, at most `deadlineMs`. @returns whether every record was written */
   close(deadlineMs: number): Promise<boolean>;
 }
@@ -103,6 +105,10 @@ export async function openAudit(deps: AuditWriterDeps): Promise<AuditWriter> {
   return {
     get accepting() {
       return !closed && queue.accepting;
+    },
+    get head() {
+      const { seq, prev } = chain.state;
+      return { records: seq, hash: prev };
     },
     record,
     close,

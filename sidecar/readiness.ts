@@ -1,7 +1,7 @@
 import type { Log } from '../lib/adapter/log.ts';
 import type { Credentials } from './credentials.ts';
 
-const LOOK_MS = 250;
+const LOOK_MS = 100;
 
 /** Logs when the sidecar becomes ready, and when it no longer is, with what is missing. */
 export function watchReadiness(

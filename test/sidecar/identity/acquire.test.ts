@@ -451,6 +451,23 @@ describe('acquiring an SVID', () => {
     assert.deepEqual(broker.asked, []);
   });
 
+  it('keeps the newer bundle when it is offered an older one', async () => {
+    const stranger = await createCa('example.org');
+    const offer = (sequence: number, ca: { der: Uint8Array }) => {
+      broker.distort = ({ bundles }) => {
+        bundles['example.org'].spiffe_sequence = sequence;
+        bundles['example.org'].keys[0].x5c = [Buffer.from(ca.der).toString('base64')];
+      };
+    };
+    const acquire = acquirer();
+    offer(7, vault.root);
+    const first = await acquire(null, never);
+    offer(6, stranger);
+    const second = await acquire(first, never);
+    assert.equal(second.bundlePem, first.bundlePem);
+    assert.ok(lines.some((line) => line.includes('"bundle_kept"')));
+  });
+
   it('ends at once when it is told to', async () => {
     broker.answers = { '/v1/attest': () => 'silence' };
     const controller = new AbortController();

@@ -99,7 +99,8 @@ describe('the sidecar process', () => {
     const refused = await sidecar.waitForEvent('policy_refused');
     assert.ok(Array.isArray(refused['defects']));
     const unready = await fetch(`http://${admin}/readyz`);
-    assert.deepEqual([unready.status, await unready.json()], [503, { ready: false, missing: ['policy'] }]);
+    assert.equal(unready.status, 503);
+    assert.ok(((await unready.json()) as { missing: string[] }).missing.includes('policy'));
     await writeFile(file, '[]');
     await sidecar.waitForEvent('ready');
     assert.equal((await fetch(`http://${admin}/readyz`)).status, 200);
@@ -122,6 +123,10 @@ describe('the sidecar process', () => {
     const { identity } = status as unknown as { identity: Record<string, unknown> };
     assert.equal(identity['serial'], serial);
     assert.ok(Date.parse(String(identity['next_attempt_at'])) < Date.parse(String(identity['not_after'])));
+    const { audit } = status as unknown as { audit: { accepting: boolean; head: Record<string, unknown> } };
+    assert.equal(audit.accepting, true);
+    assert.match(String(audit.head['hash']), /^[0-9a-f]{64}$/);
+    assert.ok(Number(audit.head['records']) >= 2, 'its start and the SVID');
     const metrics = await (await fetch(`http://${admin}/metrics`)).text();
     assert.match(metrics, /^signet_theft_alarms_total 0$/m);
     assert.equal((await fetch(`http://${admin}/healthz`)).status, 200);
@@ -199,6 +204,21 @@ describe('the sidecar process', () => {
     await wait(200);
     for (const sidecar of [launched, bare]) assert.doesNotMatch(sidecar.stderr(), /Debugger listening/);
     await bare.stop();
+  });
+
+  it('says so where its memory cannot be guarded, or a debugger is open', async () => {
+    const flags = ['--no-experimental-ffi', '--inspect=127.0.0.1:0'];
+    await using bare = await startChild(process.execPath, [...flags, main], { env: stage.environment });
+    await until(() => bare.stderr().includes('"ready"'));
+    const line = bare
+      .stderr()
+      .split('\n')
+      .find((text) => text.includes('"hardening"'));
+    const { level, not_dumpable, debugger: open } = JSON.parse(line ?? '{}');
+    assert.deepEqual(
+      { level, not_dumpable, open },
+      { level: 'warn', not_dumpable: 'unavailable', open: 'open' },
+    );
   });
 
   it('does without secrets that somebody has put into its environment', async () => {

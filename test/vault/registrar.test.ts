@@ -80,6 +80,10 @@ describe('a registrar, on a real Vault', () => {
     const changes: [what: string, body: object][] = [
       ['another policy', { ...GOOD, allowed_policies: 'signet-admin' }],
       ['a policy behind a comma', { ...GOOD, allowed_policies: 'signet-workload-15m,root' }],
+      [
+        'two lifetimes behind a comma',
+        { ...GOOD, allowed_policies: 'signet-workload-15m,signet-workload-1h' },
+      ],
       ['a policy in a list', { ...GOOD, allowed_policies: ['signet-workload-15m', 'root'] }],
       ['a policy of a name that only starts well', { ...GOOD, allowed_policies: 'signet-workload-15mx' }],
       ['a policy glob', { ...GOOD, allowed_policies_glob: 'signet-*' }],

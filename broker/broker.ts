@@ -71,6 +71,7 @@ export async function runBroker(config: Config, world: World): Promise<void> {
     vault: session,
     trustDomain,
     entryDefects: unfit,
+    reloadMs: limits.reloadMs,
     log,
     metrics,
   });
@@ -80,7 +81,7 @@ export async function runBroker(config: Config, world: World): Promise<void> {
     entryDefects: unfit,
   });
   const bundles = createBundleSource({ vault: session, trustDomain, log, now });
-  const keys = createChallengeKeys(session);
+  const keys = createChallengeKeys(session, log, now);
   const connections = createConnections({ trustDomain, keys });
   const perSource = createRateLimit(limits.ratePerSource, monotonic);
   const perIdentity = createRateLimit(limits.ratePerIdentity, monotonic);
@@ -93,7 +94,7 @@ export async function runBroker(config: Config, world: World): Promise<void> {
 
   let credential: ServerCredential | undefined;
   const health = createHealth({
-    ...{ session, registrations, bundles, now },
+    ...{ session, registrations, bundles, keys, now },
     hasCertificate: () => credential !== undefined && credential.notAfter > now(),
     draining: () => stopped.aborted,
   });
@@ -141,6 +142,7 @@ export async function runBroker(config: Config, world: World): Promise<void> {
     session.run(stop),
     registrations.run(stop),
     bundles.run(stop),
+    keys.run(stop),
     keepCertificate({ vault: session, trustDomain, names: config.names, log, now, random }, publish, stop),
     untilFired(stop).then(() => {
       log.info('draining');

@@ -1,3 +1,5 @@
+import { sleep } from '../lib/adapter/lifecycle.ts';
+import type { Log } from '../lib/adapter/log.ts';
 import { SignetError } from '../lib/errors.ts';
 import { MOUNTS } from '../lib/grant/index.ts';
 import type { VaultCaller } from './kv.ts';
@@ -5,9 +7,13 @@ import type { VaultCaller } from './kv.ts';
 /** The keys that challenges are authenticated with: one for each ten minutes, derived by Vault, the same for every broker. */
 export interface ChallengeKeys {
   /** @throws VaultError when the epoch's key is not yet known and Vault cannot be asked */
-  current(now: Date): Promise<Uint8Array>;
+  current(at: Date): Promise<Uint8Array>;
   /** The keys of this epoch and its neighbours: a challenge may be opened in the epoch after its own, by a clock that differs. */
-  accepted(now: Date): Promise<Uint8Array[]>;
+  accepted(at: Date): Promise<Uint8Array[]>;
+  /** Whether challenges can be given and opened without asking Vault. */
+  readonly ready: boolean;
+  /** Fetches each key before it is needed, so that no challenge waits for Vault. Ends when `signal` fires. */
+  run(signal: AbortSignal): Promise<void>;
 }
 
 export class ChallengeKeyError extends SignetError<'CHALLENGE_KEY_UNREADABLE'> {
@@ -15,14 +21,17 @@ export class ChallengeKeyError extends SignetError<'CHALLENGE_KEY_UNREADABLE'> {
 }
 
 const EPOCH_MS = 10 * 60_000;
+const REFRESH_MS = 60_000;
+const RETRY_MS = 2_000;
 
 /** The number of the ten minutes that an instant lies in. */
-function epochOf(now: Date): number {
-  return Math.floor(now.getTime() / EPOCH_MS);
+function epochOf(at: Date): number {
+  return Math.floor(at.getTime() / EPOCH_MS);
 }
 
-export function createChallengeKeys(vault: VaultCaller): ChallengeKeys {
+export function createChallengeKeys(vault: VaultCaller, log: Log, now: () => Date): ChallengeKeys {
   const known = new Map<number, Promise<Uint8Array>>();
+  let ready = false;
 
   const keyOf = (epoch: number): Promise<Uint8Array> => {
     const key = known.get(epoch) ?? derive(vault, epoch);
@@ -32,20 +41,31 @@ export function createChallengeKeys(vault: VaultCaller): ChallengeKeys {
     }
     return key;
   };
-  const neighbours = (now: Date) => {
-    const epoch = epochOf(now);
+  const neighbours = (at: Date) => {
+    const epoch = epochOf(at);
     for (const old of known.keys()) if (Math.abs(old - epoch) > 1) known.delete(old);
-    // The next epoch's key is there before it is needed, so that no challenge waits for Vault.
     return [epoch, epoch - 1, epoch + 1].map(keyOf);
   };
 
   return {
-    current: async (now) => {
-      const [key, ...others] = neighbours(now);
-      for (const other of others) other.catch(() => undefined);
-      return await key!;
+    current: (at) => keyOf(epochOf(at)),
+    accepted: (at) => Promise.all(neighbours(at)),
+    get ready() {
+      return ready;
     },
-    accepted: (now) => Promise.all(neighbours(now)),
+    async run(signal) {
+      while (!signal.aborted) {
+        let wait = REFRESH_MS;
+        try {
+          await Promise.all(neighbours(now()));
+          ready = true;
+        } catch (error) {
+          wait = RETRY_MS;
+          log.warn('challenge_keys_unavailable', { reason: error });
+        }
+        await sleep(wait, signal);
+      }
+    },
   };
 }
 

@@ -30,6 +30,7 @@ export type Config = {
     readonly connections: number;
     readonly connectionsPerSource: number;
     readonly attestations: number;
+    readonly reloadMs: number;
     readonly requestMs: number;
     readonly drainMs: number;
   };
@@ -95,6 +96,7 @@ export function loadConfig(environment: Environment, readFile: (path: string) =>
       connections: count('SIGNET_MAX_CONNECTIONS'),
       connectionsPerSource: count('SIGNET_MAX_CONNECTIONS_SOURCE'),
       attestations: count('SIGNET_MAX_ATTESTATIONS'),
+      reloadMs: duration('SIGNET_RELOAD'),
       requestMs: duration('SIGNET_REQUEST_TIMEOUT'),
       drainMs: duration('SIGNET_DRAIN_TIMEOUT'),
     },

@@ -1,4 +1,5 @@
 import type { BundleSource } from './bundle-source.ts';
+import type { ChallengeKeys } from './challenge-keys.ts';
 import type { Registrations } from './registrations.ts';
 import type { Session } from './session.ts';
 
@@ -15,19 +16,21 @@ export function createHealth(deps: {
   readonly session: Session;
   readonly registrations: Registrations;
   readonly bundles: BundleSource;
+  readonly keys: ChallengeKeys;
   readonly hasCertificate: () => boolean;
   readonly draining: () => boolean;
   readonly now: () => Date;
 }): Health {
   return {
     waitingFor() {
-      const { session, registrations, bundles } = deps;
+      const { session, registrations, bundles, keys } = deps;
       const seen = registrations.seenAt?.getTime();
       return [
         deps.draining() ? 'its end' : '',
         session.failure === undefined ? '' : `vault (${session.failure})`,
         seen === undefined || deps.now().getTime() - seen > STALE_MS ? 'registrations' : '',
         bundles.current === undefined ? 'the bundle' : '',
+        keys.ready ? '' : 'challenge keys',
         deps.hasCertificate() ? '' : 'its certificate',
       ].filter(Boolean);
     },

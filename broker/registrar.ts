@@ -37,6 +37,13 @@ export type RegistrarDeps = {
 type StoredEntry = { readonly entry: Entry; readonly version: number };
 
 export function createRegistrar({ trustDomain, survey, entryDefects }: RegistrarDeps): Registrar {
+  let last: Promise<unknown> = Promise.resolve();
+  /** One after the other: those of this broker need not race each other for the one counter. */
+  const raise = (caller: VaultCaller, named: Named) => {
+    const raised = last.then(() => raiseRevision(caller, entryPath(named)));
+    last = raised.catch(() => undefined);
+    return raised;
+  };
   const find = async (caller: VaultCaller, named: Named): Promise<StoredEntry | undefined> => {
     const path = entryPath(named);
     const document = await readDocument(caller, path);
@@ -59,7 +66,7 @@ export function createRegistrar({ trustDomain, survey, entryDefects }: Registrar
   const finish = async (caller: VaultCaller, { entry, version }: StoredEntry, state: Entry['state']) => {
     const done: Entry = { ...entry, state };
     if (entry.state !== state) await writeDocument(caller, entryPath(entry), done, version);
-    await raiseRevision(caller, entryPath(entry));
+    await raise(caller, entry);
     return done;
   };
   const refuseOverlap = async (entry: Entry) => {
@@ -130,7 +137,7 @@ export function createRegistrar({ trustDomain, survey, entryDefects }: Registrar
       const there = await readDocument(caller, entryPath(named));
       await removeRole(caller, named);
       await removeDocument(caller, entryPath(named));
-      await raiseRevision(caller, entryPath(named));
+      await raise(caller, named);
       if (there === undefined) throw new Problem('entry_not_found');
     },
   };

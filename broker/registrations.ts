@@ -25,7 +25,7 @@ export interface Registrations {
   survey(): Promise<Entry[]>;
   /** When all of it was last seen to be current; undefined before the first time. */
   readonly seenAt: Date | undefined;
-  /** Looks every few seconds, and reads everything again every 30 s whatever the revision says. Ends when `signal` fires. */
+  /** Looks every few seconds, and reads everything again every `reloadMs` whatever the revision says. Ends when `signal` fires. */
   run(signal: AbortSignal): Promise<void>;
 }
 
@@ -34,12 +34,13 @@ export type RegistrationsDeps = {
   readonly trustDomain: string;
   /** What makes an entry unfit for use although it is well-formed. */
   readonly entryDefects: (entry: Entry) => readonly Defect[];
+  /** How old what was read may get, although the revision says that nothing changed. */
+  readonly reloadMs: number;
   readonly log: Log;
   readonly metrics: Metrics;
 };
 
 const LOOK_MS = 3_000;
-const RELOAD_MS = 30_000;
 const DEEPEST = 4;
 const FOLDER = 'entries/';
 
@@ -118,7 +119,7 @@ export function createRegistrations(deps: RegistrationsDeps): Registrations {
 
   const look = async (): Promise<Snapshot> => {
     const revision = await readRevision(vault);
-    const stale = loaded === undefined || performance.now() - loaded.loadedAt > RELOAD_MS;
+    const stale = loaded === undefined || performance.now() - loaded.loadedAt > deps.reloadMs;
     if (loaded === undefined || stale || loaded.revision !== revision.revision) {
       const changed = loaded === undefined || stale ? undefined : changedSince(revision, loaded.revision);
       loaded =

@@ -40,6 +40,7 @@ export const SETTINGS = {
     '256',
     'attestations under way at once; beyond them callers are told to come back',
   ),
+  SIGNET_RELOAD: optional('30s', 'how often all registrations are read again, whatever the revision says'),
   SIGNET_REQUEST_TIMEOUT: optional('10s', 'how long a request may take to arrive, head and body'),
   SIGNET_DRAIN_TIMEOUT: optional('10s', 'how long requests under way may take to end after SIGTERM'),
 } as const satisfies Readonly<Record<string, Setting>>;

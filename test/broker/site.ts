@@ -35,10 +35,10 @@ export interface Site extends AsyncDisposable {
   /** A token of a tenant's registrar. */
   readonly registrar: { readonly shop: string; readonly globex: string };
   tokenOf(...policies: string[]): Promise<string>;
+  /** Starts a broker, with `env` over what it needs to run here, and waits for nothing. */
+  launchBroker(env?: Readonly<Record<string, string>>): Promise<TestProcess>;
   /** Starts a broker and waits until it can give grants. */
   startBroker(env?: Readonly<Record<string, string>>): Promise<TestBroker>;
-  /** The environment of a broker that would run here. */
-  brokerEnv(env?: Readonly<Record<string, string>>): Record<string, string>;
 }
 
 export interface TestBroker extends TestProcess {
@@ -77,6 +77,15 @@ export async function openSite(options: VaultOptions = {}): Promise<Site> {
   };
   const started: TestProcess[] = [];
 
+  const brokerEnv = {
+    SIGNET_TRUST_DOMAIN: TRUST_DOMAIN,
+    VAULT_ADDR: vault.address,
+    ...(vault.caCert === undefined ? {} : { VAULT_CACERT: caFile }),
+    SIGNET_VAULT_ROLE_ID: roleId,
+    SIGNET_VAULT_SECRET_ID_FILE: secretFile,
+    SIGNET_LISTEN: '127.0.0.1:0',
+    SIGNET_BROKER_DNS: 'localhost,127.0.0.1',
+  };
   const site: Site = {
     vault,
     dir,
@@ -86,20 +95,13 @@ export async function openSite(options: VaultOptions = {}): Promise<Site> {
       globex: await tokenOf('signet-registrar-globex'),
     },
     tokenOf,
-    brokerEnv: (env = {}) => ({
-      SIGNET_TRUST_DOMAIN: TRUST_DOMAIN,
-      VAULT_ADDR: vault.address,
-      ...(vault.caCert === undefined ? {} : { VAULT_CACERT: caFile }),
-      SIGNET_VAULT_ROLE_ID: roleId,
-      SIGNET_VAULT_SECRET_ID_FILE: secretFile,
-      SIGNET_LISTEN: '127.0.0.1:0',
-      SIGNET_BROKER_DNS: 'localhost,127.0.0.1',
-      ...env,
-    }),
-    async startBroker(env = {}) {
-      const process = await startProcess({ args: ['broker'], env: site.brokerEnv(env) });
+    async launchBroker(env = {}) {
+      const process = await startProcess({ args: ['broker'], env: { ...brokerEnv, ...env } });
       started.push(process);
-      const broker = await brokerOf(process, ca);
+      return process;
+    },
+    async startBroker(env = {}) {
+      const broker = await brokerOf(await site.launchBroker(env), ca);
       await until(async () => (await broker.ready()).status === 200);
       return broker;
     },

@@ -34,7 +34,7 @@ export interface AttestClient extends Disposable {
   challenge(): Promise<string>;
   /** The bytes that a signed proof covers. */
   proof(challenge: string): Buffer;
-  /** Asks for a challenge and answers it. */
+  /** Asks for a challenge and answers it. The reply is the first of the two that is no success, or the last. */
   attest(method: string, evidence: (proof: Buffer) => object | Promise<object>): Promise<Reply>;
 }
 
@@ -114,7 +114,9 @@ export async function attestClient(options: ClientOptions): Promise<AttestClient
       return Buffer.from(`signet-attest-v1\n${trustDomain}\n${challenge}\n${bound}\n`);
     },
     async attest(method, evidence) {
-      const challenge = await client.challenge();
+      const given = await send('POST', '/v1/challenge', {});
+      if (given.status !== 201) return given;
+      const { challenge } = given.body;
       return await send('POST', '/v1/attest', {
         method,
         challenge,

@@ -14,7 +14,7 @@ import {
   shown,
 } from './desired/index.ts';
 import { type Layout, layoutDocument } from './layout.ts';
-import { aclPolicies } from './policies/index.ts';
+import { aclPolicies, isGenerated } from './policies/index.ts';
 import type { VaultPort } from './port.ts';
 
 /** One thing that `apply` does, in words a person can judge before it is done. */
@@ -44,11 +44,6 @@ export function planLayout(actual: Actual, layout: Layout, options: PlanOptions 
     ...layoutChange(actual, layout),
     ...stalePolicies(actual, layout),
   ];
-}
-
-/** Whether a policy of this name belongs to the layout as such, whatever tenants and lifetimes it has. */
-export function isGeneratedPolicy(name: string): boolean {
-  return name.startsWith('signet-registrar-') || name.startsWith('signet-workload-');
 }
 
 function resourceChanges(resource: Resource, actual: Actual): PlannedChange[] {
@@ -116,7 +111,7 @@ function policyChanges(actual: Actual, layout: Layout): PlannedChange[] {
 function stalePolicies(actual: Actual, layout: Layout): PlannedChange[] {
   const wanted = new Set(aclPolicies(layout).map(({ name }) => name));
   return [...actual.policies.keys()]
-    .filter((name) => isGeneratedPolicy(name) && !wanted.has(name))
+    .filter((name) => isGenerated(name) && !wanted.has(name))
     .map((name) => ({
       kind: 'remove',
       summary: `sys/policies/acl/${name}: its tenant or lifetime is not in the layout any more`,

@@ -7,11 +7,13 @@ import { readCertificate } from '../../lib/svid/index.ts';
 import {
   applyLayout,
   type Change,
+  examineVault,
   parseLayout,
   planLayout,
   readActual,
   type VaultPort,
 } from '../../lib/vault-layout/index.ts';
+import { startVault } from '../support/vault.ts';
 import { DOCUMENT, expectOk, type Lab, leafIn, ORDERS_ALIAS, ORDERS_ROLE, openLab } from './lab.ts';
 
 const ENGINES = ['signet-pki-root', 'signet-pki', 'signet', 'signet-transit'];
@@ -188,5 +190,16 @@ describe('apply, on a real Vault', () => {
       assert.equal(body.data.keys.length, 1);
     }
     assert.deepEqual((await lab.examine()).findings, []);
+  });
+
+  it('holds on raft storage and over TLS, and after a restart', async () => {
+    await using vault = await startVault({ storage: 'raft', tls: true });
+    using client = createVault({ address: vault.address, caCert: vault.caCert ?? '' });
+    const port = withToken(client, new Secret(vault.rootToken));
+    await applyLayout(port, lab.layout);
+    await vault.restart();
+    assert.deepEqual((await applyLayout(port, lab.layout)).changes, []);
+    const { findings } = await examineVault(port, lab.layout, { now: new Date(), nodeVersion: '26.13.1' });
+    assert.deepEqual(findings, []);
   });
 });

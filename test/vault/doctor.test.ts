@@ -127,6 +127,14 @@ describe('doctor, on a real Vault', () => {
         remove('sys/policies/acl/theirs'),
       ],
       [
+        "a policy that bears Signet's name",
+        'policy.foreign',
+        post('sys/policies/acl/signet-helper', {
+          policy: 'path "auth/token/create/signet-*" { capabilities = ["update"] }',
+        }),
+        remove('sys/policies/acl/signet-helper'),
+      ],
+      [
         'a policy that opens everything',
         'policy.foreign',
         post('sys/policies/acl/theirs', { policy: 'path "*" { capabilities = ["create", "update"] }' }),

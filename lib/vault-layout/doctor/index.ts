@@ -32,7 +32,7 @@ export async function examineVault(
   const unread = new Set<string>();
   const onDenied = (path: string) => void unread.add(path);
   const actual = await readActual(vault, layout, onDenied);
-  const around = await readSurroundings(vault, onDenied);
+  const around = await readSurroundings(vault, layout, onDenied);
   const blind = (...starts: string[]) =>
     [...unread].some((path) => starts.some((start) => path.startsWith(start)));
   const reports: Report[] = [

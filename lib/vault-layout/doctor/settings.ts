@@ -2,8 +2,7 @@ import type { Actual } from '../actual.ts';
 import { everyResource } from '../actual.ts';
 import { type Difference, differences, type Resource, shown } from '../desired/index.ts';
 import type { Layout } from '../layout.ts';
-import { isGeneratedPolicy } from '../plan.ts';
-import { aclPolicies } from '../policies/index.ts';
+import { aclPolicies, isGenerated } from '../policies/index.ts';
 import { APPLY, type Finding } from './finding.ts';
 
 /** Every field of every role, key and configuration that is not what the layout has. `unread` are paths the token may not read. */
@@ -31,7 +30,7 @@ export function policyFindings(actual: Actual, layout: Layout, unread: ReadonlyS
       fix: APPLY,
     }));
   const stale = [...actual.policies.keys()]
-    .filter((name) => isGeneratedPolicy(name) && !wanted.has(name))
+    .filter((name) => isGenerated(name) && !wanted.has(name))
     .map((name) => ({
       id: `policy.${name}`,
       setting: `${path(name)} belongs to no tenant or lifetime of the layout`,

@@ -1,4 +1,6 @@
 import { MOUNTS } from '../../grant/index.ts';
+import type { Layout } from '../layout.ts';
+import { isLayoutPolicy } from '../policies/index.ts';
 import { documentAt, listAt, type OnDenied, readAt, type VaultPort } from '../port.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -7,7 +9,7 @@ type Fields = Readonly<Record<string, unknown>>;
 export type Surroundings = {
   readonly version: string;
   readonly auditDevices: number;
-  /** ACL policies that are not Signet's, by name. */
+  /** ACL policies that the layout does not write, by name. */
   readonly policies: ReadonlyMap<string, string>;
   /** PKI roles by their path. */
   readonly pkiRoles: readonly string[];
@@ -22,11 +24,15 @@ export type Surroundings = {
  * Reads them; a path that the token may not read is told to `onDenied` and left out.
  * @throws whatever the port throws, but not found and denied
  */
-export async function readSurroundings(vault: VaultPort, onDenied: OnDenied): Promise<Surroundings> {
+export async function readSurroundings(
+  vault: VaultPort,
+  layout: Layout,
+  onDenied: OnDenied,
+): Promise<Surroundings> {
   const seal = await readAt(vault, 'sys/seal-status', onDenied);
   const audit = await readAt(vault, 'sys/audit', onDenied);
   const names = await listAt(vault, 'sys/policies/acl', onDenied);
-  const foreign = names.filter((name) => !name.startsWith('signet-') && name !== 'root');
+  const foreign = names.filter((name) => name !== 'root' && !isLayoutPolicy(name, layout));
   const policies = await readEach(foreign, (name) => readAt(vault, `sys/policies/acl/${name}`, onDenied));
   const pkiRoles: string[] = [];
   for (const mount of [MOUNTS.pki, MOUNTS.root]) {

@@ -13,11 +13,6 @@ export { BROKER_CERTIFICATE_TTL } from './broker.ts';
 /** An ACL policy: its name in Vault, its rules, and the text that Vault keeps. */
 export type AclPolicy = { readonly name: string; readonly rules: readonly Rule[]; readonly text: string };
 
-/** The ACL policy of a tenant's registrars: `signet-registrar-acme.shop`. */
-export function registrarPolicy(tenant: string): string {
-  return `signet-registrar-${tenantInName(tenant)}`;
-}
-
 /** Every ACL policy of the layout. */
 export function aclPolicies(layout: Layout): AclPolicy[] {
   return [
@@ -27,7 +22,7 @@ export function aclPolicies(layout: Layout): AclPolicy[] {
     ),
     ...layout.tenants.map((tenant) =>
       policy(
-        registrarPolicy(tenant.name),
+        `signet-registrar-${tenantInName(tenant.name)}`,
         `Registers workloads of ${tenant.name}.`,
         registrarRules(layout, tenant),
       ),
@@ -40,4 +35,14 @@ export function aclPolicies(layout: Layout): AclPolicy[] {
 
 function policy(name: string, about: string, rules: readonly Rule[]): AclPolicy {
   return { name, rules, text: renderPolicy(`${name}: ${about}`, rules) };
+}
+
+/** Whether a policy of this name is one that `apply` writes, now or for a tenant or lifetime the layout once had. */
+export function isLayoutPolicy(name: string, layout: Layout): boolean {
+  return isGenerated(name) || aclPolicies(layout).some((policy) => policy.name === name);
+}
+
+/** Whether it is of a kind of which there is one to a tenant or lifetime. */
+export function isGenerated(name: string): boolean {
+  return name.startsWith('signet-registrar-') || name.startsWith('signet-workload-');
 }

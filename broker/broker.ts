@@ -56,12 +56,14 @@ export async function runBroker(config: Config, world: World): Promise<void> {
     ...(config.vault.namespace === '' ? {} : { namespace: config.vault.namespace }),
     ...(config.vault.caCert === undefined ? {} : { caCert: config.vault.caCert }),
   });
+  const ended = new AbortController();
   await using session = createSession({
     vault,
     roleId: config.vault.roleId,
     secretIdFile: config.vault.secretIdFile,
     log,
     random,
+    ended: ended.signal,
   });
   const alarms = createAlarms(log, metrics);
   const instances = createInstances(session);
@@ -144,9 +146,10 @@ export async function runBroker(config: Config, world: World): Promise<void> {
     bundles.run(stop),
     keys.run(stop),
     keepCertificate({ vault: session, trustDomain, names: config.names, log, now, random }, publish, stop),
-    untilFired(stop).then(() => {
+    untilFired(stop).then(async () => {
       log.info('draining');
-      return server.drain(limits.drainMs);
+      await server.drain(limits.drainMs);
+      ended.abort();
     }),
   ]);
   failure.signal.throwIfAborted();

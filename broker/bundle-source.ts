@@ -62,7 +62,7 @@ export function createBundleSource({ vault, trustDomain, log, now }: BundleSourc
         let wait = REFRESH_MS;
         await refresh().catch((error: unknown) => {
           if (current === undefined) wait = RETRY_MS;
-          log.warn('bundle_unavailable', { reason: error });
+          if (!signal.aborted) log.warn('bundle_unavailable', { reason: error });
         });
         await sleep(wait, signal);
       }

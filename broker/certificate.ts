@@ -53,6 +53,7 @@ export async function keepCertificate(
       attempt = 0;
       due = renewAt(credential, deps.random() * 2 - 1).getTime() - deps.now().getTime();
     } catch (error) {
+      if (signal.aborted) return;
       attempt++;
       due = Math.min(5_000, retryDelay(attempt, deps.random()));
       deps.log.warn('broker_certificate_failed', { attempt, retry_ms: due, reason: error });

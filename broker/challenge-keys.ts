@@ -61,7 +61,7 @@ export function createChallengeKeys(vault: VaultCaller, log: Log, now: () => Dat
           ready = true;
         } catch (error) {
           wait = RETRY_MS;
-          log.warn('challenge_keys_unavailable', { reason: error });
+          if (!signal.aborted) log.warn('challenge_keys_unavailable', { reason: error });
         }
         await sleep(wait, signal);
       }

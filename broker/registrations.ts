@@ -172,7 +172,9 @@ export function createRegistrations(deps: RegistrationsDeps): Registrations {
     },
     async run(signal) {
       while (!signal.aborted) {
-        await current().catch((error: unknown) => log.warn('registrations_unavailable', { reason: error }));
+        await current().catch((error: unknown) => {
+          if (!signal.aborted) log.warn('registrations_unavailable', { reason: error });
+        });
         await sleep(LOOK_MS, signal);
       }
     },

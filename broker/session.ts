@@ -33,6 +33,8 @@ export type SessionDeps = {
   readonly log: Log;
   /** In [0, 1). */
   readonly random: () => number;
+  /** Gives up every call that is under way: the broker is about to be gone. */
+  readonly ended: AbortSignal;
 };
 
 type Held = { readonly token: Secret; readonly leaseMs: number; readonly since: number };
@@ -41,7 +43,7 @@ const LONGEST_WAIT_MS = 5_000;
 const AWAY: ReadonlySet<VaultErrorCode> = new Set(['VAULT_UNAVAILABLE', 'VAULT_TIMEOUT', 'VAULT_SEALED']);
 
 export function createSession(deps: SessionDeps): Session {
-  const { vault, log } = deps;
+  const { vault, log, ended } = deps;
   let held: Held | undefined;
   let failure: VaultErrorCode | undefined = 'VAULT_UNAVAILABLE';
   let underWay: Promise<Held> | undefined;
@@ -71,7 +73,12 @@ export function createSession(deps: SessionDeps): Session {
   };
 
   const renew = async (current: Held) => {
-    const { auth } = await vault.request('POST', 'auth/token/renew-self', {}, { token: current.token });
+    const { auth } = await vault.request(
+      'POST',
+      'auth/token/renew-self',
+      {},
+      { token: current.token, signal: ended },
+    );
     const leaseMs = (auth?.leaseSeconds ?? 0) * 1000;
     // Near the credential's longest life Vault renews for less and less: begin anew before it ends.
     if (leaseMs < current.leaseMs / 2) await login();
@@ -100,6 +107,7 @@ export function createSession(deps: SessionDeps): Session {
     try {
       return await vault.request<T>(method, path, body, {
         token: used.token,
+        signal: ended,
         ...(wrapTtl === undefined ? {} : { wrapTtl }),
       });
     } catch (error) {
@@ -134,6 +142,7 @@ export function createSession(deps: SessionDeps): Session {
           attempt = 0;
           wait = held === undefined ? 0 : Math.max(0, renewalDue(held) - performance.now());
         } catch (error) {
+          if (ended.aborted) return;
           attempt++;
           wait = Math.min(LONGEST_WAIT_MS, retryDelay(attempt, deps.random()));
           refused = { until: performance.now() + wait, error };
@@ -153,10 +162,10 @@ export function createSession(deps: SessionDeps): Session {
   };
 }
 
-async function logIn({ vault, roleId, secretIdFile }: SessionDeps): Promise<Held> {
+async function logIn({ vault, roleId, secretIdFile, ended }: SessionDeps): Promise<Held> {
   const secretId = new Secret((await readFile(secretIdFile, 'utf8')).trim());
   const body = { role_id: roleId, secret_id: secretId.reveal() };
-  const { auth } = await vault.request('POST', `auth/${MOUNTS.approle}/login`, body);
+  const { auth } = await vault.request('POST', `auth/${MOUNTS.approle}/login`, body, { signal: ended });
   if (auth === undefined) throw new VaultError('VAULT_UNAVAILABLE', 'a log-in that gave no token');
   return { token: auth.token, leaseMs: auth.leaseSeconds * 1000, since: performance.now() };
 }

@@ -1,0 +1,118 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'mocha';
+import { ConfigError, loadConfig } from '../../broker/config.ts';
+import { SETTINGS } from '../../broker/settings.ts';
+import { runProcess } from '../support/processes.ts';
+
+const sound = {
+  SIGNET_TRUST_DOMAIN: 'example.org',
+  VAULT_ADDR: 'https://vault.example.org:8200',
+  SIGNET_VAULT_ROLE_ID: 'role',
+  SIGNET_VAULT_SECRET_ID_FILE: '/secret',
+};
+const files: Readonly<Record<string, string>> = { '/secret': 'secret-id', '/ca': 'PEM', '/empty': ' \n' };
+const read = (path: string) => {
+  const text = files[path];
+  if (text === undefined) throw Object.assign(new Error('no'), { code: 'ENOENT' });
+  return text;
+};
+
+describe("the broker's configuration", () => {
+  it('has a default for all that has one', () => {
+    const config = loadConfig(sound, read);
+    assert.deepEqual(config.listen, { host: '127.0.0.1', port: 8555 });
+    assert.equal(config.vault.publicAddress, 'https://vault.example.org:8200');
+    assert.equal(config.limits.requestMs, 10_000);
+    assert.equal(config.vault.caCert, undefined);
+  });
+  it('reads the forms of an address, a time and names', () => {
+    const config = loadConfig(
+      {
+        ...sound,
+        SIGNET_LISTEN: '[::1]:0',
+        SIGNET_VAULT_TIMEOUT: '1500ms',
+        SIGNET_BROKER_DNS: 'broker.example.org, 10.0.0.1,localhost',
+        VAULT_CACERT: '/ca',
+        VAULT_NAMESPACE: 'team/a',
+      },
+      read,
+    );
+    assert.deepEqual(config.listen, { host: '::1', port: 0 });
+    assert.equal(config.vault.timeoutMs, 1_500);
+    assert.deepEqual(config.names, { dns: ['broker.example.org', 'localhost'], ips: ['10.0.0.1'] });
+    assert.deepEqual([config.vault.caCert, config.vault.namespace], ['PEM', 'team/a']);
+  });
+
+  const cases: [name: string, text: string, says: RegExp][] = [
+    ['SIGNET_TRUST_DOMAIN', 'Example.ORG', /not a trust domain/],
+    ['VAULT_ADDR', 'vault:8200', /not a URL/],
+    ['VAULT_ADDR', 'http://vault.example.org:8200', /plain http to another machine/],
+    ['VAULT_ADDR', 'https://user:pass@vault:8200', /more than scheme/],
+    ['VAULT_NAMESPACE', 'a b', /not a Vault namespace/],
+    ['VAULT_CACERT', '/none', /does not exist/],
+    ['SIGNET_VAULT_SECRET_ID_FILE', '/none', /does not exist/],
+    ['SIGNET_VAULT_SECRET_ID_FILE', '/empty', /empty file/],
+    ['SIGNET_LISTEN', 'localhost', /not an address/],
+    ['SIGNET_LISTEN', '127.0.0.1:70000', /not an address/],
+    ['SIGNET_LISTEN', 'broker.example.org:443', /not an address/],
+    ['SIGNET_ADMIN', '0.0.0.0:9090', /not on loopback/],
+    ['SIGNET_ADMIN', ':9090', /not on loopback/],
+    ['SIGNET_BROKER_DNS', 'Broker.example.org', /not a list of host names/],
+    ['SIGNET_BROKER_DNS', '*.example.org', /not a list of host names/],
+    ['SIGNET_LOG_LEVEL', 'loud', /not one of debug/],
+    ['SIGNET_RATE_SOURCE', '0', /not a whole number/],
+    ['SIGNET_RATE_IDENTITY', '-1', /not a whole number/],
+    ['SIGNET_MAX_CONNECTIONS', '1e9', /not a whole number/],
+    ['SIGNET_REQUEST_TIMEOUT', '10', /not a time/],
+    ['SIGNET_DRAIN_TIMEOUT', '24m', /over ten minutes/],
+  ];
+  for (const [name, text, says] of cases) {
+    it(`refuses ${name} as ${JSON.stringify(text)}`, () => {
+      assert.throws(
+        () => loadConfig({ ...sound, [name]: text }, read),
+        (error) => {
+          assert.ok(error instanceof ConfigError);
+          assert.equal(error.defects.length, 1, error.message);
+          assert.match(error.message, new RegExp(`^${name} `));
+          assert.match(error.message, says);
+          return true;
+        },
+      );
+    });
+  }
+  it('says all that is wrong at once', () => {
+    assert.throws(
+      () => loadConfig({ SIGNET_LISTEN: 'x', SIGNET_RATE_SOURCE: 'many' }, read),
+      (error) => error instanceof ConfigError && error.defects.length === 6,
+    );
+  });
+});
+
+describe('the broker as a program', () => {
+  it('with a wrong environment names every variable, shows no value and ends with 2', async () => {
+    const { code, stderr, stdout } = await runProcess({
+      args: ['broker'],
+      env: { VAULT_ADDR: 'hvs.pasted-by-mistake', SIGNET_LISTEN: 'here', SIGNET_ADMIN: '0.0.0.0:1' },
+    });
+    assert.equal(code, 2);
+    for (const name of [
+      'SIGNET_TRUST_DOMAIN',
+      'VAULT_ADDR',
+      'SIGNET_VAULT_ROLE_ID',
+      'SIGNET_VAULT_SECRET_ID_FILE',
+      'SIGNET_LISTEN',
+      'SIGNET_ADMIN',
+    ]) {
+      assert.match(stderr, new RegExp(`^signet broker: ${name} `, 'm'));
+    }
+    assert.doesNotMatch(stderr + stdout, /hvs\.|pasted/);
+  });
+  it('asked for help names every variable and ends with 0', async () => {
+    const { code, stdout } = await runProcess({ args: ['broker', '--help'] });
+    assert.equal(code, 0);
+    for (const name of Object.keys(SETTINGS)) assert.ok(stdout.includes(name), name);
+  });
+  it('given an argument that it does not know ends with 2', async () => {
+    assert.equal((await runProcess({ args: ['broker', '--port', '1'] })).code, 2);
+  });
+});

@@ -1,4 +1,4 @@
-import { connect, type OnReadOpts, type Socket } from 'node:net';
+import { connect } from 'node:net';
 import type { Address } from '../address.ts';
 import type { Problem } from '../http1/index.ts';
 import type { Connector, Failure } from '../relay/index.ts';
@@ -8,8 +8,8 @@ export function appConnector(app: Address): Connector {
   return {
     addresses: 1,
     readyEvent: 'connect',
-    open: (_address, onread: OnReadOpts): Socket =>
-      connect({ host: app.host, port: app.port, noDelay: true, onread }),
+    open: (_address, onread) =>
+      connect({ host: app.host, port: app.port, noDelay: true, ...(onread === null ? {} : { onread }) }),
     usable: () => true,
     problem: told,
   };

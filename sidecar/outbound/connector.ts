@@ -13,7 +13,7 @@ import type { SpiffeId } from '../../lib/spiffe/index.ts';
 import { checkPeer } from '../../lib/svid/index.ts';
 import { type Address, formatAddress } from '../address.ts';
 import type { Svid } from '../credentials.ts';
-import type { Upstream as Connection, Connector } from '../relay/index.ts';
+import type { Connector } from '../relay/index.ts';
 import { tlsContext } from '../tls-context.ts';
 import type { Upstream } from '../values.ts';
 
@@ -44,22 +44,21 @@ export function upstreamConnector(
       });
       return socket;
     },
-    usable: (connection: Connection) => (expiry.get(connection.socket) ?? 0) > deps.clock.now().getTime(),
+    usable: (connection) => (expiry.get(connection.socket) ?? 0) > deps.clock.now().getTime(),
   };
 }
 
 function dial(
   { host, port }: Address,
   secureContext: SecureContext,
-  onread: OnReadOpts,
+  onread: OnReadOpts | null,
   judgeServer: (certificate: PeerCertificate) => Error | undefined,
 ): Socket {
-  const options: ConnectionOptions & { readonly onread: OnReadOpts } = {
+  const options: ConnectionOptions & { readonly onread?: OnReadOpts } = {
     host,
     port,
     secureContext,
-    onread,
-    ALPNProtocols: ['http/1.1'],
+    ...(onread === null ? { ALPNProtocols: ['h2', 'http/1.1'] } : { ALPNProtocols: ['http/1.1'], onread }),
     minVersion: 'TLSv1.3',
     // a host name in a certificate means nothing here; the ID alone counts
     checkServerIdentity: (_host, certificate) => judgeServer(certificate),

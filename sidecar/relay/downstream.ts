@@ -1,9 +1,9 @@
 import type { Socket } from 'node:net';
-import { type HeadWriter, NEED_MORE, type RequestHead, refusalOf, scanRequest } from '../http1/index.ts';
+import { NEED_MORE, refusalOf, scanRequest } from '../http1/index.ts';
+import type { Accepted, Relay } from './accepted.ts';
 import { Exchange } from './exchange.ts';
-import type { RelayLimits } from './limits.ts';
 import type { Gate } from './route.ts';
-import { NEVER, type Ticker } from './ticker.ts';
+import { NEVER } from './ticker.ts';
 import { GOODBYE, HEAD_REST, REQUEST, REQUEST_BODY } from './waits.ts';
 
 /** After the last response the peer gets this long to read it, and so many bytes of its own are thrown away. */
@@ -15,21 +15,11 @@ const QUIET_MS = 500;
 const MOST_HELD = 65_536;
 const LF = 0x0a;
 
-/** What the connections of one listener share. */
-export type Relay = {
-  readonly limits: RelayLimits;
-  readonly ticker: Ticker;
-  readonly writer: HeadWriter;
-  /** Scanned into by one connection at a time. */
-  readonly requestHead: RequestHead;
-  closed(down: Downstream): void;
-};
-
 /**
  * A connection that we accepted: cuts what comes into requests, has one exchange at a time, and keeps the times. A socket error needs no
  * handling of its own, `close` follows it.
  */
-export class Downstream {
+export class Downstream implements Accepted {
   readonly socket: Socket;
   readonly gate: Gate;
   readonly relay: Relay;
@@ -99,7 +89,6 @@ export class Downstream {
     this.resume();
   }
 
-  /** Ends everything at once, so that no half answer can be taken for a whole one. */
   cut(): void {
     this.over = true;
     this.held = null;
@@ -123,7 +112,8 @@ export class Downstream {
     else this.exchange.timedOut();
   }
 
-  private receive(chunk: Buffer): void {
+  /** Takes in what came on the socket. */
+  receive(chunk: Buffer): void {
     if (this.over) {
       this.lingered += chunk.length;
       if (this.lingered > LINGER_BYTES) this.socket.destroy();

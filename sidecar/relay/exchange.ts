@@ -8,6 +8,7 @@ import {
   refusalOf,
   scanRequest,
 } from '../http1/index.ts';
+import type { Caller } from './caller.ts';
 import type { Downstream } from './downstream.ts';
 import type { Failure } from './failure.ts';
 import type { Pool } from './pool.ts';
@@ -29,7 +30,7 @@ const TOO_SLOW: Problem = {
  * The request under way on an accepted connection, and its answer; one object serves them all, one after the other. Nothing of a
  * request is sent on before the gate let it pass, and every answer of ours is a problem document.
  */
-export class Exchange {
+export class Exchange implements Caller {
   /** From the request's judgement to the end of its response. */
   busy = false;
   /** All of the request was received and handed on. */
@@ -102,7 +103,6 @@ export class Exchange {
     if (!flowing && !this.requestSent) this.down.pause();
   }
 
-  /** Whether the connection that was asked of `pool` is still wanted. */
   awaits(pool: Pool): boolean {
     return this.dialling && this.route?.pool === pool;
   }
@@ -132,7 +132,6 @@ export class Exchange {
     else this.refuse(pool.problem(failure), !this.body.done);
   }
 
-  /** Whether the connection ends with this exchange, which the response's head has to say; `must` makes it so. */
   endsWith(must: boolean): boolean {
     // answered before it was whole: the rest would have to be read before another request
     if (must || !this.requestSent || this.down.draining) this.last = true;
@@ -149,7 +148,6 @@ export class Exchange {
     return this.send(piece);
   }
 
-  /** @returns false when the peer reads more slowly than we send */
   send(piece: Buffer): boolean {
     this.waitOn();
     return this.down.socket.write(piece);

@@ -1,8 +1,11 @@
 import { once } from 'node:events';
 import type { AddressInfo, Server, Socket } from 'node:net';
+import { TLSSocket } from 'node:tls';
 import { HeadWriter, RequestHead } from '../http1/index.ts';
-import { Downstream, type Relay } from './downstream.ts';
+import type { Accept, Accepted, Relay } from './accepted.ts';
+import { Downstream } from './downstream.ts';
 import type { RelayLimits } from './limits.ts';
+import { Prelude } from './prelude.ts';
 import type { Gate } from './route.ts';
 import { Ticker } from './ticker.ts';
 
@@ -15,6 +18,8 @@ export type ListenerDeps = {
   readonly event: 'connection' | 'secureConnection';
   /** Makes the gate of one connection, from what is known of its peer. */
   gate(socket: Socket): Gate;
+  /** Takes over connections that speak HTTP/2, as ALPN or, without TLS, their first bytes tell. Left out, all speak HTTP/1. */
+  readonly http2?: Accept;
 };
 
 const READ_BUFFER = 65_536;
@@ -26,13 +31,15 @@ export class Listener {
   readonly readBuffer = Buffer.allocUnsafeSlow(READ_BUFFER);
   readonly limits: RelayLimits;
   private readonly server: Server;
-  private readonly connections = new Set<Downstream>();
+  private readonly connections = new Set<Accepted>();
+  private readonly http2: Accept | undefined;
   private draining = false;
   private emptied: (() => void) | null = null;
 
   constructor(deps: ListenerDeps) {
     const { server, limits } = deps;
     this.server = server;
+    this.http2 = deps.http2;
     this.limits = limits;
     if (limits.connections !== 0) server.maxConnections = limits.connections;
     const relay: Relay = {
@@ -40,19 +47,42 @@ export class Listener {
       ticker: this.ticker,
       writer: this.writer,
       requestHead: new RequestHead(),
-      closed: (down) => {
-        this.connections.delete(down);
+      closed: (connection) => {
+        this.connections.delete(connection);
         if (this.connections.size === 0) this.emptied?.();
       },
     };
     server.on(deps.event, (socket: Socket) => {
-      const down = new Downstream(socket, deps.gate(socket), relay);
-      this.connections.add(down);
-      if (this.draining) down.drain();
+      this.add(this.accept(socket, deps.gate(socket), relay));
     });
     this.ticker.each(() => {
       for (const down of this.connections) down.sweep(this.ticker.now);
     });
+  }
+
+  private accept(socket: Socket, gate: Gate, relay: Relay): Accepted {
+    const { http2 } = this;
+    if (http2 === undefined) return new Downstream(socket, gate, relay);
+    if (socket instanceof TLSSocket)
+      return socket.alpnProtocol === 'h2' ? http2(socket, gate, relay) : new Downstream(socket, gate, relay);
+    const prelude: Prelude = new Prelude(socket, gate, relay, (isHttp2, first) => {
+      this.connections.delete(prelude);
+      if (isHttp2) {
+        socket.pause();
+        socket.unshift(first);
+        this.add(http2(socket, gate, relay));
+        return;
+      }
+      const down = new Downstream(socket, gate, relay);
+      this.add(down);
+      down.receive(first);
+    });
+    return prelude;
+  }
+
+  private add(connection: Accepted): void {
+    this.connections.add(connection);
+    if (this.draining) connection.drain();
   }
 
   /** @returns the address as `host:port`, with the port that was given by the kernel if 0 was asked for */

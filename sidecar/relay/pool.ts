@@ -1,6 +1,6 @@
 import type { OnReadOpts, Socket } from 'node:net';
 import { type HeadWriter, type Problem, ResponseHead } from '../http1/index.ts';
-import type { Exchange } from './exchange.ts';
+import type { Caller } from './caller.ts';
 import type { Failure } from './failure.ts';
 import type { RelayLimits } from './limits.ts';
 import { NEVER, type Ticker } from './ticker.ts';
@@ -11,16 +11,21 @@ const MOST_IDLE = 256;
 /** The peer announced that it keeps an idle connection so long; we let go of it earlier, by this. */
 const KEEP_ALIVE_MARGIN_MS = 1_000;
 
+/** One that we made, to an app or an upstream. */
+export interface Connection {
+  readonly socket: Socket;
+}
+
 /** How connections to one app or upstream are made, and how their failures are told. */
 export interface Connector {
   /** How many addresses there are to try. */
   readonly addresses: number;
   /** The socket's event after which a request may be written. */
   readonly readyEvent: 'connect' | 'secureConnect';
-  /** Begins a connection to the address of this number. */
-  open(address: number, onread: OnReadOpts): Socket;
+  /** Begins a connection to the address of this number, to speak HTTP/1.1 on it, or HTTP/2 when `onread` is null. */
+  open(address: number, onread: OnReadOpts | null): Socket;
   /** Whether an established connection may carry one more request. */
-  usable(up: Upstream): boolean;
+  usable(connection: Connection): boolean;
   problem(failure: Failure): Problem;
 }
 
@@ -66,12 +71,12 @@ export class Pool {
   }
 
   /** Makes a connection for `down`, trying each address once, in turns; nothing of the request is sent before one stands. */
-  dial(down: Exchange): void {
+  dial(down: Caller): void {
     this.turn = (this.turn + 1) % this.connector.addresses;
     this.dialFrom(down, this.turn, this.connector.addresses);
   }
 
-  private dialFrom(down: Exchange, address: number, untried: number): void {
+  private dialFrom(down: Caller, address: number, untried: number): void {
     const { addresses, readyEvent } = this.connector;
     const up: Upstream = new Upstream(this, (onread) => this.connector.open(address, onread));
     this.all.add(up);

@@ -1,12 +1,11 @@
 import type { Problem, RequestHead } from '../http1/index.ts';
-import type { Pool } from './pool.ts';
-import type { Upstream } from './upstream.ts';
+import type { Connection, Pool } from './pool.ts';
 
 /**
- * Adds header lines of ours to a request, last thing before it is sent on `upstream` and with that very connection at hand.
+ * Adds header lines of ours to a request, last thing before it is sent on `connection` and with that very connection at hand.
  * Returns whole lines, each with its CRLF.
  */
-export type RequestTransformer = (head: RequestHead, upstream: Upstream) => Buffer;
+export type RequestTransformer = (head: RequestHead, connection: Connection) => Buffer;
 
 /** Where a request that may pass goes. Made once per caller or per upstream, not per request. */
 export class Route {

@@ -9,7 +9,7 @@ import {
   refusalOf,
   scanResponse,
 } from '../http1/index.ts';
-import type { Exchange } from './exchange.ts';
+import type { Caller } from './caller.ts';
 import type { Failure } from './failure.ts';
 import type { Pool } from './pool.ts';
 import { NEVER } from './ticker.ts';
@@ -28,7 +28,7 @@ export class Upstream {
   /** It has waited in the pool, where the peer may have closed it. On a new one the peer may yet refuse our certificate (TLS 1.3). */
   reused = false;
   private readonly pool: Pool;
-  private down: Exchange | null = null;
+  private down: Caller | null = null;
   private readonly body = new BodyFollower();
   private inBody = false;
   private partial: Buffer | null = null;
@@ -57,7 +57,7 @@ export class Upstream {
   }
 
   /** Begins an exchange with the request's head and what there is of its body. @returns false when the socket wants a pause */
-  start(down: Exchange, piece: Buffer): boolean {
+  start(down: Caller, piece: Buffer): boolean {
     this.down = down;
     this.inBody = false;
     this.interim = 0;
@@ -117,7 +117,7 @@ export class Upstream {
     else if (!flowing) this.pause();
   }
 
-  private head(b: Buffer, length: number, down: Exchange): void {
+  private head(b: Buffer, length: number, down: Caller): void {
     if (this.partial !== null) {
       b = Buffer.concat([this.partial, b.subarray(0, length)]);
       length = b.length;
@@ -147,7 +147,7 @@ export class Upstream {
     }
   }
 
-  private respond(b: Buffer, bodyStart: number, length: number, head: ResponseHead, down: Exchange): void {
+  private respond(b: Buffer, bodyStart: number, length: number, head: ResponseHead, down: Caller): void {
     if (head.status === 204 && hasBody(head)) {
       this.fail('malformed', 'framing_ambiguous');
       return;

@@ -1,0 +1,29 @@
+import type { Socket } from 'node:net';
+import type { HeadWriter, RequestHead } from '../http1/index.ts';
+import type { RelayLimits } from './limits.ts';
+import type { Gate } from './route.ts';
+import type { Ticker } from './ticker.ts';
+
+/** A connection that we accepted, whatever it speaks. */
+export interface Accepted {
+  readonly gate: Gate;
+  /** Takes no new request soon and ends when those under way have; may be told more than once. */
+  drain(): void;
+  /** Ends everything at once, so that no half answer can be taken for a whole one. */
+  cut(): void;
+  /** Looks at its deadlines. */
+  sweep(now: number): void;
+}
+
+/** What the connections of one listener share. */
+export type Relay = {
+  readonly limits: RelayLimits;
+  readonly ticker: Ticker;
+  readonly writer: HeadWriter;
+  /** Scanned into by one connection at a time. */
+  readonly requestHead: RequestHead;
+  closed(connection: Accepted): void;
+};
+
+/** Takes over a connection that speaks some protocol; what came before is the first it is to read from the socket. */
+export type Accept = (socket: Socket, gate: Gate, relay: Relay) => Accepted;

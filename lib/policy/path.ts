@@ -26,6 +26,7 @@ export function pathFlaw(path: string): string | null {
 
 /** Reads `/orders/{id}/lines/{line}`: a placeholder is a whole segment. A string tells what was expected instead. */
 export function parseTemplate(text: string): PathTemplate | string {
+  if (text.length > MAX_PATH) return `a path of at most ${MAX_PATH} characters`;
   const names = new Set<string>();
   const literal = text
     .split('/')

@@ -67,6 +67,20 @@ describe('policy documents', () => {
     });
   }
 
+  for (const operator of ['is', 'starts', 'like']) {
+    it(`accepts a path of 2,048 characters for ${operator} and no longer one, as the schema does`, () => {
+      const document = (length: number) => ({
+        ...BASE,
+        when: { path: { [operator]: '/'.padEnd(length, 'a') } },
+      });
+      assert.deepEqual([defectsOf(file('f', document(2048))), accepts(document(2048))], [[], true]);
+      assert.deepEqual(
+        [defectsOf(file('f', document(2049))), accepts(document(2049))],
+        [[`f#/when/path/${operator}`], false],
+      );
+    });
+  }
+
   it('gives documents whose every part is understood', () => {
     const [document] = parsePolicies([file('f', BASE)]);
     assert.equal(document?.target.toString(), BASE.target);
@@ -186,7 +200,8 @@ describe('policy documents', () => {
       ),
       ['f#'],
     ],
-    ['a file of over 8 million characters', text(' '.repeat(8 * 1024 * 1024 + 1)), ['f#']],
+    ['a file of 8,388,608 characters', text(JSON.stringify(BASE).padEnd(8 * 1024 * 1024)), []],
+    ['a file of one more', text(JSON.stringify(BASE).padEnd(8 * 1024 * 1024 + 1)), ['f#']],
     ['a thousand arrays in one another', text('['.repeat(100_000) + ']'.repeat(100_000)), ['f#/0']],
   ] as [string, PolicySource, string[]][]) {
     it(`${want.length === 0 ? 'accepts' : 'refuses'} ${what}`, () =>

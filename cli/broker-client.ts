@@ -44,7 +44,7 @@ export function brokerSettings(env: NodeJS.ProcessEnv): BrokerSettings {
         return parse(text);
       } catch (error) {
         const why = (error as NodeJS.ErrnoException).code ?? (error as Error).message;
-        defects.push({ pointer: name, message: `is ${JSON.stringify(text)}, which cannot be used: ${why}` });
+        defects.push({ pointer: name, message: `cannot be used: ${why}` });
       }
     }
     return undefined;

@@ -62,7 +62,7 @@ export function createAcquire(deps: AcquireDeps): Acquire {
   let bundle: Bundle | null = null;
   return async (current, signal) => {
     const bound = AbortSignal.any([signal, AbortSignal.timeout(ATTEMPT_MS)]);
-    const claim = await deps.evidence.claim(current);
+    const claim = await claimBefore(bound, deps.evidence, current);
     using broker = await connectBroker(deps.broker, claim.identity, bound);
     const attested = await attest(deps, broker, claim, bound);
     bundle = bundleToKeep(bundle, attested.bundle, deps.log);
@@ -82,6 +82,22 @@ export function createAcquire(deps: AcquireDeps): Acquire {
     const chain = await vault.sign(token, order, bound);
     return judge(deps, { chain, attested, claim, bundle });
   };
+}
+
+/** Evidence may be long in coming: a join code that nobody has typed yet. */
+async function claimBefore(
+  signal: AbortSignal,
+  evidence: EvidenceSource,
+  current: Svid | null,
+): Promise<Claim> {
+  const { promise: late, reject } = Promise.withResolvers<never>();
+  const giveUp = () => reject(new AcquireError('EVIDENCE_UNAVAILABLE', 'the evidence is not there yet'));
+  signal.addEventListener('abort', giveUp);
+  try {
+    return await Promise.race([evidence.claim(current), late]);
+  } finally {
+    signal.removeEventListener('abort', giveUp);
+  }
 }
 
 async function attest(

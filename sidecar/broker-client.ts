@@ -88,6 +88,8 @@ export function brokerTls({
 }: Pick<BrokerSettings, 'ca' | 'trustDomain'>): ConnectionOptions {
   return {
     ca,
+    // The default is the environment's to change (NODE_TLS_REJECT_UNAUTHORIZED).
+    rejectUnauthorized: true,
     minVersion: 'TLSv1.3',
     ALPNProtocols: ['http/1.1'],
     checkServerIdentity: (_host, certificate) => brokerFlaw(certificate.raw, trustDomain),

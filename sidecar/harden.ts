@@ -9,8 +9,10 @@ export type Hardening = {
   readonly debugger: 'closed' | 'open';
 };
 
-/** Credentials that somebody may have put into the environment; none is used, and no child shall inherit one. */
-const SECRET_VARIABLES = ['VAULT_TOKEN', 'SIGNET_JOIN_CODE', 'SIGNET_VAULT_SECRET_ID'];
+/** Credentials that somebody may have put into the environment. */
+const SECRETS = ['VAULT_TOKEN', 'SIGNET_JOIN_CODE', 'SIGNET_VAULT_SECRET_ID'];
+/** What makes Node take any certificate for good. */
+const WEAKENING = ['NODE_TLS_REJECT_UNAUTHORIZED'];
 
 /**
  * Closes what Node leaves open: memory to processes of the same uid, core dumps, diagnostic reports (they hold the environment),
@@ -18,11 +20,8 @@ const SECRET_VARIABLES = ['VAULT_TOKEN', 'SIGNET_JOIN_CODE', 'SIGNET_VAULT_SECRE
  * not be closed.
  */
 export async function harden(log: Log): Promise<Hardening> {
-  for (const name of SECRET_VARIABLES) {
-    if (process.env[name] === undefined) continue;
-    delete process.env[name];
-    log.warn('secret_in_environment', { variable: name, message: 'not used: remove it' });
-  }
+  scrub(SECRETS, 'secret_in_environment', log);
+  scrub(WEAKENING, 'weakening_in_environment', log);
   const { report } = process;
   report.reportOnFatalError = false;
   report.reportOnSignal = false;
@@ -38,4 +37,13 @@ export async function harden(log: Log): Promise<Hardening> {
   const sound = hardening.not_dumpable === 'on' && hardening.debugger === 'closed';
   log[sound ? 'info' : 'warn']('hardening', hardening);
   return hardening;
+}
+
+/** Takes variables away before anything can read them, and tells by name. */
+function scrub(names: readonly string[], event: string, log: Log): void {
+  for (const name of names) {
+    if (process.env[name] === undefined) continue;
+    delete process.env[name];
+    log.warn(event, { variable: name, message: 'not used: remove it' });
+  }
 }

@@ -12,6 +12,7 @@ import { machineClock } from './server-clock.ts';
 import { type Serving, startServing } from './serving.ts';
 import { settingsHelp, unknownSettings } from './settings.ts';
 import { statusOf } from './status.ts';
+import { readLine } from './stdin.ts';
 
 const FINE = 0;
 const FAILED = 1;
@@ -54,12 +55,17 @@ async function run(config: Config, log: Log, hardening: Hardening): Promise<void
     config,
     log,
     metrics,
-    readStdin: async () => (await import('node:stream/consumers')).text(process.stdin),
+    readStdin: () => readLine(process.stdin, stop),
     // Serving begins before the first evidence is shown, so no alarm comes before the audit is open.
     onTheft: ({ code, spiffeId, correlationId }) =>
       serving?.record({ type: 'alarm', code, spiffe_id: spiffeId, correlation_id: correlationId }),
   });
   const { credentials, rotator } = identity;
+  process.on('SIGHUP', () => {
+    log.info('reload');
+    void rotator.rotate();
+    void serving?.reloadPolicy();
+  });
   const missing = () => [
     ...(stop.aborted ? ['stopping'] : []),
     ...(credentials.current === null ? ['svid'] : []),
@@ -81,11 +87,6 @@ async function run(config: Config, log: Log, hardening: Hardening): Promise<void
   try {
     await using started = await startServing({ config, credentials, clock: machineClock, log, metrics });
     serving = started;
-    process.on('SIGHUP', () => {
-      log.info('reload');
-      void rotator.rotate();
-      void started.reloadPolicy();
-    });
     rotating = rotator.run(over.signal);
     if (!stop.aborted) await once(stop, 'abort');
     log.info('stopping', { reason: stop.reason });

@@ -2,7 +2,7 @@ import type { Clock } from '../lib/adapter/clock.ts';
 import type { Log } from '../lib/adapter/log.ts';
 import type { Metrics } from '../lib/adapter/metrics.ts';
 import type { AuditEvent } from '../lib/audit/index.ts';
-import { openAudit } from './audit-writer.ts';
+import { type AuditWriter, openAudit } from './audit-writer.ts';
 import type { Config } from './config.ts';
 import type { Credentials, Svid } from './credentials.ts';
 import { createDecider } from './decide.ts';
@@ -22,7 +22,10 @@ export type ServingDeps = {
 export interface Serving extends AsyncDisposable {
   /** What is still missing before requests can be served. */
   missing(): string[];
-  readonly status: { readonly audit: { readonly accepting: boolean }; readonly policy: PolicyStatus | null };
+  readonly status: {
+    readonly audit: Pick<AuditWriter, 'accepting' | 'head'>;
+    readonly policy: PolicyStatus | null;
+  };
   record(event: AuditEvent): void;
   reloadPolicy(): Promise<void>;
 }
@@ -75,7 +78,7 @@ export async function startServing(deps: ServingDeps): Promise<Serving> {
       ...(policy === null || policy.current !== null ? [] : ['policy']),
     ],
     get status() {
-      return { audit: { accepting: audit.accepting }, policy: policy?.status ?? null };
+      return { audit: { accepting: audit.accepting, head: audit.head }, policy: policy?.status ?? null };
     },
     record: (event) => audit.record(event, clock.now()),
     reloadPolicy: async () => policy?.reload(),

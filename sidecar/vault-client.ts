@@ -43,7 +43,8 @@ export async function createVaultClient({ address, namespace, ca }: VaultTarget)
   const secure = address.protocol === 'https:';
   // Plain HTTP is for a Vault on this machine; node:https would be loaded for nothing.
   const { Agent, request } = secure ? await import('node:https') : { Agent: HttpAgent, request: httpRequest };
-  const agent = new Agent({ keepAlive: true, ...(ca === null ? {} : { ca }) });
+  const trust = { rejectUnauthorized: true, ...(ca === null ? {} : { ca }) };
+  const agent = new Agent({ keepAlive: true, ...(secure ? trust : {}) });
   const call = async (path: string, token: Secret | null, body: object | undefined, signal: AbortSignal) => {
     const headers = {
       'X-Vault-Request': 'true',

@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, it } from 'mocha';
 import { formatJoinCode } from '../../../lib/attestation/index.ts';
 import { Secret } from '../../../lib/secret.ts';
+import { createCa } from '../../support/ca.ts';
 import { startChild } from '../../support/child.ts';
 import { runProcess } from '../../support/processes.ts';
 import { createStage, type Stage } from './stage.ts';
@@ -219,6 +220,37 @@ describe('the sidecar process', () => {
       { level, not_dumpable, open },
       { level: 'warn', not_dumpable: 'unavailable', open: 'open' },
     );
+  });
+
+  it('ends while it still waits for its join code', async () => {
+    const sidecar = await startChild(process.execPath, [main], {
+      env: { ...stage.environment, SIGNET_ATTEST: 'join:-' },
+    });
+    await until(() => sidecar.stderr().includes('"listening"'));
+    await wait(200);
+    assert.deepEqual(await sidecar.stop(), { code: 0, signal: null });
+  });
+
+  it('goes on with the first line of a standard input that stays open', async () => {
+    const code = formatJoinCode({ entry: 'acme/shop/orders', id: 'j1', wrappingToken: new Secret('hvs.j1') });
+    const sidecar = await startChild(process.execPath, [main], {
+      env: { ...stage.environment, SIGNET_ATTEST: 'join:-' },
+    });
+    sidecar.stdin.write(code.slice(0, 10));
+    await wait(100);
+    sidecar.stdin.write(`${code.slice(10)}\nsomething else\n`);
+    await until(() => sidecar.stderr().includes('"ready"'));
+    assert.deepEqual(await sidecar.stop(), { code: 0, signal: null });
+  });
+
+  it('takes no certificate for good because the environment says so', async () => {
+    const stranger = await createCa('example.org');
+    await writeFile(join(stage.dir, 'ca.pem'), stranger.pem);
+    const sidecar = await stage.sidecar({ NODE_TLS_REJECT_UNAUTHORIZED: '0' });
+    assert.equal((await sidecar.waitForEvent('renewal_failed'))['code'], 'BROKER_UNTRUSTED');
+    const told = await sidecar.waitForEvent('weakening_in_environment');
+    assert.equal(told['variable'], 'NODE_TLS_REJECT_UNAUTHORIZED');
+    assert.deepEqual(stage.broker.asked, []);
   });
 
   it('does without secrets that somebody has put into its environment', async () => {

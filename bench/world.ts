@@ -1,56 +1,53 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { createCa, type TestCa } from '../test/support/ca.ts';
+import { createCa } from '../test/support/ca.ts';
 
-export const SERVER = 'spiffe://example.org/ns/bench/sa/orders';
-export const CLIENT = 'spiffe://example.org/ns/bench/sa/web';
+const SERVER = 'spiffe://example.org/ns/bench/sa/orders';
+const CLIENT = 'spiffe://example.org/ns/bench/sa/web';
 /** What the load generator asks for. */
 export const PATH = '/api/v1/items?id=7';
+/** Rules in the policy set; the load generator's requests are allowed by one of them. */
+const RULES = 20;
 
-/** Documents in the policy set; one of them allows the request. */
-const DOCUMENTS = 20;
+/** A rule that allows; `path` is Signet's template, `pattern` the same as a regular expression. */
+type Rule = {
+  readonly name: string;
+  readonly caller: string;
+  readonly methods: readonly string[];
+  readonly path: string;
+  readonly pattern: string;
+};
+
+/** The rules that every implementation with a policy enforces. */
+export function allowed(): readonly Rule[] {
+  return Array.from({ length: RULES }, (_, i) => ({
+    name: i === RULES / 2 ? 'web-reads-items' : `other-${i}`,
+    caller: i === RULES / 2 ? CLIENT : `spiffe://example.org/ns/bench/sa/other-${i}`,
+    methods: ['GET', 'HEAD'],
+    path: `/api/{version}/items${i === RULES / 2 ? '' : `/${i}`}`,
+    pattern: `/api/[^/]+/items${i === RULES / 2 ? '' : `/${i}`}`,
+  }));
+}
 
 /** Writes the keys, certificates and policies that every implementation under test is given. */
 export async function writeWorld(folder: string): Promise<void> {
   const root = await createCa();
   const issuer = await root.intermediate();
   const write = (name: string, text: string) => writeFileSync(join(folder, name), text, { mode: 0o600 });
-  const leaf = async (name: string, id: string, options: Parameters<TestCa['leaf']>[1] = {}) => {
-    const made = await issuer.leaf(id, options);
-    write(`${name}.key`, made.privateKeyPem);
-    write(`${name}.pem`, made.pem + issuer.pem);
+  for (const [name, id] of [
+    ['server', SERVER],
+    ['client', CLIENT],
+  ] as const) {
+    const leaf = await issuer.leaf(id);
+    write(`${name}.key`, leaf.privateKeyPem);
+    write(`${name}.pem`, leaf.pem + issuer.pem);
     write(`${name}.id`, id);
-  };
-  await leaf('server', SERVER);
-  await leaf('client', CLIENT);
+  }
   write('root.pem', root.pem);
-  write('policies.json', JSON.stringify(policies()));
+  write('policies.json', JSON.stringify(allowed().map(document)));
 }
 
-function policies(): object[] {
-  const shared = { level: 'application', target: SERVER, mode: 'enforce' };
-  const allow = {
-    ...shared,
-    name: 'web-reads-items',
-    effect: 'allow',
-    when: {
-      all: [
-        { caller: { is: CLIENT } },
-        { method: { in: ['GET', 'HEAD'] } },
-        { path: { like: '/api/{version}/items' } },
-      ],
-    },
-  };
-  const others = Array.from({ length: DOCUMENTS - 1 }, (_, i) => ({
-    ...shared,
-    name: `other-${i}`,
-    effect: i % 5 === 0 ? 'deny' : 'allow',
-    when: {
-      all: [
-        { caller: { is: `spiffe://example.org/ns/bench/sa/other-${i}` } },
-        { path: { starts: `/other-${i}/` } },
-      ],
-    },
-  }));
-  return [allow, ...others];
+function document({ name, caller, methods, path }: Rule): object {
+  const when = { all: [{ caller: { is: caller } }, { method: { in: methods } }, { path: { like: path } }] };
+  return { name, level: 'application', target: SERVER, effect: 'allow', mode: 'enforce', when };
 }

@@ -101,7 +101,8 @@ function decisionEvent(
     effect,
     rule,
     level,
-    caller: caller.id,
+    // as text: a value with toJSON takes the serializer's slow path
+    caller: caller.id.toString(),
     serial: caller.serial,
     method,
     path,

@@ -1,0 +1,3 @@
+module signet.example/bench/loadgen
+
+go 1.22

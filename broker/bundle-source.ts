@@ -17,7 +17,7 @@ export interface BundleSource {
   run(signal: AbortSignal): Promise<void>;
 }
 
-export class BundleError extends SignetError<'BUNDLE_UNREADABLE'> {
+class BundleError extends SignetError<'BUNDLE_UNREADABLE'> {
   override readonly name = 'BundleError';
 }
 

@@ -19,7 +19,7 @@ export type ServerCredential = {
   readonly notAfter: Date;
 };
 
-export class CertificateError extends SignetError<'CERTIFICATE_UNUSABLE'> {
+class CertificateError extends SignetError<'CERTIFICATE_UNUSABLE'> {
   override readonly name = 'CertificateError';
 }
 

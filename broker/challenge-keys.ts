@@ -16,7 +16,7 @@ export interface ChallengeKeys {
   run(signal: AbortSignal): Promise<void>;
 }
 
-export class ChallengeKeyError extends SignetError<'CHALLENGE_KEY_UNREADABLE'> {
+class ChallengeKeyError extends SignetError<'CHALLENGE_KEY_UNREADABLE'> {
   override readonly name = 'ChallengeKeyError';
 }
 

@@ -18,7 +18,7 @@ export async function readDenylist(vault: VaultCaller): Promise<Denylist> {
 }
 
 /** One spelling of a serial: `3a:0f`, lower case, as Vault prints it, whether it was pasted with colons, dashes or neither. */
-export function serialForm(serial: string): string {
+function serialForm(serial: string): string {
   const digits = serial.toLowerCase().replace(/[^0-9a-f]/g, '');
   return digits.match(/../g)?.join(':') ?? digits;
 }

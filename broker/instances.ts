@@ -23,11 +23,6 @@ export type Renewed =
 
 const TRIES = 8;
 
-/** An instance's id: 128 bits in hex. */
-export function isInstanceId(text: string): boolean {
-  return /^[0-9a-f]{32}$/.test(text);
-}
-
 export function createInstances(vault: VaultCaller): Instances {
   const find = async (id: string): Promise<Stored | undefined> => {
     const path = `instances/${id}`;

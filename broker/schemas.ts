@@ -12,7 +12,7 @@ export function ref(name: string): JsonSchema {
 }
 
 /** An object with these fields and no other; those whose name ends with `?` may be absent. */
-export function object(fields: Readonly<Record<string, JsonSchema>>, description?: string): JsonSchema {
+function object(fields: Readonly<Record<string, JsonSchema>>, description?: string): JsonSchema {
   const names = Object.keys(fields);
   return {
     type: 'object',

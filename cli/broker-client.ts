@@ -14,7 +14,7 @@ environment:
   VAULT_TOKEN            your Vault token: it decides what you may see and change`;
 
 /** A refusal of the broker, with the `code` of its problem document. */
-export class BrokerRefusal extends SignetError {
+class BrokerRefusal extends SignetError {
   override readonly name = 'BrokerRefusal';
 }
 

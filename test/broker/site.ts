@@ -15,8 +15,8 @@ import {
 import { startProcess, type TestProcess } from '../support/processes.ts';
 import { startVault, type TestVault, type VaultOptions } from '../support/vault.ts';
 
-export const TRUST_DOMAIN = 'example.org';
-export const LAYOUT = {
+const TRUST_DOMAIN = 'example.org';
+const LAYOUT = {
   trust_domain: TRUST_DOMAIN,
   svid_ttls: ['3s', '15m', '1h'],
   tenants: [

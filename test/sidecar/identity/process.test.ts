@@ -7,11 +7,11 @@ import { text } from 'node:stream/consumers';
 import { setTimeout as wait } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, it } from 'mocha';
+import { startChild } from '../../../harness/child.ts';
+import { runProcess } from '../../../harness/processes.ts';
 import { formatJoinCode } from '../../../lib/attestation/index.ts';
 import { Secret } from '../../../lib/secret.ts';
 import { createCa } from '../../support/ca.ts';
-import { startChild } from '../../support/child.ts';
-import { runProcess } from '../../support/processes.ts';
 import { createStage, type Stage } from './stage.ts';
 
 const main = fileURLToPath(new URL('../../../sidecar/main.ts', import.meta.url));
@@ -192,6 +192,26 @@ describe('the sidecar process', () => {
     const audit = await readFile(join(stage.dir, 'audit.jsonl'), 'utf8');
     assert.match(audit, /"type":"alarm".*"GRANT_STOLEN"/);
     assert.ok(stage.broker.asked.some(({ path }) => path === '/v1/alarms'));
+  });
+
+  it('takes no SVID that is not what it asked for, first or later', async () => {
+    stage.vault.hostility = { id: 'spiffe://example.org/ns/shop/sa/admin' };
+    const deceived = await stage.sidecar();
+    const first = await deceived.waitForEvent('renewal_failed');
+    assert.deepEqual([first['code'], first['reason']], ['SVID_REFUSED', 'SVID_WRONG_ID']);
+    assert.equal((await fetch(`http://${await deceived.addressOf('admin')}/readyz`)).status, 503);
+    await deceived.stop();
+
+    stage.vault.hostility = {};
+    const sidecar = await stage.sidecar();
+    const { serial } = await sidecar.waitForEvent('svid');
+    stage.vault.hostility = { otherKey: true };
+    sidecar.send('SIGHUP');
+    const later = await sidecar.waitForEvent('renewal_failed');
+    assert.deepEqual([later['code'], later['reason']], ['SVID_REFUSED', 'SVID_WRONG_KEY']);
+    const status = await fetch(`http://${await sidecar.addressOf('admin')}/status`);
+    const { identity } = (await status.json()) as { identity: Record<string, unknown> };
+    assert.deepEqual([identity['serial'], identity['state']], [serial, 'degraded']);
   });
 
   it('opens no debugger for who may send it a signal', async () => {

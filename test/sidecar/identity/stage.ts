@@ -2,9 +2,9 @@ import { generateKeyPairSync } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { type ProcessOptions, startProcess, type TestProcess } from '../../../harness/processes.ts';
 import { type HostileVault, startHostileVault } from '../../fakes/hostile-vault.ts';
 import { type ScriptedBroker, startScriptedBroker } from '../../fakes/scripted-broker.ts';
-import { type ProcessOptions, startProcess, type TestProcess } from '../../support/processes.ts';
 
 /** A sidecar process between a broker and a Vault that a test directs, with its files in a folder of their own. */
 export interface Stage extends AsyncDisposable {

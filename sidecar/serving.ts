@@ -9,9 +9,10 @@ import { createDecider } from './decide.ts';
 import { createInbound } from './inbound/index.ts';
 import { createOutbound } from './outbound/index.ts';
 import { openPolicyFile, type PolicyStatus } from './policy-file.ts';
+import { warmUp } from './warm-up.ts';
 
 export type ServingDeps = {
-  readonly config: Pick<Config, 'trustDomain' | 'inbound' | 'outbound' | 'audit'>;
+  readonly config: Pick<Config, 'trustDomain' | 'mode' | 'inbound' | 'outbound' | 'audit'>;
   readonly credentials: Credentials;
   readonly clock: Clock;
   readonly log: Log;
@@ -71,9 +72,17 @@ export async function startServing(deps: ServingDeps): Promise<Serving> {
     stack.defer(async () => tellCut(log, 'inbound', await inbound.close({ deadlineMs: INBOUND_DRAIN_MS })));
   }
 
+  let warm = config.mode === 'agent';
+  const warmOnce = async (svid: Svid) => {
+    await warmUp(svid).catch((error: unknown) => log.warn('warm_up_failed', { error }));
+    warm = true;
+  };
+  if (!warm) void firstSvid(credentials).then(warmOnce);
+
   const owned = stack.move();
   return {
     missing: () => [
+      ...(warm ? [] : ['warm-up']),
       ...(audit.accepting ? [] : ['audit']),
       ...(policy === null || policy.current !== null ? [] : ['policy']),
     ],
@@ -84,6 +93,16 @@ export async function startServing(deps: ServingDeps): Promise<Serving> {
     reloadPolicy: async () => policy?.reload(),
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
+}
+
+function firstSvid(credentials: Credentials): Promise<Svid> {
+  const { promise, resolve } = Promise.withResolvers<Svid>();
+  const unsubscribe = credentials.subscribe((svid) => {
+    if (svid === null) return;
+    unsubscribe();
+    resolve(svid);
+  });
+  return promise;
 }
 
 function tellCut(log: Log, what: string, connections: number): void {

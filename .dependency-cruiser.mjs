@@ -107,7 +107,7 @@ export default {
       name: 'product-knows-no-workshop',
       severity: 'error',
       from: { path: '^(lib|broker|sidecar|bin)/' },
-      to: { path: '^(test|bench|setup)/' },
+      to: { path: '^(test|bench|setup|harness)/' },
     },
     {
       name: 'product-needs-no-dev-package',

@@ -2,9 +2,9 @@ import { copyFile, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { connect } from 'node:tls';
+import type { LoggingProcess } from '../../harness/processes.ts';
 import { aliasOf } from '../../lib/grant/index.ts';
 import { parseSpiffeId } from '../../lib/spiffe/index.ts';
-import type { Child } from './child.ts';
 import { startTraffic } from './traffic.ts';
 import { type Service, vaultToken, type World } from './world.ts';
 
@@ -57,7 +57,7 @@ export async function theft(world: World): Promise<Shown<boolean>> {
   expect(unwrapped.ok, 'the thief to get the token', { status: unwrapped.status });
   const owner = await world.cli(['grant', 'redeem', '--file', grantFile, '--json']);
   expect(owner.code === 1 && owner.stderr.includes('GRANT_STOLEN'), 'the owner to notice', owner);
-  const alarm = await world.broker.waitFor('theft_alarm', { timeoutMs: 5_000 });
+  const alarm = await world.broker.waitForEvent('theft_alarm', undefined, 5_000);
   return {
     title: 'theft alarm',
     facts: `a grant unwrapped by a thief first: its owner is refused (GRANT_STOLEN), the broker raises ${alarm.event}`,
@@ -70,10 +70,9 @@ export async function rotation(
   world: World,
 ): Promise<Shown<{ rotations: number; failed: number; requests: number }>> {
   const traffic = startTraffic(world.web.appPort, '/orders/7', 8);
-  const marks = [world.orders, world.web].map(({ sidecar }) => ({ sidecar, from: sidecar.events.length }));
+  const marks = [world.orders, world.web].map(({ sidecar }) => ({ sidecar, from: sidecar.logs().length }));
   await Promise.all(
     marks.map(async ({ sidecar, from }) => {
-      await sidecar.waitFor('svid', { from, timeoutMs: 30_000 });
       await until(() => svids(sidecar, from) >= 2, 30_000);
     }),
   );
@@ -94,8 +93,7 @@ export async function rotation(
 export async function killSwitch(world: World): Promise<Shown<string>> {
   const token = await vaultToken(world.vault, 'signet-operator');
   const entity = await disableEntity(world, token, world.web, true);
-  const from = world.web.sidecar.events.length;
-  const refused = await world.web.sidecar.waitFor('renewal_failed', { from, timeoutMs: 30_000 });
+  const refused = await world.web.sidecar.nextEvent('renewal_failed', 30_000);
   await disableEntity(world, token, world.web, false);
   return {
     title: 'kill switch',
@@ -110,9 +108,6 @@ export async function audit(
   const bundle = join(world.dir, 'bundle.json');
   const fetched = await world.cli(['bundle', 'fetch', '--out', bundle]);
   expect(fetched.code === 0, 'the bundle', fetched);
-  await world.orders.sidecar
-    .waitFor('audit_checkpoint', { from: world.orders.sidecar.events.length, timeoutMs: 15_000 })
-    .catch(() => undefined);
   const copy = join(world.dir, 'orders-audit-copy.jsonl');
   await copyFile(world.orders.audit, copy);
   const good = await world.cli(['audit', 'verify', copy, '--bundle', bundle, '--json']);
@@ -182,8 +177,11 @@ async function disableEntity(
   return id;
 }
 
-function svids(sidecar: Child, from: number): number {
-  return sidecar.events.slice(from).filter((event) => event.event === 'svid').length;
+function svids(sidecar: LoggingProcess, from: number): number {
+  return sidecar
+    .logs()
+    .slice(from)
+    .filter((event) => event.event === 'svid').length;
 }
 
 async function until(done: () => boolean, timeoutMs: number): Promise<void> {

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import { createServer } from 'node:net';
 import { setTimeout as wait } from 'node:timers/promises';
-import { type Child, startChild } from './child.ts';
+import { type Child, startChild } from '../../harness/child.ts';
+import { freePort } from '../../harness/port.ts';
 
 export type DevVault = { readonly child: Child; readonly address: string; readonly rootToken: string };
 
@@ -10,17 +10,16 @@ export async function startDevVault(binary: string): Promise<DevVault> {
   const port = await freePort();
   const address = `http://127.0.0.1:${port}`;
   const rootToken = randomUUID();
-  const child = startChild(
-    'vault',
+  const child = await startChild(
+    binary,
     [
-      binary,
       'server',
       '-dev',
       '-dev-no-store-token',
       `-dev-root-token-id=${rootToken}`,
       `-dev-listen-address=127.0.0.1:${port}`,
     ],
-    { HOME: '/nonexistent', VAULT_DISABLE_MLOCK: 'true' },
+    { env: { HOME: '/nonexistent', VAULT_DISABLE_MLOCK: 'true' } },
   );
   for (let tries = 0; tries < 200; tries++) {
     const healthy = await fetch(`${address}/v1/sys/health`).then(
@@ -32,14 +31,4 @@ export async function startDevVault(binary: string): Promise<DevVault> {
   }
   await child.stop();
   throw new Error(`Vault did not answer on ${address} within 10 s`);
-}
-
-/** A loopback port that was free a moment ago. */
-export async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve, reject) => server.once('error', reject).listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  if (address === null || typeof address === 'string') throw new Error('no port');
-  return address.port;
 }

@@ -3,14 +3,15 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { freePort } from '../../harness/port.ts';
+import { type LoggingProcess, type LogLine, runProcess, startProcess } from '../../harness/processes.ts';
 import { parseSshPrivateKey } from '../../lib/attestation/index.ts';
-import { type Child, type ChildEvent, run, startChild } from './child.ts';
-import { type DevVault, freePort, startDevVault } from './vault-server.ts';
+import { type DevVault, startDevVault } from './vault-server.ts';
 
-export const TRUST_DOMAIN = 'example.org';
-export const TENANT = 'acme/shop';
+const TRUST_DOMAIN = 'example.org';
+const TENANT = 'acme/shop';
 /** Long enough that a slow machine rotates in time, short enough that the demo need not wait for it. */
-export const SVID_TTL = '12s';
+const SVID_TTL = '12s';
 const LAYOUT = {
   trust_domain: TRUST_DOMAIN,
   svid_ttls: [SVID_TTL, '15m', '1h'],
@@ -19,17 +20,16 @@ const LAYOUT = {
 };
 
 const here = dirname(fileURLToPath(import.meta.url));
-const launcher = join(here, '../../bin/signet.mjs');
 const ending = import.meta.url.endsWith('.ts') ? '.ts' : '.js';
 
 export type Service = {
   readonly name: string;
   readonly id: string;
   readonly hostKey: string;
-  readonly app: Child;
+  readonly app: LoggingProcess;
   readonly appPort: number;
-  readonly sidecar: Child;
-  readonly firstSvid: ChildEvent;
+  readonly sidecar: LoggingProcess;
+  readonly firstSvid: LogLine;
   readonly inbound: string;
   readonly admin: string;
   readonly audit: string;
@@ -39,7 +39,7 @@ export type Service = {
 export type World = AsyncDisposable & {
   readonly dir: string;
   readonly vault: DevVault;
-  readonly broker: Child;
+  readonly broker: LoggingProcess;
   readonly brokerUrl: string;
   readonly brokerAdmin: string;
   readonly rootCa: string;
@@ -49,7 +49,7 @@ export type World = AsyncDisposable & {
   cli(
     args: readonly string[],
     env?: Readonly<Record<string, string>>,
-  ): Promise<{ code: number; stdout: string; stderr: string }>;
+  ): Promise<{ code: number | null; stdout: string; stderr: string }>;
 };
 
 /**
@@ -67,8 +67,7 @@ export async function createWorld(
   const vault = await startDevVault(vaultBinary);
   stack.use(vault.child);
   const base = { VAULT_ADDR: vault.address, SIGNET_TRUST_DOMAIN: TRUST_DOMAIN };
-  const cli: World['cli'] = (args, env = {}) =>
-    run([process.execPath, launcher, ...args], { ...base, ...env });
+  const cli: World['cli'] = (args, env = {}) => runProcess({ args, env: { ...base, ...env } });
   const admin = { VAULT_TOKEN: vault.rootToken };
 
   const layoutFile = join(dir, 'layout.json');
@@ -123,21 +122,22 @@ async function startBroker(
     cli(['vault', 'broker-credential', '--out', secretFile], admin),
     'broker-credential',
   );
-  const broker = startChild('broker', [process.execPath, launcher, 'broker'], {
-    ...base,
-    SIGNET_LISTEN: '127.0.0.1:0',
-    SIGNET_ADMIN: '127.0.0.1:0',
-    SIGNET_BROKER_DNS: 'localhost',
-    SIGNET_VAULT_ROLE_ID: /^role_id (\S+)$/m.exec(credential)?.[1] ?? '',
-    SIGNET_VAULT_SECRET_ID_FILE: secretFile,
+  const broker = await startProcess({
+    args: ['broker'],
+    env: {
+      ...base,
+      SIGNET_LISTEN: '127.0.0.1:0',
+      SIGNET_ADMIN: '127.0.0.1:0',
+      SIGNET_BROKER_DNS: 'localhost',
+      SIGNET_VAULT_ROLE_ID: /^role_id (\S+)$/m.exec(credential)?.[1] ?? '',
+      SIGNET_VAULT_SECRET_ID_FILE: secretFile,
+    },
   });
   stack.use(broker);
-  const listening = await broker.waitFor('listening', { fits: (e) => e['what'] === 'broker' });
-  const adminListening = await broker.waitFor('listening', { fits: (e) => e['what'] === 'admin' });
   return {
     broker,
-    brokerUrl: `https://${listening['address']}`,
-    brokerAdmin: `http://${adminListening['address']}`,
+    brokerUrl: `https://${await broker.addressOf('broker')}`,
+    brokerAdmin: `http://${await broker.addressOf('admin')}`,
   };
 }
 
@@ -152,29 +152,32 @@ function serviceStarter(stack: AsyncDisposableStack, { dir, base, cli, vault }: 
     await register({ dir, base, cli }, vault, name, id, hostKey);
 
     const proxyPort = wanted.outbound ? await freePort() : 0;
-    const app = startChild(`${name}-app`, [process.execPath, join(here, `apps/${name}${ending}`)], {
-      ORDERS_PROXY: `127.0.0.1:${proxyPort}`,
+    const app = await startProcess({
+      script: join(here, `apps/${name}${ending}`),
+      args: [],
+      env: { ORDERS_PROXY: `127.0.0.1:${proxyPort}` },
     });
     stack.use(app);
-    const appPort = Number((await app.waitFor('listening'))['port']);
+    const appPort = Number((await app.waitForEvent('listening'))['port']);
     const audit = join(dir, `${name}-audit.jsonl`);
-    const sidecar = startChild(`${name}-sidecar`, [process.execPath, launcher, 'sidecar'], {
-      ...base,
-      SIGNET_ATTEST: `ssh-host:${hostKey}`,
-      SIGNET_INBOUND: `127.0.0.1:0->127.0.0.1:${appPort}`,
-      SIGNET_POLICY_FILE: join(here, `policies/${name}.json`),
-      SIGNET_AUDIT: audit,
-      SIGNET_ADMIN: '127.0.0.1:0',
-      ...(wanted.outbound
-        ? { SIGNET_OUTBOUND: `127.0.0.1:${proxyPort}`, SIGNET_UPSTREAMS: wanted.upstreams ?? '' }
-        : {}),
+    const sidecar = await startProcess({
+      args: ['sidecar'],
+      env: {
+        ...base,
+        SIGNET_ATTEST: `ssh-host:${hostKey}`,
+        SIGNET_INBOUND: `127.0.0.1:0->127.0.0.1:${appPort}`,
+        SIGNET_POLICY_FILE: join(here, `policies/${name}.json`),
+        SIGNET_AUDIT: audit,
+        SIGNET_ADMIN: '127.0.0.1:0',
+        ...(wanted.outbound
+          ? { SIGNET_OUTBOUND: `127.0.0.1:${proxyPort}`, SIGNET_UPSTREAMS: wanted.upstreams ?? '' }
+          : {}),
+      },
     });
     stack.use(sidecar);
-    const firstSvid = await sidecar.waitFor('svid');
-    const address = async (what: string) =>
-      String((await sidecar.waitFor('listening', { fits: (e) => e['what'] === what }))['address']);
-    const [inbound, admin] = [await address('inbound'), await address('admin')];
-    await sidecar.waitFor('ready');
+    const firstSvid = await sidecar.waitForEvent('svid');
+    const [inbound, admin] = [await sidecar.addressOf('inbound'), await sidecar.addressOf('admin')];
+    await sidecar.waitForEvent('ready');
     return { name, id, hostKey, app, appPort, sidecar, firstSvid, inbound, admin, audit };
   };
 }

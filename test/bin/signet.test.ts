@@ -3,7 +3,7 @@ import { cp, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { startChild } from '../support/child.ts';
+import { startChild } from '../../harness/child.ts';
 
 const launcher = fileURLToPath(new URL('../../bin/signet.mjs', import.meta.url));
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'mocha';
-import { runProcess } from '../support/processes.ts';
+import { runProcess } from '../../harness/processes.ts';
 import { type SshKey, type SshKeygen, sshKeygen } from '../support/ssh-keygen.ts';
 import { hostEntry, openSite, type Site, type TestBroker } from './site.ts';
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
 import { ConfigError, loadConfig } from '../../broker/config.ts';
 import { SETTINGS } from '../../broker/settings.ts';
-import { runProcess } from '../support/processes.ts';
+import { runProcess, startProcess } from '../../harness/processes.ts';
 
 const sound = {
   SIGNET_TRUST_DOMAIN: 'example.org',
@@ -111,6 +111,22 @@ describe('the broker as a program', () => {
     const { code, stdout } = await runProcess({ args: ['broker', '--help'] });
     assert.equal(code, 0);
     for (const name of Object.keys(SETTINGS)) assert.ok(stdout.includes(name), name);
+  });
+  it('given a variable that it does not know says so and goes on', async () => {
+    const process = await startProcess({
+      args: ['broker'],
+      env: {
+        SIGNET_TRUST_DOMAIN: 'example.org',
+        VAULT_ADDR: 'http://127.0.0.1:1',
+        SIGNET_VAULT_ROLE_ID: 'r',
+        SIGNET_VAULT_SECRET_ID_FILE: '/proc/self/cmdline',
+        SIGNET_LISTENS: 'x',
+      },
+    });
+    const line = await process.waitForEvent('unknown_setting');
+    assert.equal(line['name'], 'SIGNET_LISTENS');
+    await process.waitForEvent('vault_login_failed');
+    assert.equal((await process.stop()).code, 0);
   });
   it('given an argument that it does not know ends with 2', async () => {
     assert.equal((await runProcess({ args: ['broker', '--port', '1'] })).code, 2);

@@ -69,6 +69,14 @@ describe('an explanation', () => {
     assert.match(body.reason, /SSH_BAD_SIGNATURE/);
     assert.equal((await explain(id, site.registrar.shop)).status, 403);
   });
+  it('says of a challenge that was no good that it was that', async () => {
+    using client = await broker.connect();
+    const evidence = { signature: await known.sign(Buffer.from('x')) };
+    const reply = await client.send('POST', '/v1/attest', { method: 'ssh-host', challenge: 'old', evidence });
+    const { body } = await explain(reply.body.correlation_id, await site.tokenOf('signet-viewer'));
+    assert.deepEqual([body.outcome, body.reason], ['challenge_invalid', 'the challenge is not one of ours']);
+    await broker.waitForEvent('refused', ({ outcome }) => outcome === 'challenge_invalid');
+  });
   it("shows a tenant's registrar its own entries and no other's", async () => {
     const { body } = await explain(await attest(stranger), site.registrar.shop);
     assert.deepEqual(

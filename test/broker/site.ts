@@ -2,6 +2,7 @@ import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Ajv2020 } from 'ajv/dist/2020.js';
+import { type LoggingProcess, startProcess } from '../../harness/processes.ts';
 import { createVault, withToken } from '../../lib/adapter/vault.ts';
 import { Secret } from '../../lib/secret.ts';
 import { applyLayout, parseLayout } from '../../lib/vault-layout/index.ts';
@@ -12,7 +13,6 @@ import {
   type Inspect,
   type Reply,
 } from '../support/attest-client.ts';
-import { startProcess, type TestProcess } from '../support/processes.ts';
 import { startVault, type TestVault, type VaultOptions } from '../support/vault.ts';
 
 const TRUST_DOMAIN = 'example.org';
@@ -36,12 +36,12 @@ export interface Site extends AsyncDisposable {
   readonly registrar: { readonly shop: string; readonly globex: string };
   tokenOf(...policies: string[]): Promise<string>;
   /** Starts a broker, with `env` over what it needs to run here, and waits for nothing. */
-  launchBroker(env?: Readonly<Record<string, string>>): Promise<TestProcess>;
+  launchBroker(env?: Readonly<Record<string, string>>): Promise<LoggingProcess>;
   /** Starts a broker and waits until it can give grants. */
   startBroker(env?: Readonly<Record<string, string>>): Promise<TestBroker>;
 }
 
-export interface TestBroker extends TestProcess {
+export interface TestBroker extends LoggingProcess {
   readonly address: string;
   readonly admin: string;
   /** A connection of its own; every answer on it is held against the OpenAPI document. */
@@ -75,7 +75,7 @@ export async function openSite(options: VaultOptions = {}): Promise<Site> {
     });
     return String(made.body.auth.client_token);
   };
-  const started: TestProcess[] = [];
+  const started: LoggingProcess[] = [];
 
   const brokerEnv = {
     SIGNET_TRUST_DOMAIN: TRUST_DOMAIN,
@@ -123,7 +123,7 @@ async function applyTo(vault: TestVault): Promise<void> {
 }
 
 /** A broker's process as a test speaks to it; its listener must be up. */
-export async function brokerOf(process: TestProcess, ca: string): Promise<TestBroker> {
+export async function brokerOf(process: LoggingProcess, ca: string): Promise<TestBroker> {
   const [address, admin] = [await process.addressOf('broker'), await process.addressOf('admin')];
   let inspect: Inspect | undefined;
   const connect = async (options: Partial<ClientOptions> = {}) => {

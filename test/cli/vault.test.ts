@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { startProcess } from '../support/processes.ts';
+import { startProcess } from '../../harness/processes.ts';
 import { startVault, type TestVault } from '../support/vault.ts';
 
 const LAYOUT = {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
-import { runProcess, startProcess } from '../support/processes.ts';
+import { runProcess, startProcess } from '../../harness/processes.ts';
 
 describe('signet demo', function () {
   this.timeout(120_000);

@@ -4,9 +4,9 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { after, afterEach, before, beforeEach, describe, it } from 'mocha';
+import type { LoggingProcess } from '../../harness/processes.ts';
 import { type ScriptedBroker, startScriptedBroker } from '../fakes/scripted-broker.ts';
 import { startThief } from '../fakes/thief.ts';
-import type { TestProcess } from '../support/processes.ts';
 import { createWorld, type Registered, type World } from './world.ts';
 
 const ROLE = 'auth/token/create/signet-acme.shop_orders';
@@ -50,7 +50,7 @@ describe('a grant, on a real Vault', function () {
 
   describe('from a broker that lies', () => {
     let broker: ScriptedBroker;
-    let sidecar: TestProcess;
+    let sidecar: LoggingProcess;
     let wrapTtl: string;
     beforeEach(async () => {
       wrapTtl = '60s';

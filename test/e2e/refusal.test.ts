@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'mocha';
-import type { TestProcess } from '../support/processes.ts';
+import type { LoggingProcess } from '../../harness/processes.ts';
 import { createWorld, SHORT_TTL, TENANT, type World } from './world.ts';
 
 describe('taking an identity away', function () {
@@ -14,7 +14,7 @@ describe('taking an identity away', function () {
   after(() => world[Symbol.asyncDispose]());
 
   /** A sidecar that only calls others: what it has to serve with shows in its answers. */
-  const caller = async (name: string): Promise<{ sidecar: TestProcess; ask: () => Promise<string> }> => {
+  const caller = async (name: string): Promise<{ sidecar: LoggingProcess; ask: () => Promise<string> }> => {
     const service = await world.register(name, { ttl: SHORT_TTL });
     const sidecar = await world.sidecar(service, {
       SIGNET_MODE: 'service',

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { connect } from 'node:tls';
 import { fileURLToPath } from 'node:url';
 import { after, afterEach, before, beforeEach, describe, it } from 'mocha';
-import { type Child, startChild } from '../support/child.ts';
+import { type Child, startChild } from '../../harness/child.ts';
 import { findLeaks } from './leaks.ts';
 import { fileWrites, TRACED_CALLS } from './trace.ts';
 import { createWorld, TENANT, type World } from './world.ts';

@@ -4,14 +4,14 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
-import type { TestProcess } from '../support/processes.ts';
+import type { LoggingProcess } from '../../harness/processes.ts';
 import type { World } from './world.ts';
 
 export interface Services extends AsyncDisposable {
   /** Calls `orders` from its outbound listener. */
-  readonly web: TestProcess;
+  readonly web: LoggingProcess;
   /** Stands before an app that answers `ordered`. */
-  readonly orders: TestProcess;
+  readonly orders: LoggingProcess;
   /** Requests that reached the app. */
   readonly reached: number;
 }

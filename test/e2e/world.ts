@@ -4,11 +4,16 @@ import { request } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
+import { freePort } from '../../harness/port.ts';
+import {
+  type LoggingProcess,
+  type ProcessOptions,
+  runProcess,
+  startProcess,
+} from '../../harness/processes.ts';
 import { parseSshPrivateKey } from '../../lib/attestation/index.ts';
 import { aliasOf, tenantInName } from '../../lib/grant/index.ts';
 import { parseSpiffeId } from '../../lib/spiffe/index.ts';
-import { freePort } from '../support/port.ts';
-import { type ProcessOptions, runProcess, startProcess, type TestProcess } from '../support/processes.ts';
 import { startVault, type TestVault, type VaultOptions } from '../support/vault.ts';
 
 export const TENANT = 'acme/shop';
@@ -30,8 +35,8 @@ export interface World extends AsyncDisposable {
   readonly vault: TestVault;
   readonly brokerUrl: string;
   /** The broker that runs now. */
-  readonly broker: TestProcess;
-  startBroker(env?: Readonly<Record<string, string>>): Promise<TestProcess>;
+  readonly broker: LoggingProcess;
+  startBroker(env?: Readonly<Record<string, string>>): Promise<LoggingProcess>;
   /** Registers a service by a host key made for it, or by `match`. */
   register(name: string, options?: { readonly ttl?: string; readonly match?: Match }): Promise<Registered>;
   /** A call of the broker's API with the tenant's registrar token; gives the answer's body. @throws for any status from 400 on */
@@ -47,7 +52,7 @@ export interface World extends AsyncDisposable {
     service: Registered,
     more?: Readonly<Record<string, string>>,
     options?: Partial<ProcessOptions>,
-  ): Promise<TestProcess>;
+  ): Promise<LoggingProcess>;
 }
 
 export async function createWorld(options: VaultOptions = {}): Promise<World> {
@@ -70,7 +75,7 @@ export async function createWorld(options: VaultOptions = {}): Promise<World> {
 
   const brokerPort = await freePort();
   const brokerUrl = `https://127.0.0.1:${brokerPort}`;
-  let broker: TestProcess;
+  let broker: LoggingProcess;
   const startBroker = async (env: Readonly<Record<string, string>> = {}) => {
     broker = await startProcess({
       args: ['broker'],

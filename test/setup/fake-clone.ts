@@ -2,7 +2,7 @@ import { chmod, cp, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type Child, type Ending, startChild } from '../support/child.ts';
+import { type Child, type Ending, startChild } from '../../harness/child.ts';
 
 const top = fileURLToPath(new URL('../..', import.meta.url));
 const fakes = join(top, 'test/fakes/tools');

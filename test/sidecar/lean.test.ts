@@ -4,9 +4,9 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import { freePort } from '../../harness/port.ts';
+import { startProcess } from '../../harness/processes.ts';
 import { createCa } from '../support/ca.ts';
-import { freePort } from '../support/port.ts';
-import { startProcess } from '../support/processes.ts';
 
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 const recorder = pathToFileURL(here('../support/module-recorder.mjs'));

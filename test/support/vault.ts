@@ -2,10 +2,10 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { type Child, startChild } from '../../harness/child.ts';
+import { freePort } from '../../harness/port.ts';
 import { vaultBinary } from '../../setup/vault.mjs';
 import { createCa } from './ca.ts';
-import { type Child, startChild } from './child.ts';
-import { freePort } from './port.ts';
 import { type VaultRequest, vaultRequester } from './vault-request.ts';
 
 export type { VaultAnswer, VaultRequest } from './vault-request.ts';

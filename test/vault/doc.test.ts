@@ -3,8 +3,8 @@ import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { startChild } from '../../harness/child.ts';
 import { vaultBinary } from '../../setup/vault.mjs';
-import { startChild } from '../support/child.ts';
 import { startVault, type TestVault } from '../support/vault.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { type Child, startChild } from '../../harness/child.ts';
+import { freePort } from '../../harness/port.ts';
 import { createVault, withToken } from '../../lib/adapter/vault.ts';
 import { Secret } from '../../lib/secret.ts';
 import { applyLayout, parseLayout } from '../../lib/vault-layout/index.ts';
 import { vaultBinary } from '../../setup/vault.mjs';
-import { type Child, startChild } from '../support/child.ts';
-import { freePort } from '../support/port.ts';
 import { vaultRequester } from '../support/vault-request.ts';
 import { DOCUMENT, newCsr, ORDERS_ALIAS, ORDERS_ID, ORDERS_ROLE } from './lab.ts';
 

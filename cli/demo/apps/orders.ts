@@ -11,7 +11,7 @@ const server = createServer((request, response) => {
 });
 server.listen(0, '127.0.0.1', () => {
   const address = server.address();
-  console.log(
+  console.error(
     JSON.stringify({ event: 'listening', port: typeof address === 'object' ? address?.port : undefined }),
   );
 });

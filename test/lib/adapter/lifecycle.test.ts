@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
+import { startChild } from '../../../harness/child.ts';
 import { sleep } from '../../../lib/adapter/lifecycle.ts';
-import { startChild } from '../../support/child.ts';
 
 describe('sleep', () => {
   for (const [what, ms, signal, atLeast] of [

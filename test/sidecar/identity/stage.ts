@@ -2,7 +2,7 @@ import { generateKeyPairSync } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type ProcessOptions, startProcess, type TestProcess } from '../../../harness/processes.ts';
+import { type LoggingProcess, type ProcessOptions, startProcess } from '../../../harness/processes.ts';
 import { type HostileVault, startHostileVault } from '../../fakes/hostile-vault.ts';
 import { type ScriptedBroker, startScriptedBroker } from '../../fakes/scripted-broker.ts';
 
@@ -14,7 +14,10 @@ export interface Stage extends AsyncDisposable {
   /** What a sidecar in agent mode needs. */
   readonly environment: Readonly<Record<string, string>>;
   /** Starts a sidecar with that environment and `more`; an empty text takes a variable away. */
-  sidecar(more?: Readonly<Record<string, string>>, options?: Partial<ProcessOptions>): Promise<TestProcess>;
+  sidecar(
+    more?: Readonly<Record<string, string>>,
+    options?: Partial<ProcessOptions>,
+  ): Promise<LoggingProcess>;
 }
 
 export async function createStage(): Promise<Stage> {

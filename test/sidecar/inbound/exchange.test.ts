@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { freePort } from '../../support/port.ts';
+import { freePort } from '../../../harness/port.ts';
 import { until } from '../sockets.ts';
 import { answering, OK, problemIn, world } from './world.ts';
 

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer, type TLSSocket } from 'node:tls';
+import { freePort } from '../../../harness/port.ts';
 import { createMetrics } from '../../../lib/adapter/metrics.ts';
 import { createCredentials } from '../../../sidecar/credentials.ts';
 import { createOutbound } from '../../../sidecar/outbound/index.ts';
 import type { CertificateOptions } from '../../support/ca.ts';
 import { createCa } from '../../support/ca.ts';
-import { freePort } from '../../support/port.ts';
 import { OK, problemIn } from '../inbound/world.ts';
 import { dialPlain, portOf } from '../sockets.ts';
 import { type Authority, authority, clock, credentialsFor, ORDERS, quiet, svid, WEB } from '../support.ts';

@@ -1,11 +1,13 @@
 import { fileURLToPath } from 'node:url';
 import { type Child, type Ending, startChild } from './child.ts';
 
-const launcher = fileURLToPath(new URL('../../bin/signet.mjs', import.meta.url));
+const launcher = fileURLToPath(new URL('../bin/signet.mjs', import.meta.url));
 
 export interface ProcessOptions {
   /** What follows `signet`, such as `['sidecar']`. */
   readonly args: readonly string[];
+  /** A script to run instead of `signet`. */
+  readonly script?: string;
   /** All of `SIGNET_*` and `VAULT_*` that it sees; the rest of the environment is ours. */
   readonly env?: Readonly<Record<string, string>>;
   /** Written to its standard input, which is then closed. */
@@ -19,19 +21,21 @@ export interface LogLine {
   readonly [field: string]: unknown;
 }
 
-/** A running `signet …`. */
-export interface TestProcess extends Child {
+/** A running `signet …`, or another program that logs as it does. */
+export interface LoggingProcess extends Child {
   /** The JSON lines of stderr so far. */
   logs(): readonly LogLine[];
   /** The first line of that event, past or to come. @throws with all output when the program ends or `patience` ms pass first */
   waitForEvent(event: string, accept?: (line: LogLine) => boolean, patience?: number): Promise<LogLine>;
+  /** As `waitForEvent`, of lines that come from now on only. */
+  nextEvent(event: string, patience?: number): Promise<LogLine>;
   /** The address of its listener: `broker`, `admin`, `inbound` or `outbound`. */
   addressOf(what: string): Promise<string>;
 }
 
 /** Starts a program of ours as a user would. */
-export async function startProcess(options: ProcessOptions): Promise<TestProcess> {
-  const child = await startChild(process.execPath, [launcher, ...options.args], {
+export async function startProcess(options: ProcessOptions): Promise<LoggingProcess> {
+  const child = await startChild(process.execPath, [options.script ?? launcher, ...options.args], {
     env: environment(options.env),
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
   });
@@ -46,7 +50,7 @@ export async function startProcess(options: ProcessOptions): Promise<TestProcess
     for (const look of waiting) look();
   });
 
-  const waitForEvent: TestProcess['waitForEvent'] = (event, accept = () => true, patience = 10_000) =>
+  const waitForEvent: LoggingProcess['waitForEvent'] = (event, accept = () => true, patience = 10_000) =>
     new Promise((resolve, reject) => {
       const finish = () => {
         clearTimeout(timer);
@@ -75,6 +79,10 @@ export async function startProcess(options: ProcessOptions): Promise<TestProcess
     ...child,
     logs: () => lines,
     waitForEvent,
+    nextEvent: (event, patience) => {
+      const past = new Set(lines);
+      return waitForEvent(event, (line) => !past.has(line), patience);
+    },
     addressOf: async (what) => {
       const { address } = await waitForEvent('listening', (line) => line['what'] === what);
       return String(address);

@@ -28,11 +28,12 @@ import { Problem } from './problem.ts';
 import type { Registrations, Snapshot } from './registrations.ts';
 import type { Session } from './session.ts';
 
-/** What a caller showed, its challenge already found good. */
+/** What a caller showed. */
 export type Asked = {
   readonly method: string;
   readonly evidence: unknown;
-  readonly proof: Uint8Array;
+  /** Uses the challenge up: what a proof for it must cover. @throws Problem `challenge_invalid` */
+  readonly prove: () => Promise<Uint8Array>;
   readonly peer: PeerCertificate | undefined;
   readonly source: string;
   readonly correlationId: string;
@@ -70,7 +71,7 @@ type Trail = {
 };
 
 /**
- * From evidence to a grant: verify, match, deny-list, settle, ask Vault. Whatever ends it early is a Problem whose code is all that the
+ * From evidence to a grant: challenge, verify, match, deny-list, settle, ask Vault. Whatever ends it early is a Problem whose code is all that the
  * caller learns, and an explanation for those who may know more.
  */
 export function createAttestation(deps: AttestationDeps): (asked: Asked) => Promise<Granted> {
@@ -103,9 +104,10 @@ export function createAttestation(deps: AttestationDeps): (asked: Asked) => Prom
 
 async function attest(deps: AttestationDeps, asked: Asked, trail: Trail): Promise<Granted> {
   const { trustDomain, registrations, session, perIdentity, issuedGrants } = deps;
-  const { proof, peer, correlationId } = asked;
+  const { peer, correlationId } = asked;
   const attestor = deps.attestors.get(asked.method);
   if (attestor === undefined) throw new Problem('malformed');
+  const proof = await asked.prove();
   const registered = await registrations.current();
   const bundle = deps.bundles.current ?? (await deps.bundles.refresh());
   const verified = await attestor.verify(asked.evidence, {

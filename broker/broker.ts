@@ -82,7 +82,13 @@ export async function runBroker(config: Config, world: World): Promise<void> {
     survey: () => registrations.survey(),
     entryDefects: unfit,
   });
-  const bundles = createBundleSource({ vault: session, trustDomain, log, now });
+  const bundles = createBundleSource({
+    vault: session,
+    trustDomain,
+    refreshMs: limits.reloadMs,
+    log,
+    now,
+  });
   const keys = createChallengeKeys(session, log, now);
   const connections = createConnections({ trustDomain, keys });
   const perSource = createRateLimit(limits.ratePerSource, monotonic);

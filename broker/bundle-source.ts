@@ -3,7 +3,7 @@ import { sleep } from '../lib/adapter/lifecycle.ts';
 import type { Log } from '../lib/adapter/log.ts';
 import { SignetError } from '../lib/errors.ts';
 import { MOUNTS } from '../lib/grant/index.ts';
-import type { Bundle } from '../lib/svid/index.ts';
+import { type Bundle, type BundleJwks, bundleToJwks } from '../lib/svid/index.ts';
 import { inParallel, type VaultCaller } from './kv.ts';
 
 /** The trust domain's authorities, as Vault's issuing CA has them. */
@@ -24,11 +24,12 @@ class BundleError extends SignetError<'BUNDLE_UNREADABLE'> {
 export type BundleSourceDeps = {
   readonly vault: VaultCaller;
   readonly trustDomain: string;
+  /** How often Vault is read. */
+  readonly refreshMs: number;
   readonly log: Log;
   readonly now: () => Date;
 };
 
-const REFRESH_MS = 30_000;
 const RETRY_MS = 2_000;
 const REFRESH_HINT_SECONDS = 60;
 const MOST_ISSUERS = 64;
@@ -37,7 +38,13 @@ const MOST_ISSUERS = 64;
  * The sequence number is the second at which this broker first saw the set. It rises with every change, and no broker need write
  * it down: one that started later or saw a change later says a higher number for the newer set.
  */
-export function createBundleSource({ vault, trustDomain, log, now }: BundleSourceDeps): BundleSource {
+export function createBundleSource({
+  vault,
+  trustDomain,
+  refreshMs,
+  log,
+  now,
+}: BundleSourceDeps): BundleSource {
   const listeners: ((bundle: Bundle) => void)[] = [];
   let current: Bundle | undefined;
 
@@ -59,7 +66,7 @@ export function createBundleSource({ vault, trustDomain, log, now }: BundleSourc
     onChange: (listener) => void listeners.push(listener),
     async run(signal) {
       while (!signal.aborted) {
-        let wait = REFRESH_MS;
+        let wait = refreshMs;
         await refresh().catch((error: unknown) => {
           if (current === undefined) wait = RETRY_MS;
           if (!signal.aborted) log.warn('bundle_unavailable', { reason: error });
@@ -101,4 +108,13 @@ async function readRoot(vault: VaultCaller, id: string): Promise<X509Certificate
 
 function sameSet(a: readonly Uint8Array[], b: readonly Uint8Array[]): boolean {
   return a.length === b.length && a.every((der, i) => Buffer.compare(der, b[i]!) === 0);
+}
+
+const documents = new WeakMap<Bundle, BundleJwks>();
+
+/** The bundle as a SPIFFE document, made once: every grant carries it. */
+export function bundleDocument(bundle: Bundle): BundleJwks {
+  const document = documents.get(bundle) ?? bundleToJwks(bundle);
+  documents.set(bundle, document);
+  return document;
 }

@@ -6,7 +6,7 @@ import { createLog } from '../lib/adapter/log.ts';
 import { createMetrics } from '../lib/adapter/metrics.ts';
 import { runBroker } from './broker.ts';
 import { type Config, ConfigError, loadConfig } from './config.ts';
-import { settingsHelp } from './settings.ts';
+import { settingsHelp, unknownSettings } from './settings.ts';
 
 process.exitCode = await main(process.argv.slice(2));
 
@@ -28,6 +28,7 @@ async function main(args: readonly string[]): Promise<number> {
     return 2;
   }
   const log = createLog({ level: config.logLevel });
+  for (const name of unknownSettings(process.env)) log.warn('unknown_setting', { name });
   try {
     await runBroker(config, {
       log,

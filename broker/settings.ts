@@ -40,7 +40,10 @@ export const SETTINGS = {
     '256',
     'attestations under way at once; beyond them callers are told to come back',
   ),
-  SIGNET_RELOAD: optional('30s', 'how often all registrations are read again, whatever the revision says'),
+  SIGNET_RELOAD: optional(
+    '30s',
+    'how often all registrations, whatever the revision says, and the bundle are read again',
+  ),
   SIGNET_REQUEST_TIMEOUT: optional('10s', 'how long a request may take to arrive, head and body'),
   SIGNET_DRAIN_TIMEOUT: optional('10s', 'how long requests under way may take to end after SIGTERM'),
 } as const satisfies Readonly<Record<string, Setting>>;
@@ -62,6 +65,17 @@ export function readSettings(environment: Environment): Texts {
   );
   const read = convict<Record<string, string>>(schema, { env: filled as NodeJS.ProcessEnv, args: [] });
   return Object.fromEntries(NAMES.map((name) => [name, read.get(name).trim()])) as Texts;
+}
+
+/**
+ * Variables that look like ours and are not: a mistyped name would otherwise be a setting silently not made.
+ * Those that Kubernetes makes of a service called `signet-…` are not meant.
+ */
+export function unknownSettings(environment: Environment): string[] {
+  return Object.keys(environment)
+    .filter((name) => name.startsWith('SIGNET_') && !Object.hasOwn(SETTINGS, name))
+    .filter((name) => !/_(SERVICE_HOST|SERVICE_PORT|PORT)(_|$)/.test(name))
+    .sort();
 }
 
 /** What `--help` prints. */

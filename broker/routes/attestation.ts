@@ -1,9 +1,9 @@
 import type { Log } from '../../lib/adapter/log.ts';
 import { MOUNTS } from '../../lib/grant/index.ts';
 import { Secret } from '../../lib/secret.ts';
-import { bundleToJwks } from '../../lib/svid/index.ts';
 import type { Alarms } from '../alarms.ts';
 import type { Asked, Granted } from '../attestation.ts';
+import { bundleDocument } from '../bundle-source.ts';
 import type { IssuedGrants } from '../issued-grants.ts';
 import { Problem } from '../problem.ts';
 import type { Session } from '../session.ts';
@@ -76,9 +76,9 @@ function attest({ trustDomain, vault, attest, gate, now }: AttestationRouteDeps)
         challenge: string;
         evidence: unknown;
       };
-      const proof = await connection.useChallenge(challenge, now());
       const { peer, source } = connection;
-      const granted = await gate(() => attest({ method, evidence, proof, peer, source, correlationId }));
+      const prove = () => connection.useChallenge(challenge, now());
+      const granted = await gate(() => attest({ method, evidence, prove, peer, source, correlationId }));
       return { status: 201, body: attested(granted, { trustDomain, vault, correlationId }) };
     },
   };
@@ -99,7 +99,7 @@ function attested(
       expires_at: grant.expiresAt.toISOString(),
     },
     vault: { ...about.vault, mount: MOUNTS.pki, role: 'workload' },
-    bundles: { [about.trustDomain]: bundleToJwks(bundle) },
+    bundles: { [about.trustDomain]: bundleDocument(bundle) },
     correlation_id: about.correlationId,
   };
 }

@@ -1,5 +1,4 @@
-import { bundleToJwks } from '../../lib/svid/index.ts';
-import type { BundleSource } from '../bundle-source.ts';
+import { type BundleSource, bundleDocument } from '../bundle-source.ts';
 import type { Health } from '../health.ts';
 import type { Route } from './route.ts';
 
@@ -20,7 +19,10 @@ export function publicRoutes({ bundles, health, document }: PublicRouteDeps): Ro
       summary: "The trust domain's authorities, as a SPIFFE bundle",
       answers: { 200: 'Bundle' },
       problems: ['rate_limited', 'vault_unavailable'],
-      handle: async () => ({ status: 200, body: bundleToJwks(bundles.current ?? (await bundles.refresh())) }),
+      handle: async () => ({
+        status: 200,
+        body: bundleDocument(bundles.current ?? (await bundles.refresh())),
+      }),
     },
     {
       method: 'get',

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import { setTimeout as wait } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, it } from 'mocha';
+import { until } from '../sidecar/sockets.ts';
 import { type Services, startServices } from './services.ts';
 import { startTraffic } from './traffic.ts';
 import { createWorld, type World } from './world.ts';
@@ -21,11 +21,10 @@ describe('SIGTERM under load', function () {
   it("at the app's side: what reached the app is answered, all else hears that it is gone", async () => {
     const { web, orders } = services;
     const traffic = startTraffic(await web.addressOf('outbound'));
-    await wait(1_000);
+    await until(() => services.reached >= 40);
     orders.send('SIGTERM');
     assert.deepEqual(await orders.ended, { code: 0, signal: null });
     const { '200': answered = 0, ...others } = await traffic.stop();
-    assert.ok(answered >= 40);
     assert.equal(answered, services.reached, 'each request that reached the app has its answer');
     assert.deepEqual(Object.keys(others), ['502 upstream_unreachable']);
     assert.ok(!orders.logs().some(({ event }) => event === 'drain_cut'));
@@ -34,7 +33,7 @@ describe('SIGTERM under load', function () {
   it("at the caller's side: what it accepted is answered, then nobody listens", async () => {
     const { web } = services;
     const traffic = startTraffic(await web.addressOf('outbound'));
-    await wait(1_000);
+    await until(() => services.reached >= 40);
     const admin = await web.addressOf('admin');
     web.send('SIGTERM');
     await web.waitForEvent('stopping');

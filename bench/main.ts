@@ -6,9 +6,9 @@ import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { freePort } from '../harness/port.ts';
 import { which } from '../setup/commands.mjs';
 import { cache, root } from '../setup/paths.mjs';
-import { freePort } from '../test/support/port.ts';
 import { compare, type Effort, type Load, type Row } from './measure.ts';
 import { backend, envoyPeer, nginxPeer } from './peers.ts';
 import { output, type Program, type Running, start } from './processes.ts';
@@ -21,8 +21,10 @@ const LOADS: readonly Load[] = [
 ];
 const FULL: Effort = { rounds: 7, warmMs: 1_000, durationMs: 4_000 };
 const QUICK: Effort = { rounds: 3, warmMs: 500, durationMs: 2_000 };
-/** As the sidecar is to be run: a young generation that stays in the CPU's cache, no idle helper threads. */
-const FLAGS = ['--max-semi-space-size=2', '--single-threaded-gc', '--max-lazy'];
+/** So that no one is measured while its code is still being compiled, or its memory still grows. */
+const SETTLE: Effort = { rounds: 1, warmMs: 500, durationMs: 6_000 };
+/** A young generation that stays in the CPU's cache, and no helper threads for collecting it. */
+const FLAGS = ['--max-semi-space-size=2', '--single-threaded-gc'];
 
 const { values } = parseArgs({ options: { quick: { type: 'boolean', default: false } } });
 const effort = values.quick ? QUICK : FULL;
@@ -44,6 +46,9 @@ const programs = [await launch(await signet()), await launch(nginxPeer(run, awai
 const envoy = envoyPeer(run, await freePort(), app.port);
 if (envoy === undefined) tell('no Envoy: it is left out');
 else programs.push(await launch(envoy));
+
+tell(`settling: ${SETTLE.durationMs / 1000} s of load each, not counted`);
+await compare(LOADS[0]!, programs, loadgen, run, SETTLE, () => {});
 
 const rows: Row[] = [];
 for (const load of LOADS) rows.push(...(await compare(load, programs, loadgen, run, effort, tell)));

@@ -170,7 +170,7 @@ const UPGRADE = Buffer.from('upgrade');
 
 /** Host names have no case: made lower case where they stand, so that what is compared is what is forwarded. */
 function host(b: Buffer, start: number, end: number, fields: Fields): number {
-  if (fields.hosts++ > 0) return refusals.HOST_COUNT;
+  fields.hosts++;
   if (start === end) return refusals.HOST_VALUE;
   for (let i = start; i < end; i++) {
     if (HOST[b[i]!] !== 1) return refusals.HOST_VALUE;

@@ -1,3 +1,4 @@
+import { CR, LF } from './bytes.ts';
 import type { Fields } from './fields.ts';
 import type { RequestHead } from './request.ts';
 import type { ResponseHead } from './response.ts';
@@ -42,8 +43,7 @@ export class HeadWriter {
       o = this.lines(out, o, b, head.targetEnd, head);
     }
     o = framed(out, o, b, head);
-    o += append.copy(out, o);
-    o += CRLF.copy(out, o);
+    o = endOfHead(out, o, append);
     if (bodyEnd > bodyStart) o += b.copy(out, o, bodyStart, bodyEnd);
     return this.take(out, start, o);
   }
@@ -61,8 +61,7 @@ export class HeadWriter {
     const start = this.at;
     let o = this.lines(out, start, b, head.start, head);
     o = framing === 'chunked' ? o + CHUNKED.copy(out, o) : framed(out, o, b, head);
-    o += append.copy(out, o);
-    o += CRLF.copy(out, o);
+    o = endOfHead(out, o, append);
     if (framing === 'chunked') o = chunk(out, o, b, bodyStart, bodyEnd);
     else if (bodyEnd > bodyStart) o += b.copy(out, o, bodyStart, bodyEnd);
     return this.take(out, start, o);
@@ -114,6 +113,14 @@ export class HeadWriter {
 
 /** Room for a framing line and a chunk's size line. */
 const FRAMING_ROOM = 64;
+
+function endOfHead(out: Buffer, o: number, append: Buffer): number {
+  if (append.length > 0) o += append.copy(out, o);
+  // two stores, where a copy would be a call into native code
+  out[o] = CR;
+  out[o + 1] = LF;
+  return o + 2;
+}
 
 function framed(out: Buffer, o: number, b: Buffer, fields: Fields): number {
   if (fields.framingKept) return o;

@@ -35,7 +35,7 @@ export const SETTINGS = {
   SIGNET_UPSTREAMS: {
     fallback: '',
     required: 'with SIGNET_OUTBOUND',
-    doc: 'what the app may call: `name=address[,address]#spiffe-id[,spiffe-id]`, separated by white space',
+    doc: 'what the app may call: `name=address[,address]#spiffe-id[,spiffe-id]`, separated by white space; `name@127.0.0.1:15010=…` gives it a local port of its own',
   },
   SIGNET_POLICY_FILE: {
     fallback: '',

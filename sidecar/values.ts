@@ -1,6 +1,6 @@
 import { X509Certificate } from 'node:crypto';
 import { parseSpiffeId, type SpiffeId } from '../lib/spiffe/index.ts';
-import { type Address, isLoopback, parseAddress } from './address.ts';
+import { type Address, formatAddress, isLoopback, parseAddress } from './address.ts';
 
 /** Where evidence comes from. */
 export type AttestSpec =
@@ -13,6 +13,8 @@ export type Upstream = {
   readonly name: string;
   readonly addresses: readonly Address[];
   readonly ids: readonly SpiffeId[];
+  /** On loopback: whatever comes to this port is for this upstream. */
+  readonly listen?: Address;
 };
 
 export type Forward = { readonly listen: Address; readonly app: Address };
@@ -87,11 +89,16 @@ export function parseUpstreams(text: string): Upstream[] {
   const upstreams = text.split(/\s+/).map((item, i) => parseUpstream(item, `upstream ${i + 1}`));
   if (new Set(upstreams.map(({ name }) => name)).size < upstreams.length)
     throw new SettingError('names an upstream twice');
+  const ports = upstreams.flatMap(({ listen }) =>
+    listen && listen.port !== 0 ? [formatAddress(listen)] : [],
+  );
+  if (new Set(ports).size < ports.length) throw new SettingError('gives two upstreams one local port');
   return upstreams;
 }
 
 function parseUpstream(item: string, which: string): Upstream {
-  const [, name, places = '', callees = ''] = /^([^=#]+)=([^=#]+)#([^=#]+)$/.exec(item) ?? [];
+  const [, name, port, places = '', callees = ''] =
+    /^([^=#@]+)(?:@([^=#@]+))?=([^=#]+)#([^=#]+)$/.exec(item) ?? [];
   if (name === undefined) throw new SettingError(`${which}: is not name=address#spiffe-id`);
   if (!UPSTREAM_NAME.test(name)) throw new SettingError(`${which}: its name is not a lower-case host name`);
   const addresses = places.split(',').map((place) => {
@@ -107,7 +114,19 @@ function parseUpstream(item: string, which: string): Upstream {
       throw new SettingError(`${which}: a SPIFFE ID is not one`);
     }
   });
-  return { name, addresses, ids };
+  return port === undefined
+    ? { name, addresses, ids }
+    : { name, addresses, ids, listen: localPort(port, which) };
+}
+
+function localPort(text: string, which: string): Address {
+  try {
+    return parseLoopback(text);
+  } catch (error) {
+    throw error instanceof SettingError
+      ? new SettingError(`${which}: its local port ${error.message}`)
+      : error;
+  }
 }
 
 const PEM_BLOCK = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;

@@ -4,6 +4,7 @@ import type { Log } from '../../lib/adapter/log.ts';
 import type { Metrics } from '../../lib/adapter/metrics.ts';
 import type { Address } from '../address.ts';
 import type { Credentials, Svid } from '../credentials.ts';
+import type { RequestHead } from '../http1/index.ts';
 import {
   type Gate,
   Listener,
@@ -28,10 +29,15 @@ export type OutboundDeps = {
   readonly transformers?: readonly RequestTransformer[];
 };
 
-/** The outbound proxy: the app speaks plain HTTP to it, it speaks mTLS to the upstream that `Host` names. */
+/**
+ * The outbound proxy: the app speaks plain HTTP to it, it speaks mTLS to the upstream that `Host` names, or to the one that the local
+ * port belongs to.
+ */
 export interface Outbound extends AsyncDisposable {
   /** `host:port` */
   readonly address: string;
+  /** The local ports of single upstreams, by the upstream's name. */
+  readonly ports: ReadonlyMap<string, string>;
   readonly connections: number;
   /** Accepts no more and lets what is under way end; cuts the rest after `deadlineMs`. @returns how many were cut */
   close(options: { readonly deadlineMs: number }): Promise<number>;
@@ -59,21 +65,18 @@ export async function createOutbound(deps: OutboundDeps): Promise<Outbound> {
   const destinations = new Map<string, Destination>();
   const names = deps.upstreams.map(({ name }) => name);
 
-  const gate: Gate = {
+  const gateTo = (choose: (head: RequestHead) => Destination | undefined): Gate => ({
     admit(head) {
       const svid = credentials.current;
       if (svid === null || svid.notAfter.getTime() <= clock.now().getTime()) return NO_IDENTITY;
-      return destinations.get(nameOf(head.host))?.route ?? unknown(head.host, names);
+      return choose(head)?.route ?? unknown(head.host, names);
     },
     malformed: (code) => malformed.add(1, { code }),
     standing: () => null,
-  };
-  const listener = new Listener({
-    limits,
-    server: createServer({ allowHalfOpen: true, noDelay: true }),
-    event: 'connection',
-    gate: () => gate,
   });
+  const byHost = gateTo((head) => destinations.get(nameOf(head.host)));
+  const plainServer = () => createServer({ allowHalfOpen: true, noDelay: true });
+  const listener = new Listener({ limits, server: plainServer(), event: 'connection', gate: () => byHost });
   for (const upstream of deps.upstreams) {
     const shared = { relay: listener, clock, log, failures };
     destinations.set(upstream.name, new Destination(upstream, deps.transformers ?? [], shared));
@@ -88,22 +91,35 @@ export async function createOutbound(deps: OutboundDeps): Promise<Outbound> {
     open.set(listener.size);
   });
 
-  const address = await listener.listen(deps.listen);
-  log.info('listening', { what: 'outbound', address });
   const close = async ({ deadlineMs }: { readonly deadlineMs: number }) => {
     const cut = await listener.close(deadlineMs);
     unsubscribe();
     for (const destination of destinations.values()) destination.destroy();
     return cut;
   };
-  return {
-    address,
-    get connections() {
-      return listener.size;
-    },
-    close,
-    [Symbol.asyncDispose]: async () => void (await close({ deadlineMs: DISPOSE_MS })),
-  };
+  const ports = new Map<string, string>();
+  try {
+    const address = await listener.listen(deps.listen);
+    log.info('listening', { what: 'outbound', address });
+    for (const { name, listen } of deps.upstreams) {
+      if (listen === undefined) continue;
+      const gate = gateTo(() => destinations.get(name));
+      ports.set(name, await listener.listenAlso(plainServer(), () => gate, listen));
+      log.info('listening', { what: 'upstream', upstream: name, address: ports.get(name) });
+    }
+    return {
+      address,
+      ports,
+      get connections() {
+        return listener.size;
+      },
+      close,
+      [Symbol.asyncDispose]: async () => void (await close({ deadlineMs: DISPOSE_MS })),
+    };
+  } catch (error) {
+    await close({ deadlineMs: 0 });
+    throw error;
+  }
 }
 
 /** The port of `Host` says where the app thinks the upstream listens; the name alone says which is meant. */

@@ -30,7 +30,8 @@ export class Listener {
   readonly writer = new HeadWriter();
   readonly readBuffer = Buffer.allocUnsafeSlow(READ_BUFFER);
   readonly limits: RelayLimits;
-  private readonly server: Server;
+  private readonly servers: Server[];
+  private readonly relay: Relay;
   private readonly connections = new Set<Accepted>();
   private readonly http2: Accept | undefined;
   private draining = false;
@@ -38,11 +39,11 @@ export class Listener {
 
   constructor(deps: ListenerDeps) {
     const { server, limits } = deps;
-    this.server = server;
+    this.servers = [server];
     this.http2 = deps.http2;
     this.limits = limits;
     if (limits.connections !== 0) server.maxConnections = limits.connections;
-    const relay: Relay = {
+    this.relay = {
       limits,
       ticker: this.ticker,
       writer: this.writer,
@@ -53,15 +54,15 @@ export class Listener {
       },
     };
     server.on(deps.event, (socket: Socket) => {
-      this.add(this.accept(socket, deps.gate(socket), relay));
+      this.add(this.accept(socket, deps.gate(socket)));
     });
     this.ticker.each(() => {
       for (const down of this.connections) down.sweep(this.ticker.now);
     });
   }
 
-  private accept(socket: Socket, gate: Gate, relay: Relay): Accepted {
-    const { http2 } = this;
+  private accept(socket: Socket, gate: Gate): Accepted {
+    const { http2, relay } = this;
     if (http2 === undefined) return new Downstream(socket, gate, relay);
     if (socket instanceof TLSSocket)
       return socket.alpnProtocol === 'h2' ? http2(socket, gate, relay) : new Downstream(socket, gate, relay);
@@ -86,11 +87,19 @@ export class Listener {
   }
 
   /** @returns the address as `host:port`, with the port that was given by the kernel if 0 was asked for */
-  async listen({ host, port }: Listen): Promise<string> {
-    this.server.listen({ host, port, backlog: 1024 });
-    await once(this.server, 'listening');
-    const bound = this.server.address() as AddressInfo;
-    return `${bound.family === 'IPv6' ? `[${bound.address}]` : bound.address}:${bound.port}`;
+  listen(address: Listen): Promise<string> {
+    return bind(this.servers[0]!, address);
+  }
+
+  /**
+   * One more port: what it accepts is admitted by `gate`, and is counted, drained and cut with the others.
+   * @returns as `listen`
+   */
+  listenAlso(server: Server, gate: (socket: Socket) => Gate, address: Listen): Promise<string> {
+    this.servers.push(server);
+    if (this.limits.connections !== 0) server.maxConnections = this.limits.connections;
+    server.on('connection', (socket: Socket) => this.add(this.accept(socket, gate(socket))));
+    return bind(server, address);
   }
 
   /** Cuts every connection whose peer may not stay. @returns how many */
@@ -114,7 +123,9 @@ export class Listener {
    */
   async close(deadlineMs: number): Promise<number> {
     this.draining = true;
-    const closed = new Promise<void>((resolve) => this.server.close(() => resolve()));
+    const closed = Promise.all(
+      this.servers.map((server) => new Promise<void>((resolve) => server.close(() => resolve()))),
+    );
     for (const down of this.connections) down.drain();
     const empty = new Promise<void>((resolve) => {
       this.emptied = resolve;
@@ -132,4 +143,11 @@ export class Listener {
     if (left > 0) await Promise.race([closed, new Promise((resolve) => setTimeout(resolve, 100))]);
     return left;
   }
+}
+
+async function bind(server: Server, { host, port }: Listen): Promise<string> {
+  server.listen({ host, port, backlog: 1024 });
+  await once(server, 'listening');
+  const bound = server.address() as AddressInfo;
+  return `${bound.family === 'IPv6' ? `[${bound.address}]` : bound.address}:${bound.port}`;
 }

@@ -86,6 +86,17 @@ describe("the sidecar's configuration", () => {
     assert.equal(config.broker.ca.trim(), files['ca.pem']!.trim());
   });
 
+  it('gives an upstream its local port', () => {
+    const { outbound } = load({
+      ...caller,
+      SIGNET_UPSTREAMS: 'orders@127.0.0.1:15010=10.0.0.1:8443#spiffe://example.org/a b=b:1#spiffe://a/b',
+    });
+    assert.deepEqual(
+      outbound?.upstreams.map(({ listen }) => listen),
+      [{ host: '127.0.0.1', port: 15_010 }, undefined],
+    );
+  });
+
   it('fills in what is not set, and takes an empty variable for one', () => {
     const config = load({ ...caller, VAULT_ADDR: '', SIGNET_AUDIT: '  ' });
     const { mode, audit, admin, logLevel, vault, inbound } = config;
@@ -190,6 +201,18 @@ describe("the sidecar's configuration", () => {
     [
       { ...caller, SIGNET_UPSTREAMS: 'a=b:1#spiffe://a/b a=c:1#spiffe://a/b' },
       'SIGNET_UPSTREAMS names an upstream twice',
+    ],
+    [
+      { ...caller, SIGNET_UPSTREAMS: 'a@10.0.0.1:15010=b:1#spiffe://a/b' },
+      'SIGNET_UPSTREAMS upstream 1: its local port is not on loopback',
+    ],
+    [
+      { ...caller, SIGNET_UPSTREAMS: 'a@15010=b:1#spiffe://a/b' },
+      'SIGNET_UPSTREAMS upstream 1: its local port is not an address such as 127.0.0.1:15001',
+    ],
+    [
+      { ...caller, SIGNET_UPSTREAMS: 'a@[::1]:15010=b:1#spiffe://a/b b@[::1]:15010=c:1#spiffe://a/c' },
+      'SIGNET_UPSTREAMS gives two upstreams one local port',
     ],
     [{ ...agent, SIGNET_ADMIN: 'unix:run/admin' }, 'SIGNET_ADMIN is not unix: and an absolute path'],
     [

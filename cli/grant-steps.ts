@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { createLog } from '../lib/adapter/log.ts';
 import { bundleToJwks, createCsr, pemToDer, readCertificate } from '../lib/svid/index.ts';
-import { redeem } from '../sidecar/acquire.ts';
 import { readAttested } from '../sidecar/broker-answer.ts';
 import { type BrokerSettings, connectBroker } from '../sidecar/broker-client.ts';
 import { createEvidence, newKeyPair } from '../sidecar/evidence.ts';
+import { redeem } from '../sidecar/redeem.ts';
 import { createServerClock, machineClock } from '../sidecar/server-clock.ts';
 import { parseAttest } from '../sidecar/values.ts';
 import { createVaultClient } from '../sidecar/vault-client.ts';

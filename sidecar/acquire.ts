@@ -1,7 +1,4 @@
-import { sleep } from '../lib/adapter/lifecycle.ts';
 import type { Log } from '../lib/adapter/log.ts';
-import { checkWrapping, type Grant } from '../lib/grant/index.ts';
-import type { Secret } from '../lib/secret.ts';
 import {
   type Bundle,
   bundleToPem,
@@ -20,24 +17,15 @@ import { type BrokerConnection, type BrokerSettings, connectBroker } from './bro
 import type { VaultSettings } from './config.ts';
 import type { Svid } from './credentials.ts';
 import type { Claim, EvidenceSource } from './evidence.ts';
+import { type RedeemDeps, redeem } from './redeem.ts';
 import type { MachineClock, ServerClock } from './server-clock.ts';
-import { createVaultClient, type SignedChain, type VaultClient } from './vault-client.ts';
+import { createVaultClient, type SignedChain } from './vault-client.ts';
 
-export type AcquireDeps = {
+export type AcquireDeps = RedeemDeps & {
   readonly broker: BrokerSettings;
   readonly vault: VaultSettings;
   readonly evidence: EvidenceSource;
   readonly clock: MachineClock;
-  readonly serverClock: ServerClock;
-  readonly log: Log;
-  /** Called when a grant was found spent by someone else, or was made by someone else. */
-  readonly onTheft: (theft: Theft) => void;
-};
-
-export type Theft = {
-  readonly code: 'GRANT_STOLEN' | 'GRANT_FOREIGN';
-  readonly spiffeId: string;
-  readonly correlationId: string;
 };
 
 /**
@@ -50,11 +38,6 @@ export type Acquire = (current: Svid | null, signal: AbortSignal) => Promise<Svi
 const ATTEMPT_MS = 30_000;
 /** Vault dates a certificate 30 s back. With a clock further behind than that, no SVID would be valid here. */
 const MAX_BEHIND_MS = 30_000;
-/** What the last seconds of a wrapping token may hide: the difference between our idea of its end and Vault's. */
-const EXPIRY_MARGIN_MS = 2_000;
-const LOOKUPS = 5;
-const LOOKUP_PAUSE_MS = 200;
-const PASSING: ReadonlySet<string> = new Set(['VAULT_UNREACHABLE', 'VAULT_UNAVAILABLE']);
 /** A leaf may outlive what was granted by as much as the calls to Vault took. */
 const LIFETIME_MARGIN_MS = 60_000;
 
@@ -119,64 +102,6 @@ async function attest(
     if (error instanceof AcquireError && error.code === 'BROKER_REFUSED') claim.refused(error.detail.reason);
     throw error;
   }
-}
-
-export type Redemption = {
-  readonly attested: Attested;
-  readonly broker: BrokerConnection;
-  readonly vault: VaultClient;
-};
-
-/**
- * Looks before it unwraps, and tells a theft from a grant that ran out.
- * @throws AcquireError `GRANT_STOLEN`, `GRANT_FOREIGN`, `GRANT_EXPIRED`, or what Vault's calls throw
- */
-export async function redeem(
-  deps: Pick<AcquireDeps, 'serverClock' | 'onTheft' | 'log'>,
-  { attested, broker, vault }: Redemption,
-  signal: AbortSignal,
-): Promise<Secret> {
-  const { grant, correlationId } = attested;
-  const lookup = await lookUp(vault, grant, signal);
-  if (lookup !== null) {
-    try {
-      checkWrapping(lookup, grant);
-    } catch (cause) {
-      deps.onTheft(theft('GRANT_FOREIGN', attested));
-      throw new AcquireError('GRANT_FOREIGN', 'the grant was not made by the call that the broker names', {
-        correlationId,
-        cause,
-      });
-    }
-    const token = await vault.unwrap(grant, signal);
-    if (token !== null) return token;
-  }
-  if (deps.serverClock.now().getTime() >= grant.expiresAt.getTime() - EXPIRY_MARGIN_MS)
-    throw new AcquireError('GRANT_EXPIRED', 'the grant ran out before it was used', { correlationId });
-  deps.onTheft(theft('GRANT_STOLEN', attested));
-  await broker
-    .alarm(correlationId, grant.wrappingToken, signal)
-    .catch((error: unknown) =>
-      deps.log.warn('alarm_not_delivered', { correlation_id: correlationId, error }),
-    );
-  throw new AcquireError('GRANT_STOLEN', 'someone else has used the grant', { correlationId });
-}
-
-/** A look-up costs nothing, so it may be tried again; a join code has been spent for this grant, and there may be no second one. */
-async function lookUp(vault: VaultClient, grant: Grant, signal: AbortSignal) {
-  for (let tries = 1; ; tries++) {
-    try {
-      return await vault.lookup(grant.wrappingToken, signal);
-    } catch (error) {
-      const passing = error instanceof AcquireError && PASSING.has(error.code);
-      if (!passing || tries === LOOKUPS || signal.aborted) throw error;
-      await sleep(LOOKUP_PAUSE_MS * tries, signal);
-    }
-  }
-}
-
-function theft(code: Theft['code'], { id, correlationId }: Attested): Theft {
-  return { code, spiffeId: id.toString(), correlationId };
 }
 
 type Signed = {

@@ -1,9 +1,10 @@
 import type { Log } from '../lib/adapter/log.ts';
 import type { Metrics } from '../lib/adapter/metrics.ts';
-import { createAcquire, type Theft } from './acquire.ts';
+import { createAcquire } from './acquire.ts';
 import type { Config } from './config.ts';
 import { type Credentials, createCredentials, type Svid } from './credentials.ts';
 import { createEvidence } from './evidence.ts';
+import type { Theft } from './redeem.ts';
 import { createRotator, type Rotator } from './rotator.ts';
 import { createServerClock, machineClock, type ServerClock } from './server-clock.ts';
 

@@ -30,14 +30,14 @@ export type BrokerServerDeps = {
 };
 
 const QUIET_MS = 1_000;
-const HANDSHAKE_MS = 10_000;
+const SILENT_MS = 60_000;
 
 export function createBrokerServer(listener: RequestListener, deps: BrokerServerDeps): BrokerServer {
   const { limits } = deps;
   const server = createServer(
     {
       ...FIXED,
-      handshakeTimeout: HANDSHAKE_MS,
+      handshakeTimeout: limits.requestMs,
       maxHeaderSize: 16 * 1024,
       headersTimeout: limits.requestMs,
       requestTimeout: limits.requestMs,
@@ -49,9 +49,13 @@ export function createBrokerServer(listener: RequestListener, deps: BrokerServer
   server.maxConnections = limits.connections;
   // Before the handshake, which is what costs.
   server.on('connection', admit(deps));
+  // For whoever stops reading in the middle of an answer.
+  server.setTimeout(SILENT_MS, (socket) => socket.destroy());
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
-    if (!socket.writable || error.code === 'ECONNRESET') return void socket.destroy();
-    socket.end(rawProblem(CLIENT_ERRORS[error.code ?? ''] ?? 'malformed', deps.newCorrelationId()));
+    const code = clientProblem(error.code);
+    if (code === undefined || !socket.writable) return void socket.destroy();
+    socket.setTimeout(QUIET_MS, () => socket.destroy());
+    socket.end(rawProblem(code, deps.newCorrelationId()), () => socket.destroy());
   });
   return {
     useCredential: ({ key, chain }, bundle) =>
@@ -114,19 +118,19 @@ async function drain(server: HttpsServer, ms: number): Promise<void> {
     // Who has just asked for a challenge comes back on this connection or not at all.
     if (!response.headersSent && request.url !== '/v1/challenge') response.setHeader('Connection', 'close');
   });
-  const idle = setTimeout(() => server.closeIdleConnections(), Math.min(QUIET_MS, ms));
-  const sweep = setInterval(() => server.closeIdleConnections(), QUIET_MS);
+  const sweep = setInterval(() => server.closeIdleConnections(), Math.min(QUIET_MS, ms));
   const cut = setTimeout(() => server.closeAllConnections(), ms);
   await closed;
-  clearTimeout(idle);
   clearInterval(sweep);
   clearTimeout(cut);
 }
 
-const CLIENT_ERRORS: Readonly<Record<string, ProblemCode>> = {
-  ERR_HTTP_REQUEST_TIMEOUT: 'request_timeout',
-  HPE_HEADER_OVERFLOW: 'headers_too_large',
-};
+/** What can be said to a client whose request could not be read. Undefined where there is nobody to say it to: a broken handshake. */
+function clientProblem(code: string | undefined): ProblemCode | undefined {
+  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return 'request_timeout';
+  if (code === 'HPE_HEADER_OVERFLOW') return 'headers_too_large';
+  return code?.startsWith('HPE_') ? 'malformed' : undefined;
+}
 
 const REASONS: Readonly<Record<number, string>> = {
   400: 'Bad Request',

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { connect as connectTcp } from 'node:net';
 import { setTimeout as wait } from 'node:timers/promises';
 import { connect, type TLSSocket } from 'node:tls';
 import { after, before, describe, it } from 'mocha';
@@ -306,6 +307,25 @@ describe('the limits of the broker', () => {
         return false;
       }
     });
+    await broker.stop();
+  });
+  it('end a connection on which no handshake comes', async () => {
+    const broker = await site.startBroker({
+      SIGNET_REQUEST_TIMEOUT: '1s',
+      SIGNET_MAX_CONNECTIONS_SOURCE: '2',
+    });
+    const [host, port] = broker.address.split(':');
+    const silent = connectTcp({ host, port: Number(port) });
+    const talkative = connectTcp({ host, port: Number(port) }, () =>
+      talkative.write('GET / HTTP/1.1\r\n\r\n'),
+    );
+    for (const socket of [silent, talkative]) socket.on('error', () => {});
+    const began = performance.now();
+    await Promise.all(
+      [silent, talkative].map((socket) => new Promise((resolve) => socket.resume().once('close', resolve))),
+    );
+    assert.ok(performance.now() - began < 5_000);
+    (await broker.connect({ inspect: () => {} }))[Symbol.dispose]();
     await broker.stop();
   });
   it('stop one identity that asks for too many grants, and no other', async () => {

@@ -38,6 +38,9 @@ export class Transport implements Disposable {
           ...options,
           ...(caCert === undefined ? {} : { ca: caCert }),
           minVersion: 'TLSv1.2',
+          // Said outright, or NODE_TLS_REJECT_UNAUTHORIZED=0 would decide; and a resumed session would not be judged again.
+          rejectUnauthorized: true,
+          maxCachedSessions: 0,
         })
       : new http.Agent(options);
   }

@@ -60,6 +60,7 @@ function dial(
     secureContext,
     ...(onread === null ? { ALPNProtocols: ['h2', 'http/1.1'] } : { ALPNProtocols: ['http/1.1'], onread }),
     minVersion: 'TLSv1.3',
+    rejectUnauthorized: true,
     // a host name in a certificate means nothing here; the ID alone counts
     checkServerIdentity: (_host, certificate) => judgeServer(certificate),
   };

@@ -23,12 +23,27 @@ export const REQUEST_LINE = refusal(
   'the request line is not METHOD SP target SP HTTP/1.1 CRLF',
 );
 export const METHOD_REFUSED = refusal(501, 'method_refused', 'CONNECT and TRACE are not served');
+export const CONNECT_REFUSED = refusal(
+  501,
+  'connect_refused',
+  'CONNECT is not served: TLS inside a tunnel would hide requests from policy; ask for http:// through this proxy, which speaks mTLS to the upstream',
+);
 export const VERSION = refusal(505, 'version_unsupported', 'HTTP/1.0 and HTTP/1.1 are served here');
 export const TARGET_LONG = refusal(414, 'target_too_long', 'the request target is longer than is accepted');
 export const TARGET_FORM = refusal(
   400,
   'target_form',
   'the request target must be a path that starts with /',
+);
+export const TARGET_HTTPS = refusal(
+  400,
+  'target_https',
+  'a target of https is not served: ask for http:// through this proxy, which speaks mTLS to the upstream',
+);
+export const TARGET_AUTHORITY = refusal(
+  400,
+  'target_authority',
+  'the target does not name a host, or names more than host and port',
 );
 export const TARGET_BYTE = refusal(
   400,
@@ -67,6 +82,7 @@ export const FIELD_ALIAS = refusal(
 );
 export const HOST_COUNT = refusal(400, 'host', 'a request carries exactly one Host header');
 export const HOST_VALUE = refusal(400, 'host', 'the Host header is not a host name or address');
+export const HOST_TARGET = refusal(400, 'host', 'the Host header is not the host of the target');
 export const LENGTH = refusal(
   400,
   'content_length',
@@ -92,6 +108,17 @@ export const UPGRADE = refusal(
   501,
   'upgrade_refused',
   'the connection cannot be upgraded to another protocol here',
+);
+export const WEBSOCKET = refusal(
+  400,
+  'websocket_handshake',
+  'a WebSocket begins with GET in HTTP/1.1, Connection: Upgrade, one Sec-WebSocket-Key of 16 bytes, one Sec-WebSocket-Version, no body',
+);
+export const WEBSOCKET_VERSION = refusal(426, 'websocket_version', 'the version of WebSocket served is 13');
+export const UPGRADE_PIPELINED = refusal(
+  400,
+  'upgrade_pipelined',
+  'nothing may follow a request to upgrade before it is answered',
 );
 
 export const STATUS_LINE = refusal(

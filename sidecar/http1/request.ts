@@ -1,9 +1,11 @@
-import { CR, LF, METHOD, SP, VISIBLE } from './bytes.ts';
+import { type Authority, agrees, readAbsolute } from './absolute.ts';
+import { CR, LF, METHOD, SLASH, SP, VISIBLE } from './bytes.ts';
 import { Fields, scanFields } from './fields.ts';
 import type { HeadLimits } from './limits.ts';
 import { REQUEST_NAMES } from './names.ts';
 import * as refusals from './refusal.ts';
 import { readTarget, Target } from './target.ts';
+import { websocketFlaw } from './websocket.ts';
 
 /** The head of one request. Reused from request to request: read it before the next scan. */
 export class RequestHead extends Fields {
@@ -14,6 +16,8 @@ export class RequestHead extends Fields {
   targetStart = 0;
   targetEnd = 0;
   readonly target = new Target();
+  /** Of an absolute target; its end is 0 for any other. */
+  readonly authority: Authority = { start: 0, end: 0 };
   http11 = true;
 
   /** The `Host` header, lower case, with its port if it has one. */
@@ -59,7 +63,10 @@ function scanLine(b: Buffer, start: number, end: number, limits: HeadLimits, hea
   head.start = start;
   head.bytes = b;
   head.method = methodName(b, start, p);
-  if (head.method === 'CONNECT' || head.method === 'TRACE') return refusals.METHOD_REFUSED;
+  if (head.method === 'CONNECT' || head.method === 'TRACE')
+    return limits.absoluteTarget === true && head.method === 'CONNECT'
+      ? refusals.CONNECT_REFUSED
+      : refusals.METHOD_REFUSED;
   const target = ++p;
   while (p < end && VISIBLE[b[p]!] === 1) p++;
   if (p - target > limits.targetBytes) return refusals.TARGET_LONG;
@@ -78,7 +85,11 @@ function scanLine(b: Buffer, start: number, end: number, limits: HeadLimits, hea
   if (b[p + 1] !== CR || b[p + 2] !== LF || minor < 0 || minor > 9) return refusals.REQUEST_LINE;
   if (minor > 1) return refusals.VERSION;
   head.http11 = minor === 1;
-  const refused = readTarget(b, target, head.targetEnd, head.target);
+  head.authority.end = 0;
+  const refused =
+    limits.absoluteTarget === true && b[target] !== SLASH
+      ? readAbsolute(b, target, head.targetEnd, head.target, head.authority)
+      : readTarget(b, target, head.targetEnd, head.target);
   if (refused !== 0) return refused;
   const result = scanFields(b, p + 3, end, REQUEST_NAMES, limits.fields, head);
   return result > 0 ? checked(head, result) : result;
@@ -87,10 +98,14 @@ function scanLine(b: Buffer, start: number, end: number, limits: HeadLimits, hea
 /** The rules that bind several lines of one head. */
 function checked(head: RequestHead, result: number): number {
   if (head.hosts !== 1) return refusals.HOST_COUNT;
+  // without a path it asks about the whole server (RFC 9112 §3.2.4), which is not asked for here
+  if (head.method === 'OPTIONS' && head.authority.end === head.targetEnd) return refusals.TARGET_FORM;
+  if (head.authority.end !== 0 && !agrees(head.bytes, head.authority, head.hostStart, head.hostEnd))
+    return refusals.HOST_TARGET;
   if (head.chunked && (head.contentLength !== -1 || !head.http11)) return refusals.FRAMED_TWICE;
   if (head.expect && !head.http11) return refusals.EXPECTATION;
   if (head.upgrade) return refusals.UPGRADE;
-  return result;
+  return head.websocket ? websocketFlaw(head) || result : result;
 }
 
 function methodName(b: Buffer, start: number, end: number): string {

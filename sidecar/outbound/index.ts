@@ -31,7 +31,7 @@ export type OutboundDeps = {
 
 /**
  * The outbound proxy: the app speaks plain HTTP to it, it speaks mTLS to the upstream that `Host` names, or to the one that the local
- * port belongs to.
+ * port belongs to. To a client it may also be the forward proxy of `HTTP_PROXY`.
  */
 export interface Outbound extends AsyncDisposable {
   /** `host:port` */
@@ -52,7 +52,8 @@ const NO_IDENTITY = new Refused({
 
 export async function createOutbound(deps: OutboundDeps): Promise<Outbound> {
   const { credentials, clock, log, metrics } = deps;
-  const limits = { ...RELAY_LIMITS, ...deps.limits };
+  const chosen = { ...RELAY_LIMITS, ...deps.limits };
+  const limits = { ...chosen, head: { ...chosen.head, absoluteTarget: true } };
   const malformed = metrics.counter(
     'signet_outbound_requests_refused_total',
     "The app's requests refused for their form, by code",

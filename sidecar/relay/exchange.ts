@@ -129,7 +129,7 @@ export class Exchange implements Caller {
     }
     const unseen = failure.kind === 'closed' && failure.reused && this.idempotent && this.requestSent;
     if (unseen && this.raw !== null && this.tries < MOST_TRIES) this.dial(pool);
-    else this.refuse(pool.problem(failure), !this.body.done);
+    else this.giveUp(pool.problem(failure));
   }
 
   endsWith(must: boolean): boolean {
@@ -175,11 +175,7 @@ export class Exchange implements Caller {
   /** The app or the upstream did not answer in time, or the exchange as a whole took too long. */
   timedOut(): void {
     if (this.responded || this.route === null) this.down.cut();
-    else
-      this.refuse(
-        this.route.pool.problem({ kind: 'timeout', cause: 'timeout', reused: false }),
-        !this.body.done,
-      );
+    else this.giveUp(this.route.pool.problem({ kind: 'timeout', cause: 'timeout', reused: false }));
   }
 
   /** Refuses a message for its form: where the next one begins cannot be known, so the connection ends. */
@@ -199,6 +195,12 @@ export class Exchange implements Caller {
     this.requestSent = true;
     this.wholeDeadline = NEVER;
     up?.abandon();
+  }
+
+  /** Answers for an app or an upstream that did not; the caller's connection goes on if its request was whole. */
+  private giveUp(problem: Problem): void {
+    this.refuse(problem, !this.body.done);
+    if (!this.down.over) this.down.next();
   }
 
   private refuse(problem: Problem, last: boolean): void {

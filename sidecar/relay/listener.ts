@@ -34,6 +34,8 @@ export class Listener {
   private readonly relay: Relay;
   private readonly connections = new Set<Accepted>();
   private readonly http2: Accept | undefined;
+  /** Connections whose peer is not known yet; a request may be on its way behind the handshake. */
+  private readonly handshakes = new Map<string, Socket>();
   private draining = false;
   private emptied: (() => void) | null = null;
 
@@ -50,10 +52,13 @@ export class Listener {
       requestHead: new RequestHead(),
       closed: (connection) => {
         this.connections.delete(connection);
-        if (this.connections.size === 0) this.emptied?.();
+        this.tellIfEmpty();
       },
     };
+    if (deps.event === 'secureConnection')
+      server.on('connection', (socket: Socket) => this.handshake(socket));
     server.on(deps.event, (socket: Socket) => {
+      this.handshakes.delete(endpoint(socket));
       this.add(this.accept(socket, deps.gate(socket)));
     });
     this.ticker.each(() => {
@@ -84,6 +89,19 @@ export class Listener {
   private add(connection: Accepted): void {
     this.connections.add(connection);
     if (this.draining) connection.drain();
+  }
+
+  private handshake(socket: Socket): void {
+    const key = endpoint(socket);
+    this.handshakes.set(key, socket);
+    socket.once('close', () => {
+      if (this.handshakes.get(key) === socket) this.handshakes.delete(key);
+      this.tellIfEmpty();
+    });
+  }
+
+  private tellIfEmpty(): void {
+    if (this.connections.size + this.handshakes.size === 0) this.emptied?.();
   }
 
   /** @returns the address as `host:port`, with the port that was given by the kernel if 0 was asked for */
@@ -129,7 +147,7 @@ export class Listener {
     for (const down of this.connections) down.drain();
     const empty = new Promise<void>((resolve) => {
       this.emptied = resolve;
-      if (this.connections.size === 0) resolve();
+      this.tellIfEmpty();
     });
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<void>((resolve) => {
@@ -139,6 +157,7 @@ export class Listener {
     clearTimeout(timer);
     const left = this.connections.size;
     for (const down of this.connections) down.cut();
+    for (const socket of this.handshakes.values()) socket.destroy();
     this.ticker[Symbol.dispose]();
     if (left > 0) await Promise.race([closed, new Promise((resolve) => setTimeout(resolve, 100))]);
     return left;
@@ -150,4 +169,9 @@ async function bind(server: Server, { host, port }: Listen): Promise<string> {
   await once(server, 'listening');
   const bound = server.address() as AddressInfo;
   return `${bound.family === 'IPv6' ? `[${bound.address}]` : bound.address}:${bound.port}`;
+}
+
+/** The other end's address and port, which no other live connection to this listener has. */
+function endpoint(socket: Socket): string {
+  return `${socket.remoteAddress} ${socket.remotePort}`;
 }

@@ -1,8 +1,12 @@
 import assert from 'node:assert/strict';
-import { until } from '../sockets.ts';
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import { dialTls, portOf, until } from '../sockets.ts';
 import { answering, OK, world } from './world.ts';
 
 const GET = 'GET /a HTTP/1.1\r\nHost: orders\r\n\r\n';
+/** By then the listener has taken a connection that the kernel made. */
+const ACCEPTED_MS = 50;
 
 describe('inbound: drain', () => {
   it('lets a request under way end, tells its caller to close, and accepts no more', async () => {
@@ -29,6 +33,19 @@ describe('inbound: drain', () => {
     await until(() => w.app.received !== '');
     assert.equal(await w.inbound.close({ deadlineMs: 100 }), 1);
     await client.ends();
+  });
+
+  it('waits for a handshake under way, and serves the request behind it', async () => {
+    await using w = await world();
+    const socket = connect(portOf(w.inbound.address), '127.0.0.1');
+    await once(socket, 'connect');
+    await new Promise((resolve) => setTimeout(resolve, ACCEPTED_MS));
+    const closed = w.inbound.close({ deadlineMs: 5_000 });
+    await new Promise((resolve) => setTimeout(resolve, ACCEPTED_MS));
+    using client = await dialTls(w.inbound.address, w.web, { socket });
+    client.send(GET);
+    assert.match(await client.ends(), /200 OK.*connection: close/s);
+    assert.equal(await closed, 0);
   });
 
   it('loses no request under load', async () => {

@@ -181,6 +181,13 @@ describe('inbound: an app that fails', () => {
     await client.hears((text) => count(text, 'app_unreachable') === 2);
   });
 
+  it('goes on after such an answer: with what was pipelined, and with its patience for an idle caller', async () => {
+    await using w = await world({ appPort: await freePort(), limits: { idleMs: 200 } });
+    using client = await w.dial();
+    client.send(GET.repeat(3));
+    assert.equal(count(await client.ends(), 'app_unreachable'), 3);
+  });
+
   it('502 when the app closes a new connection without a word', async () => {
     await using w = await world({ answer: (seen) => seen.socket.destroy() });
     using client = await w.dial();

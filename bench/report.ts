@@ -71,7 +71,7 @@ async function versions(): Promise<string[]> {
   return [
     `Signet ${(JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }).version} on Node ${process.version}, OpenSSL ${openssl}`,
     await first(which('nginx', ['/usr/sbin']), '-v'),
-    await first(envoyBinary(), '--version'),
+    (await first(envoyBinary(), '--version')).replace(/^\S*\/(?=envoy\s)/, ''),
     await first(which('go'), 'version'),
   ];
 }

@@ -1,8 +1,9 @@
 export { BodyFollower } from './body.ts';
 export { ChunkFollower } from './chunks.ts';
-export type { Fields } from './fields.ts';
+export { type Fields, MOST_FIELDS } from './fields.ts';
 export { HEAD_LIMITS, type HeadLimits } from './limits.ts';
-export { type Problem, problemResponse } from './problem.ts';
+export { isTrailerName } from './names.ts';
+export { PROBLEM_TYPE, type Problem, problemDocument, problemResponse } from './problem.ts';
 export { BODY_LARGE, FRAMED_TWICE, NEED_MORE, type Refusal, refusalOf } from './refusal.ts';
 export { RequestHead, scanRequest } from './request.ts';
 export { ResponseHead, scanResponse } from './response.ts';

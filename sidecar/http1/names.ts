@@ -99,6 +99,12 @@ export function nameOf(table: NameTable, b: Uint8Array, start: number, end: numb
   return UNKNOWN;
 }
 
+/** Whether a field of this name may come after a body. */
+export function isTrailerName(name: string): boolean {
+  const bytes = Buffer.from(name, 'latin1');
+  return nameOf(TRAILER_NAMES, bytes, 0, bytes.length) === UNKNOWN;
+}
+
 function isOwn(b: Uint8Array, start: number, end: number): boolean {
   for (let j = 1; j < OWN.length; j++) if (FOLD[b[start + j]!] !== OWN[j]) return false;
   const after = start + OWN.length;

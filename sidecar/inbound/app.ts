@@ -33,6 +33,8 @@ function told({ kind, cause }: Failure): Problem {
         code: 'app_response_refused',
         detail: `the app's response is not one that can be passed on (${cause})`,
       };
+    case 'busy':
+      return { status: 503, code: 'app_busy', detail: 'the app has as many streams open as it takes' };
     default:
       return {
         status: 502,

@@ -29,6 +29,8 @@ export function upstreamProblem(name: string, { kind, reused, cause }: Failure):
         'upstream_response_refused',
         `the response of ${name} is not one that can be passed on`,
       );
+    case 'busy':
+      return about(503, 'upstream_busy', `${name} has as many streams open as it takes`);
     default:
       // TLS 1.3: a server judges our certificate after we may already write
       if (!reused && cause.startsWith('ERR_SSL'))

@@ -220,10 +220,8 @@ export class Exchange implements Caller {
   }
 
   private forward(up: Upstream, bodyStart: number, head: RequestHead): void {
-    const { append, transformers } = this.route!;
     this.upstream = up;
-    let own = append;
-    for (let i = 0; i < transformers.length; i++) own = Buffer.concat([own, transformers[i]!(head, up)]);
+    const own = this.route!.linesFor(head, up);
     const flowing = up.start(
       this,
       this.down.relay.writer.request(this.raw!, head, own, bodyStart, this.rawEnd),

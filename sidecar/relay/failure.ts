@@ -9,7 +9,9 @@ export type Failure = {
     /** What came was no response that has one meaning. */
     | 'malformed'
     /** No answer in time. */
-    | 'timeout';
+    | 'timeout'
+    /** All its connections carry as much as they may. */
+    | 'busy';
   /** The connection had served a request before: the peer may have closed it before it saw this one. */
   readonly reused: boolean;
   /** A stable word for the cause: an errno, a TLS or an SVID error code, a refusal's code. */

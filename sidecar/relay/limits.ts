@@ -21,6 +21,8 @@ export type RelayLimits = {
   readonly stallMs: number;
   /** From a request's head to the end of its response. */
   readonly wholeMs: number;
+  /** A connection of HTTP/2 that carries streams is asked so often whether its other end is still there. */
+  readonly pingMs: number;
   /** An unused connection to an app or an upstream is kept for so long. */
   readonly poolIdleMs: number;
 };
@@ -37,5 +39,6 @@ export const RELAY_LIMITS: RelayLimits = {
   responseMs: 60_000,
   stallMs: 60_000,
   wholeMs: 3_600_000,
+  pingMs: 15_000,
   poolIdleMs: 60_000,
 };

@@ -18,6 +18,15 @@ export class Route {
     this.append = append;
     this.transformers = transformers;
   }
+
+  /** The header lines of ours for one request, last thing before it is sent on `connection`. */
+  linesFor(head: RequestHead, connection: Connection): Buffer {
+    const { transformers } = this;
+    let own = this.append;
+    for (let i = 0; i < transformers.length; i++)
+      own = Buffer.concat([own, transformers[i]!(head, connection)]);
+    return own;
+  }
 }
 
 /** The answer to a request that may not pass. */

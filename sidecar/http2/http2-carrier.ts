@@ -1,0 +1,164 @@
+import { type ClientHttp2Stream, constants, type IncomingHttpHeaders } from 'node:http2';
+import { ResponseHead, scanRequest } from '../http1/index.ts';
+import type { Failure, Relay } from '../relay/index.ts';
+import type { Carried, Carrier } from './carrier.ts';
+import type { FieldList } from './fields.ts';
+import { type RequestText, requestFields } from './request.ts';
+import { readResponse } from './response.ts';
+import type { Http2Route } from './route.ts';
+import type { Session, Waiting } from './session.ts';
+import { judgeTrailers, trailerObject } from './trailers.ts';
+import { cutOff, isWhole, watchEnd } from './wholeness.ts';
+
+/** Scanned into by one response at a time. */
+const head = new ResponseHead();
+
+/** Carries a stream on as a stream of another connection that speaks HTTP/2. */
+export class Http2Carrier implements Carrier, Waiting {
+  untried = 0;
+  private readonly exchange: Carried;
+  private readonly relay: Relay;
+  private readonly route: Http2Route;
+  private readonly text: RequestText;
+  private session: Session | null = null;
+  private stream: ClientHttp2Stream | null = null;
+  private requestTrailers: FieldList = [];
+  private trailers: FieldList = [];
+  private interim = 0;
+  private responded = false;
+
+  constructor(exchange: Carried, relay: Relay, route: Http2Route, text: RequestText) {
+    this.exchange = exchange;
+    this.relay = relay;
+    this.route = route;
+    this.text = text;
+  }
+
+  start(): void {
+    this.route.sessions.take(this);
+  }
+
+  connected(session: Session): void {
+    const { requestHead, limits } = this.relay;
+    const { hasBody, mayTrail } = this.exchange;
+    const { bytes, end } = this.text;
+    scanRequest(bytes, 0, end, limits.head, requestHead);
+    const own = this.route.linesFor(requestHead, session);
+    const fields = requestFields(this.text, requestHead, session.scheme, own);
+    const stream = session.request(fields, { endStream: !hasBody, waitForTrailers: mayTrail });
+    this.session = session;
+    this.stream = stream;
+    watchEnd(stream);
+    stream.on('error', () => {});
+    stream.on('close', () => this.gone());
+    stream.on('headers', (_fields, _flags, raw) => this.inform(raw!));
+    stream.on('response', (_fields: IncomingHttpHeaders, flags: number, raw?: string[]) =>
+      this.respond(raw!, (flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0),
+    );
+    stream.on('trailers', (_fields: IncomingHttpHeaders, _flags: number, raw?: string[]) => {
+      this.trailers = raw!;
+    });
+    if (hasBody) stream.on('drain', () => this.exchange.drained());
+    if (mayTrail) stream.on('wantTrailers', () => stream.sendTrailers(trailerObject(this.requestTrailers)));
+    this.exchange.started(true);
+  }
+
+  forward(piece: Buffer): boolean {
+    const stream = this.stream!;
+    return stream.closed || stream.write(piece);
+  }
+
+  finish(trailers: FieldList): void {
+    this.requestTrailers = trailers;
+    this.stream!.end();
+  }
+
+  resume(): void {
+    this.stream?.resume();
+  }
+
+  abandon(): void {
+    const { stream } = this;
+    this.route.sessions.forsake(this);
+    this.release();
+    if (stream !== null) cutOff(stream);
+  }
+
+  unreachable(failure: Failure): void {
+    this.exchange.failed(failure, false);
+  }
+
+  unspoken(): void {
+    this.exchange.unspoken();
+  }
+
+  private inform(raw: string[]): void {
+    if (this.stream === null) return;
+    const fields = readResponse(raw, this.relay.limits.head, head);
+    if (typeof fields === 'string' || head.status === 101 || ++this.interim > this.relay.limits.interim)
+      this.refuse('interim_response');
+    else this.exchange.interim(fields);
+  }
+
+  private respond(raw: string[], ends: boolean): void {
+    const { stream } = this;
+    if (stream === null) return;
+    const fields = readResponse(raw, this.relay.limits.head, head);
+    if (typeof fields === 'string') {
+      this.refuse(fields);
+      return;
+    }
+    const { status } = head;
+    const bodyless = ends || this.exchange.isHead || status === 204 || status === 304;
+    this.responded = true;
+    stream.on('data', (piece: Buffer) => this.receive(piece));
+    stream.on('end', () => this.ended());
+    this.exchange.respond(fields, bodyless, !bodyless);
+  }
+
+  private receive(piece: Buffer): void {
+    if (this.stream !== null && !this.exchange.data(piece)) this.stream.pause();
+  }
+
+  private ended(): void {
+    const { stream, trailers } = this;
+    // if it is not whole, `close` tells why
+    if (stream === null || !isWhole(stream)) return;
+    const refusal = judgeTrailers(trailers);
+    if (refusal !== null) {
+      this.refuse(refusal.code);
+      return;
+    }
+    this.release();
+    // it was answered before it was complete
+    if (!this.exchange.requestSent) cutOff(stream);
+    this.exchange.done(trailers);
+  }
+
+  /** What came is not to be passed on. */
+  private refuse(cause: string): void {
+    const stream = this.stream!;
+    this.release();
+    cutOff(stream);
+    this.exchange.failed({ kind: 'malformed', cause, reused: true }, false);
+  }
+
+  private gone(): void {
+    const { stream, session } = this;
+    if (stream === null || session === null) return;
+    this.release();
+    const { rstCode } = stream;
+    const cause = session.failure;
+    if (cause !== null)
+      this.exchange.failed({ kind: 'closed', cause, reused: session.proven }, session.neverSaw(stream.id));
+    else if (rstCode === constants.NGHTTP2_REFUSED_STREAM && !this.responded)
+      this.exchange.failed({ kind: 'closed', cause: 'refused_stream', reused: true }, true);
+    else this.exchange.wasReset(rstCode);
+  }
+
+  private release(): void {
+    this.session?.release();
+    this.session = null;
+    this.stream = null;
+  }
+}

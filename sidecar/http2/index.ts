@@ -1,0 +1,3 @@
+export { acceptHttp2 } from './downstream.ts';
+export { Http2Route } from './route.ts';
+export { Sessions } from './sessions.ts';

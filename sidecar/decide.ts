@@ -47,16 +47,16 @@ export function createDecider({ policy, audit, clock, metrics }: DeciderDeps): D
     'Requests refused for their form, by code',
   );
   const run = randomBytes(6).toString('base64url');
-  const counts = { allow: 0, deny: 0, wouldDeny: 0, wouldAllow: 0 };
+  const counts = { allow: 0, deny: 0, would_deny: 0, would_allow: 0 };
   let sequence = 0;
 
   const count = ({ effect, wouldBe }: Decision) => {
     counts[effect]++;
-    if (wouldBe !== effect) counts[wouldBe === 'deny' ? 'wouldDeny' : 'wouldAllow']++;
+    if (wouldBe !== effect) counts[wouldBe === 'deny' ? 'would_deny' : 'would_allow']++;
   };
   const flush = () => {
     for (const [effect, n] of Object.entries(counts)) if (n > 0) decisions.add(n, { effect });
-    Object.assign(counts, { allow: 0, deny: 0, wouldDeny: 0, wouldAllow: 0 });
+    Object.assign(counts, { allow: 0, deny: 0, would_deny: 0, would_allow: 0 });
   };
   const timer = setInterval(flush, COUNT_EVERY_MS);
   timer.unref();

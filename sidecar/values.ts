@@ -17,7 +17,8 @@ export type Upstream = {
   readonly listen?: Address;
 };
 
-export type Forward = { readonly listen: Address; readonly app: Address };
+/** `h2c`: the app speaks HTTP/2 there, without TLS. */
+export type Forward = { readonly listen: Address; readonly app: Address & { readonly h2c?: true } };
 export type AdminListener = Address | { readonly socket: string };
 
 /**
@@ -58,14 +59,17 @@ export function parseAttest(text: string): AttestSpec {
   throw new SettingError('is not ssh-host:/path, join:/path or join:-');
 }
 
+const H2C = 'h2c://';
+
 export function parseForward(text: string): Forward {
   const [from = '', to = '', ...rest] = text.split('->').map((part) => part.trim());
-  const [listen, app] = [parseAddress(from), parseAddress(to)];
+  const h2c = to.startsWith(H2C);
+  const [listen, app] = [parseAddress(from), parseAddress(h2c ? to.slice(H2C.length) : to)];
   if (listen === undefined || app === undefined || app.port === 0 || rest.length > 0)
     throw new SettingError('is not listener->app, such as 0.0.0.0:8443->127.0.0.1:8080');
   // The app believes the identity headers it is given, and they go to it in the clear.
   if (!isLoopback(app.host)) throw new SettingError('names an app that is not on loopback');
-  return { listen, app };
+  return { listen, app: h2c ? { ...app, h2c } : app };
 }
 
 export function parseLoopback(text: string): Address {

@@ -15,6 +15,7 @@ export const HOST = refusal(
   'host',
   'a request names one host, by :authority or by Host, or by both if they agree',
 );
+export const PATH_FORM = refusal('target_form', ':path must be a path that starts with /');
 export const PATH_BYTE = refusal('target_byte', ':path holds a byte that no path may hold');
 export const FIELD_NAME = refusal(
   'header_name',

@@ -87,6 +87,7 @@ export function readRequest(
   if (scheme !== 'https' && scheme !== 'http') return refusals.SCHEME;
   if (!METHOD.test(method)) return refusals.METHOD;
   if (!PATH.test(path)) return refusals.PATH_BYTE;
+  if (path.charCodeAt(0) !== SLASH) return refusals.PATH_FORM;
   if (authority === undefined) authority = host;
   else if (host !== undefined && host.toLowerCase() !== authority.toLowerCase()) return refusals.HOST;
   if (authority === undefined) return refusals.HOST;
@@ -122,6 +123,7 @@ export function requestFields(
 }
 
 const COLON = 0x3a;
+const SLASH = 0x2f;
 const METHOD = /^[A-Z-]+$/;
 /** No space and no control character: nothing that could end the target in a request line. */
 const PATH = /^[\x21-\x7e\x80-\xff]+$/;

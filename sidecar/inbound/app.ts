@@ -3,8 +3,11 @@ import type { Address } from '../address.ts';
 import type { Problem } from '../http1/index.ts';
 import type { Connector, Failure } from '../relay/index.ts';
 
+/** Where the app is, and whether it speaks HTTP/2 there without being asked (h2c) as well as HTTP/1.1. */
+export type App = Address & { readonly h2c?: true };
+
 /** Plain connections to the app beside us, on loopback. */
-export function appConnector(app: Address): Connector {
+export function appConnector(app: App): Connector {
   return {
     addresses: 1,
     readyEvent: 'connect',

@@ -5,7 +5,7 @@ import { pemToDer } from '../../lib/svid/index.ts';
 import type { Credentials } from '../credentials.ts';
 import type { Decider, Verdict } from '../decide.ts';
 import type { RequestHead } from '../http1/index.ts';
-import { type Gate, type Pool, Refused, Route } from '../relay/index.ts';
+import { type Gate, Refused, type Route } from '../relay/index.ts';
 import { chainsTo, type Peer } from './peer.ts';
 
 export type GateDeps = {
@@ -14,7 +14,8 @@ export type GateDeps = {
   readonly clock: Clock;
   /** Why a peer is refused although its certificate is good (deny-list), or null. Asked at every request: it must be cheap. */
   readonly denied: (peer: Peer) => string | null;
-  readonly pool: Pool;
+  /** The way to the app, with header lines of ours. */
+  route(append: Buffer): Route;
 };
 
 const NO_IDENTITY = new Refused({
@@ -93,7 +94,7 @@ export class PeerGate implements Gate {
     this.authorities = authorities;
     this.verified = authorities.version;
     this.notAfter = peer.notAfter.getTime();
-    this.route = new Route(deps.pool, Buffer.from(`x-signet-caller: ${peer.id}\r\n`));
+    this.route = deps.route(Buffer.from(`x-signet-caller: ${peer.id}\r\n`));
   }
 
   admit(head: RequestHead): Route | Refused {

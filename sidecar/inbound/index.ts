@@ -5,17 +5,19 @@ import type { Metrics } from '../../lib/adapter/metrics.ts';
 import type { Address } from '../address.ts';
 import type { Credentials, Svid } from '../credentials.ts';
 import type { Decider } from '../decide.ts';
-import { Listener, Pool, RELAY_LIMITS, type RelayLimits } from '../relay/index.ts';
+import { acceptHttp2, Http2Route, Sessions } from '../http2/index.ts';
+import { Listener, Pool, RELAY_LIMITS, type RelayLimits, Route } from '../relay/index.ts';
 import { tlsContext } from '../tls-context.ts';
-import { appConnector } from './app.ts';
+import { type App, appConnector } from './app.ts';
 import { Authorities, type GateDeps, PeerGate, StrangerGate } from './gate.ts';
 import { type Peer, readPeer } from './peer.ts';
 
+export type { App } from './app.ts';
 export type { Peer } from './peer.ts';
 
 export type InboundDeps = {
   readonly listen: Address;
-  readonly app: Address;
+  readonly app: App;
   readonly trustDomain: string;
   readonly credentials: Credentials;
   readonly decider: Decider;
@@ -55,7 +57,7 @@ export async function createInbound(deps: InboundDeps): Promise<Inbound> {
     ...tlsContext(credentials.current),
     requestCert: true,
     rejectUnauthorized: true,
-    ALPNProtocols: ['http/1.1'],
+    ALPNProtocols: ['h2', 'http/1.1'],
     handshakeTimeout: limits.handshakeMs,
     allowHalfOpen: true,
     noDelay: true,
@@ -70,6 +72,7 @@ export async function createInbound(deps: InboundDeps): Promise<Inbound> {
     limits,
     server,
     event: 'secureConnection',
+    http2: acceptHttp2,
     gate(socket) {
       const peer = readPeer(socket as TLSSocket, trustDomain, clock.now());
       if (typeof peer !== 'string') return new PeerGate(peer, authorities, gateDeps);
@@ -77,8 +80,12 @@ export async function createInbound(deps: InboundDeps): Promise<Inbound> {
       return new StrangerGate(peer, decider);
     },
   });
-  const pool = new Pool(appConnector(deps.app), listener);
-  const gateDeps: GateDeps = { credentials, decider, clock, pool, denied: deps.denied ?? (() => null) };
+  const connector = appConnector(deps.app);
+  const pool = new Pool(connector, listener);
+  const sessions = deps.app.h2c ? new Sessions(connector, listener) : null;
+  const route = (append: Buffer) =>
+    sessions === null ? new Route(pool, append) : new Http2Route(pool, sessions, append);
+  const gateDeps: GateDeps = { credentials, decider, clock, route, denied: deps.denied ?? (() => null) };
   const recheck = () => {
     const cut = listener.recheck();
     if (cut > 0) log.warn('inbound_peers_cut', { connections: cut });
@@ -93,6 +100,7 @@ export async function createInbound(deps: InboundDeps): Promise<Inbound> {
   const unsubscribe = credentials.subscribe(adopt);
   listener.ticker.each(() => {
     pool.sweep();
+    sessions?.sweep();
     open.set(listener.size);
     if (listener.ticker.now % STANDING_EVERY_TICKS === 0) recheck();
   });
@@ -103,6 +111,7 @@ export async function createInbound(deps: InboundDeps): Promise<Inbound> {
     const cut = await listener.close(deadlineMs);
     unsubscribe();
     pool.destroy();
+    sessions?.destroy();
     return cut;
   };
   return {

@@ -1,7 +1,8 @@
 import type { Counter } from '../../lib/adapter/metrics.ts';
 import type { Svid } from '../credentials.ts';
 import { NOTHING } from '../http1/index.ts';
-import { Pool, type PoolDeps, type RequestTransformer, Route } from '../relay/index.ts';
+import { Http2Route, Sessions } from '../http2/index.ts';
+import { type Failure, Pool, type PoolDeps, type RequestTransformer } from '../relay/index.ts';
 import type { Upstream } from '../values.ts';
 import { type ConnectorDeps, upstreamConnector } from './connector.ts';
 import { upstreamProblem } from './problem.ts';
@@ -9,16 +10,16 @@ import { upstreamProblem } from './problem.ts';
 export type DestinationDeps = ConnectorDeps & { readonly relay: PoolDeps; readonly failures: Counter };
 
 /**
- * One upstream and its connections, a pool for each SVID of ours: with a new one come new connections, and those made with the old one
- * end after the exchange they are in.
+ * One upstream and the connections to it that were made with each SVID of ours: with a new one come new connections, and those made with
+ * the old one end after the exchanges they are in.
  */
 export class Destination {
   /** Null until there is an SVID to connect with. */
-  route: Route | null = null;
+  route: Http2Route | null = null;
   private readonly upstream: Upstream;
   private readonly transformers: readonly RequestTransformer[];
   private readonly deps: DestinationDeps;
-  private readonly pools = new Set<Pool>();
+  private readonly routes = new Set<Http2Route>();
 
   constructor(upstream: Upstream, transformers: readonly RequestTransformer[], deps: DestinationDeps) {
     this.upstream = upstream;
@@ -29,29 +30,33 @@ export class Destination {
   adopt(svid: Svid): void {
     const { upstream, deps } = this;
     this.route?.pool.retire();
-    const pool = new Pool(
-      {
-        ...upstreamConnector(upstream, svid, deps),
-        problem: (failure) => {
-          const problem = upstreamProblem(upstream.name, failure);
-          deps.failures.add(1, { upstream: upstream.name, code: problem.code });
-          return problem;
-        },
+    this.route?.sessions.retire();
+    const connector = {
+      ...upstreamConnector(upstream, svid, deps),
+      problem: (failure: Failure) => {
+        const problem = upstreamProblem(upstream.name, failure);
+        deps.failures.add(1, { upstream: upstream.name, code: problem.code });
+        return problem;
       },
-      deps.relay,
-    );
-    this.pools.add(pool);
-    this.route = new Route(pool, NOTHING, this.transformers);
+    };
+    const pool = new Pool(connector, deps.relay);
+    this.route = new Http2Route(pool, new Sessions(connector, deps.relay), NOTHING, this.transformers);
+    this.routes.add(this.route);
   }
 
   sweep(): void {
-    for (const pool of this.pools) {
+    for (const route of this.routes) {
+      const { pool, sessions } = route;
       pool.sweep();
-      if (pool !== this.route?.pool && pool.size === 0) this.pools.delete(pool);
+      sessions.sweep();
+      if (route !== this.route && pool.size + sessions.size === 0) this.routes.delete(route);
     }
   }
 
   destroy(): void {
-    for (const pool of this.pools) pool.destroy();
+    for (const { pool, sessions } of this.routes) {
+      pool.destroy();
+      sessions.destroy();
+    }
   }
 }

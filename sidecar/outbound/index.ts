@@ -5,6 +5,7 @@ import type { Metrics } from '../../lib/adapter/metrics.ts';
 import type { Address } from '../address.ts';
 import type { Credentials, Svid } from '../credentials.ts';
 import type { RequestHead } from '../http1/index.ts';
+import { acceptHttp2 } from '../http2/index.ts';
 import {
   type Gate,
   Listener,
@@ -77,7 +78,13 @@ export async function createOutbound(deps: OutboundDeps): Promise<Outbound> {
   });
   const byHost = gateTo((head) => destinations.get(nameOf(head.host)));
   const plainServer = () => createServer({ allowHalfOpen: true, noDelay: true });
-  const listener = new Listener({ limits, server: plainServer(), event: 'connection', gate: () => byHost });
+  const listener = new Listener({
+    limits,
+    server: plainServer(),
+    event: 'connection',
+    http2: acceptHttp2,
+    gate: () => byHost,
+  });
   for (const upstream of deps.upstreams) {
     const shared = { relay: listener, clock, log, failures };
     destinations.set(upstream.name, new Destination(upstream, deps.transformers ?? [], shared));

@@ -56,6 +56,9 @@ export function matchEntries(entries: Iterable<Entry>, found: Selectors): MatchO
 /**
  * The entries that some workload could match as well as `entry` and that could then not be told apart from it: of equal weight,
  * or of an unrelated tenant, with no selector on which the two want different values. A registration that has any is refused.
+ *
+ * Entries that name a host by its key and entries that name it by its CA are let stand beside each other, or one tenant's CA would
+ * shut out every other tenant's pinned keys. A host that is both is refused when it comes.
  */
 export function overlapping(entry: Entry, others: Iterable<Entry>): Entry[] {
   const found: Entry[] = [];
@@ -67,6 +70,7 @@ export function overlapping(entry: Entry, others: Iterable<Entry>): Entry[] {
     );
     if (
       !told &&
+      !alternatives(entry, other) &&
       shareMethod(entry, other) &&
       (weight(other) === weight(entry) || !related(other.tenant, entry.tenant))
     ) {
@@ -78,6 +82,14 @@ export function overlapping(entry: Entry, others: Iterable<Entry>): Entry[] {
 
 /** Selectors that may hold several values at once, so that two different wants do not exclude each other. */
 const MANY_VALUED: ReadonlySet<string> = new Set(['ssh-host:principal', 'k8s:image']);
+
+/** Two ways to name the same thing, of which an entry uses one. */
+const ALTERNATIVES = ['ssh-host:key', 'ssh-host:ca'] as const;
+
+function alternatives(a: Entry, b: Entry): boolean {
+  const named = (entry: Entry) => ALTERNATIVES.filter((key) => Object.hasOwn(entry.match, key)).join();
+  return named(a) !== '' && named(b) !== '' && named(a) !== named(b);
+}
 
 function firstDifference(entry: Entry, found: Selectors): Consideration['differs'] {
   for (const [selector, wanted] of Object.entries(entry.match)) {

@@ -56,6 +56,17 @@ describe('matchEntries', () => {
     assert.equal(matchEntries([thief, narrow], pod).kind, 'ambiguous');
   });
 
+  it('refuses a host that one tenant knows by its key and another by its CA', () => {
+    const host = selectors({
+      'ssh-host:key': 'SHA256:x',
+      'ssh-host:ca': 'SHA256:y',
+      'ssh-host:principal': 'z',
+    });
+    const byKey = entry('acme', 'key', { 'ssh-host:key': 'SHA256:x' });
+    const byCa = entry('mallory', 'ca', { 'ssh-host:ca': 'SHA256:y', 'ssh-host:principal': 'z' });
+    assert.equal(matchEntries([byKey, byCa], host).kind, 'ambiguous');
+  });
+
   it('lets a tenant below narrow what a tenant above says', () => {
     const below = entry('acme/shop', 'below', { 'k8s:ns': 'shop', 'k8s:sa': 'orders' });
     const outcome = matchEntries([broad, below], pod);

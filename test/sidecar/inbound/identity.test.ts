@@ -55,8 +55,8 @@ describe('inbound: who may come in', () => {
     await refusedHandshake(client);
   });
 
-  it('refuses a client that speaks HTTP/2 alone', async () => {
-    using client = await dialTls(w.inbound.address, w.web, { ALPNProtocols: ['h2'] });
+  it('refuses a client that speaks neither HTTP/1.1 nor HTTP/2', async () => {
+    using client = await dialTls(w.inbound.address, w.web, { ALPNProtocols: ['h3'] });
     await refusedHandshake(client);
   });
 

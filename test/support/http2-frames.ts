@@ -58,9 +58,24 @@ export function indexed(place: number): Buffer {
   return integer(place, 7, 0x80);
 }
 
+/** HEADERS, and CONTINUATION for what does not fit into it. */
 export function headers(stream: number, fields: readonly Field[], flags = END_HEADERS | END_STREAM): Buffer {
-  return frame(HEADERS, flags, stream, headerBlock(fields));
+  const block = headerBlock(fields);
+  const parts = Array.from({ length: Math.ceil(block.length / MOST_PAYLOAD) }, (_, i) =>
+    block.subarray(i * MOST_PAYLOAD, (i + 1) * MOST_PAYLOAD),
+  );
+  return Buffer.concat(
+    parts.map((part, i) => {
+      const last = i === parts.length - 1 ? flags & END_HEADERS : 0;
+      return i === 0
+        ? frame(HEADERS, (flags & ~END_HEADERS) | last, stream, part)
+        : frame(CONTINUATION, last, stream, part);
+    }),
+  );
 }
+
+/** What a frame may hold unless the other end says otherwise. */
+const MOST_PAYLOAD = 16_384;
 
 export function data(stream: number, body: string | Buffer, flags = 0): Buffer {
   return frame(DATA, flags, stream, Buffer.from(body));

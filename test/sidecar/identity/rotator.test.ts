@@ -60,13 +60,13 @@ describe('the rotator', () => {
   }
 
   it('renews at half-life, each SVID replacing the last', async () => {
-    const { rotator, attempts, credentials } = start([(n) => svid(`s${n}`, 400)]);
-    await wait(1_000);
-    assert.ok(attempts.length >= 4 && attempts.length <= 6, `${attempts.length} attempts`);
+    const { rotator, attempts, credentials } = start([(n) => svid(`s${n}`, 2_000)]);
+    while (attempts.length < 3) await wait(20);
+    await wait(20);
     attempts.slice(1).forEach(({ at, current }, i) => {
       assert.equal(current?.serial, `s${i}`);
       const gap = at - attempts[i]!.at;
-      assert.ok(gap >= 195 && gap < 330, `${gap} ms`);
+      assert.ok(gap >= 995 && gap < 2_000, `${gap} ms`);
     });
     assert.equal(rotator.status.rotations, attempts.length - 1);
     assert.equal(rotator.status.state, 'serving');

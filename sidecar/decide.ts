@@ -11,6 +11,14 @@ export type Caller = { readonly id: SpiffeId; readonly serial: string };
 /** A decision and the name under which the audit has it. */
 export type Verdict = { readonly id: string; readonly decision: Decision };
 
+/** How a WebSocket or a raw connection came to its end. Bytes of `received` came from the caller. */
+export type PassageEnd = {
+  readonly received: number;
+  readonly sent: number;
+  readonly ms: number;
+  readonly reason: string;
+};
+
 /** Where decisions are written down. */
 export interface DecisionLog {
   /** False while a record might be lost; nothing may be decided then. */
@@ -23,6 +31,8 @@ export interface Decider {
   decide(caller: Caller, method: string, path: string): Verdict | null;
   /** Records that a request was refused before it could be judged, for its form. */
   refused(caller: Caller | null, code: string): void;
+  /** Records the end of what the decision `id` let through for longer than an answer takes. */
+  ended(caller: Caller, id: string, protocol: string, end: PassageEnd): void;
 }
 
 export type DeciderDeps = {
@@ -78,6 +88,14 @@ export function createDecider({ policy, audit, clock, metrics }: DeciderDeps): D
           { type: 'refused', code, caller: caller?.id ?? null, serial: caller?.serial ?? null },
           clock.now(),
         );
+    },
+    ended(caller, id, protocol, { received, sent, ms, reason }) {
+      if (!audit.accepting) return;
+      const { serial } = caller;
+      audit.record(
+        { type: 'end', id, caller: caller.id.toString(), serial, protocol, received, sent, ms, reason },
+        clock.now(),
+      );
     },
     [Symbol.dispose]() {
       clearInterval(timer);

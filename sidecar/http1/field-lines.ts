@@ -37,6 +37,18 @@ export function dropNominated(b: Buffer, fields: Fields, table: NameTable): bool
   return true;
 }
 
+/** The values of the kept lines with this name, which is given in lower case. For heads that are few: it builds them all. */
+export function fieldValues(b: Buffer, fields: Fields, name: string): string[] {
+  return keptLines(b, fields)
+    .filter(({ start, nameEnd }) => mapped(b, start, nameEnd, LOWER) === name)
+    .map(({ nameEnd, end }) => withoutSpace(b.toString('latin1', nameEnd + 1, end - 2)));
+}
+
+/** Space as HTTP has it: `trim` takes more, which others leave. */
+export function withoutSpace(text: string): string {
+  return text.replace(/^[ \t]+|[ \t]+$/g, '');
+}
+
 type Line = { readonly start: number; readonly nameEnd: number; readonly end: number };
 
 /** The lines of a head already scanned. */

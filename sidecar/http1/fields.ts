@@ -23,7 +23,13 @@ export class Fields {
   keepAlive = false;
   /** `timeout` of a `Keep-Alive` header in seconds, -1 when there is none. */
   keepAliveSeconds = -1;
+  /** A protocol is asked for that is not served on any terms. */
   upgrade = false;
+  /** `Upgrade` lines, and whether one of them says `websocket` and nothing else. */
+  upgrades = 0;
+  websocket = false;
+  /** `Connection` speaks of the upgrade. */
+  upgradeNamed = false;
   expect = false;
   hosts = 0;
   hostStart = 0;
@@ -43,6 +49,9 @@ export class Fields {
     this.keepAlive = false;
     this.keepAliveSeconds = -1;
     this.upgrade = false;
+    this.upgrades = 0;
+    this.websocket = false;
+    this.upgradeNamed = false;
     this.expect = false;
     this.hosts = 0;
     this.dropCount = 0;
@@ -145,8 +154,10 @@ function known(
       fields.expect = true;
       return 0;
     case names.UPGRADE_FIELD:
+      fields.upgrades++;
       // h2c is an offer that a server may pass over (RFC 9113 §3.2); any other protocol is meant
-      if (!isWord(b, start, end, H2C)) fields.upgrade = true;
+      if (isWord(b, start, end, WEBSOCKET)) fields.websocket = true;
+      else if (!isWord(b, start, end, H2C)) fields.upgrade = true;
       fields.drop(line, lineEnd + 2);
       return 0;
     case names.KEEP_ALIVE:
@@ -164,6 +175,7 @@ function known(
 const CHUNKED = Buffer.from('chunked');
 const CONTINUE = Buffer.from('100-continue');
 const H2C = Buffer.from('h2c');
+const WEBSOCKET = Buffer.from('websocket');
 const CLOSE = Buffer.from('close');
 const KEEP = Buffer.from('keep-alive');
 const UPGRADE = Buffer.from('upgrade');
@@ -204,7 +216,8 @@ function connection(b: Uint8Array, start: number, end: number, fields: Fields): 
     if (wordEnd === word) continue;
     if (isWord(b, word, wordEnd, CLOSE)) fields.close = true;
     else if (isWord(b, word, wordEnd, KEEP)) fields.keepAlive = true;
-    else if (!isWord(b, word, wordEnd, UPGRADE)) {
+    else if (isWord(b, word, wordEnd, UPGRADE)) fields.upgradeNamed = true;
+    else {
       if (fields.nominatedCount >= MOST_NOMINATED * 2) return refusals.CONNECTION_OPTION;
       fields.nominated[fields.nominatedCount++] = word;
       fields.nominated[fields.nominatedCount++] = wordEnd;

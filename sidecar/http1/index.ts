@@ -4,8 +4,16 @@ export { type Fields, MOST_FIELDS } from './fields.ts';
 export { HEAD_LIMITS, type HeadLimits } from './limits.ts';
 export { isTrailerName } from './names.ts';
 export { PROBLEM_TYPE, type Problem, problemDocument, problemResponse } from './problem.ts';
-export { BODY_LARGE, FRAMED_TWICE, NEED_MORE, type Refusal, refusalOf } from './refusal.ts';
+export {
+  BODY_LARGE,
+  FRAMED_TWICE,
+  NEED_MORE,
+  type Refusal,
+  refusalOf,
+  UPGRADE_PIPELINED,
+} from './refusal.ts';
 export { RequestHead, scanRequest } from './request.ts';
 export { ResponseHead, scanResponse } from './response.ts';
 export { readTarget, Target } from './target.ts';
+export { agreesTo, readOffer, UPGRADE_LINES, type WebSocketOffer } from './websocket.ts';
 export { CONNECTION_CLOSE, type Framing, HeadWriter, LAST_CHUNK, NOTHING } from './writer.ts';

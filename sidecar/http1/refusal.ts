@@ -109,6 +109,17 @@ export const UPGRADE = refusal(
   'upgrade_refused',
   'the connection cannot be upgraded to another protocol here',
 );
+export const WEBSOCKET = refusal(
+  400,
+  'websocket_handshake',
+  'a WebSocket begins with GET in HTTP/1.1, Connection: Upgrade, one Sec-WebSocket-Key of 16 bytes, one Sec-WebSocket-Version, no body',
+);
+export const WEBSOCKET_VERSION = refusal(426, 'websocket_version', 'the version of WebSocket served is 13');
+export const UPGRADE_PIPELINED = refusal(
+  400,
+  'upgrade_pipelined',
+  'nothing may follow a request to upgrade before it is answered',
+);
 
 export const STATUS_LINE = refusal(
   502,

@@ -5,6 +5,7 @@ import type { HeadLimits } from './limits.ts';
 import { REQUEST_NAMES } from './names.ts';
 import * as refusals from './refusal.ts';
 import { readTarget, Target } from './target.ts';
+import { websocketFlaw } from './websocket.ts';
 
 /** The head of one request. Reused from request to request: read it before the next scan. */
 export class RequestHead extends Fields {
@@ -104,7 +105,7 @@ function checked(head: RequestHead, result: number): number {
   if (head.chunked && (head.contentLength !== -1 || !head.http11)) return refusals.FRAMED_TWICE;
   if (head.expect && !head.http11) return refusals.EXPECTATION;
   if (head.upgrade) return refusals.UPGRADE;
-  return result;
+  return head.websocket ? websocketFlaw(head) || result : result;
 }
 
 function methodName(b: Buffer, start: number, end: number): string {

@@ -2,6 +2,7 @@ import { CR, LF } from './bytes.ts';
 import type { Fields } from './fields.ts';
 import type { RequestHead } from './request.ts';
 import type { ResponseHead } from './response.ts';
+import { UPGRADE_LINES } from './websocket.ts';
 
 const SLAB = 65_536;
 const LARGE = 16_384;
@@ -42,7 +43,7 @@ export class HeadWriter {
       o += rewritten.copy(out, o);
       o = this.lines(out, o, b, head.targetEnd, head);
     }
-    o = framed(out, o, b, head);
+    o = head.websocket ? o + UPGRADE_LINES.copy(out, o) : framed(out, o, b, head);
     o = endOfHead(out, o, append);
     if (bodyEnd > bodyStart) o += b.copy(out, o, bodyStart, bodyEnd);
     return this.take(out, start, o);

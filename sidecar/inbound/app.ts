@@ -12,7 +12,12 @@ export function appConnector(app: App): Connector {
     addresses: 1,
     readyEvent: 'connect',
     open: (_address, onread) =>
-      connect({ host: app.host, port: app.port, noDelay: true, ...(onread === null ? {} : { onread }) }),
+      connect({
+        host: app.host,
+        port: app.port,
+        noDelay: true,
+        ...(onread === null ? {} : { onread, allowHalfOpen: true }),
+      }),
     usable: () => true,
     problem: told,
   };

@@ -5,7 +5,7 @@ import { pemToDer } from '../../lib/svid/index.ts';
 import type { Credentials } from '../credentials.ts';
 import type { Decider, Verdict } from '../decide.ts';
 import type { RequestHead } from '../http1/index.ts';
-import { type Gate, Refused, type Route } from '../relay/index.ts';
+import { type Gate, Refused, type Route, type SpliceEnd, type SpliceMeter } from '../relay/index.ts';
 import { chainsTo, type Peer } from './peer.ts';
 
 export type GateDeps = {
@@ -16,6 +16,7 @@ export type GateDeps = {
   readonly denied: (peer: Peer) => string | null;
   /** The way to the app, with header lines of ours. */
   route(append: Buffer): Route;
+  readonly splices: SpliceMeter;
 };
 
 const NO_IDENTITY = new Refused({
@@ -76,6 +77,10 @@ export class StrangerGate implements Gate {
   standing(): null {
     return null;
   }
+  /** Never told: it admits nothing. */
+  spliced(): () => void {
+    return () => {};
+  }
 }
 
 /** Before a connection whose peer is known: judges the peer's standing and each of its requests. */
@@ -87,6 +92,8 @@ export class PeerGate implements Gate {
   private readonly notAfter: number;
   /** The authorities to which the peer's chain is known to lead. */
   private verified: number;
+  /** The decision by which the last request passed. */
+  private decision = '';
 
   constructor(peer: Peer, authorities: Authorities, deps: GateDeps) {
     this.deps = deps;
@@ -108,6 +115,7 @@ export class PeerGate implements Gate {
     const verdict = decider.decide(this.peer, head.method, head.target.path);
     if (verdict === null) return UNDECIDED;
     const { decision } = verdict;
+    this.decision = verdict.id;
     return decision.effect === 'allow' ? this.route : forbidden(verdict, decision, this.peer, head);
   }
 
@@ -123,6 +131,15 @@ export class PeerGate implements Gate {
     if (!chainsTo(this.peer, this.authorities.certificates)) return 'SVID_UNTRUSTED';
     this.verified = this.authorities.version;
     return null;
+  }
+
+  spliced(protocol: string): (end: SpliceEnd) => void {
+    const { decision } = this;
+    const counted = this.deps.splices.begin(protocol);
+    return (end) => {
+      counted(end);
+      this.deps.decider.ended(this.peer, decision, protocol, end);
+    };
   }
 
   private noted(refused: Refused): Refused {

@@ -6,7 +6,7 @@ import type { Address } from '../address.ts';
 import type { Credentials, Svid } from '../credentials.ts';
 import type { Decider } from '../decide.ts';
 import { acceptHttp2, Http2Route, Sessions } from '../http2/index.ts';
-import { Listener, Pool, RELAY_LIMITS, type RelayLimits, Route } from '../relay/index.ts';
+import { Listener, Pool, RELAY_LIMITS, type RelayLimits, Route, SpliceMeter } from '../relay/index.ts';
 import { tlsContext } from '../tls-context.ts';
 import { type App, appConnector } from './app.ts';
 import { Authorities, type GateDeps, PeerGate, StrangerGate } from './gate.ts';
@@ -85,7 +85,14 @@ export async function createInbound(deps: InboundDeps): Promise<Inbound> {
   const sessions = deps.app.h2c ? new Sessions(connector, listener) : null;
   const route = (append: Buffer) =>
     sessions === null ? new Route(pool, append) : new Http2Route(pool, sessions, append);
-  const gateDeps: GateDeps = { credentials, decider, clock, route, denied: deps.denied ?? (() => null) };
+  const gateDeps: GateDeps = {
+    credentials,
+    decider,
+    clock,
+    route,
+    splices: new SpliceMeter(metrics, 'inbound'),
+    denied: deps.denied ?? (() => null),
+  };
   const recheck = () => {
     const cut = listener.recheck();
     if (cut > 0) log.warn('inbound_peers_cut', { connections: cut });

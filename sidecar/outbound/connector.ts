@@ -1,4 +1,4 @@
-import type { OnReadOpts, Socket } from 'node:net';
+import type { NetConnectOpts, OnReadOpts, Socket } from 'node:net';
 import {
   type ConnectionOptions,
   connect,
@@ -54,11 +54,13 @@ function dial(
   onread: OnReadOpts | null,
   judgeServer: (certificate: PeerCertificate) => Error | undefined,
 ): Socket {
-  const options: ConnectionOptions & { readonly onread?: OnReadOpts } = {
+  const options: ConnectionOptions & Pick<NetConnectOpts, 'allowHalfOpen' | 'onread'> = {
     host,
     port,
     secureContext,
-    ...(onread === null ? { ALPNProtocols: ['h2', 'http/1.1'] } : { ALPNProtocols: ['http/1.1'], onread }),
+    ...(onread === null
+      ? { ALPNProtocols: ['h2', 'http/1.1'] }
+      : { ALPNProtocols: ['http/1.1'], onread, allowHalfOpen: true }),
     minVersion: 'TLSv1.3',
     rejectUnauthorized: true,
     // a host name in a certificate means nothing here; the ID alone counts

@@ -13,6 +13,7 @@ import {
   Refused,
   type RelayLimits,
   type RequestTransformer,
+  SpliceMeter,
 } from '../relay/index.ts';
 import type { Upstream } from '../values.ts';
 import { Destination } from './destination.ts';
@@ -64,6 +65,7 @@ export async function createOutbound(deps: OutboundDeps): Promise<Outbound> {
     'Exchanges with upstreams that failed, by code',
   );
   const open = metrics.gauge('signet_outbound_connections', 'Connections from the app');
+  const splices = new SpliceMeter(metrics, 'outbound');
   const destinations = new Map<string, Destination>();
   const names = deps.upstreams.map(({ name }) => name);
 
@@ -75,6 +77,7 @@ export async function createOutbound(deps: OutboundDeps): Promise<Outbound> {
     },
     malformed: (code) => malformed.add(1, { code }),
     standing: () => null,
+    spliced: (protocol) => splices.begin(protocol),
   });
   const byHost = gateTo((head) => destinations.get(nameOf(head.host)));
   const plainServer = () => createServer({ allowHalfOpen: true, noDelay: true });

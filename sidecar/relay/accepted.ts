@@ -7,8 +7,11 @@ import type { Ticker } from './ticker.ts';
 /** A connection that we accepted, whatever it speaks. */
 export interface Accepted {
   readonly gate: Gate;
-  /** Takes no new request soon and ends when those under way have; may be told more than once. */
-  drain(): void;
+  /**
+   * Takes no new request soon and ends when those under way have, but for what would never end by itself: that ends within `ms`.
+   * May be told more than once.
+   */
+  drain(ms: number): void;
   /** Ends everything at once, so that no half answer can be taken for a whole one. */
   cut(): void;
   /** Looks at its deadlines. */

@@ -1,5 +1,7 @@
+import type { WebSocketOffer } from '../http1/index.ts';
 import type { Failure } from './failure.ts';
 import type { Pool } from './pool.ts';
+import type { Splice } from './splice.ts';
 import type { Upstream } from './upstream.ts';
 
 /**
@@ -28,4 +30,8 @@ export interface Caller {
   /** @returns as `sendHead` */
   send(piece: Buffer): boolean;
   responseDone(): void;
+  /** What the request offers to make of its connection; null, or left out, when it offers nothing. */
+  readonly offer?: WebSocketOffer | null;
+  /** The offer was accepted: `piece` is the answer with `first` behind it, the first bytes of what is spliced from now on. */
+  accepted?(up: Upstream, piece: Buffer, first: Buffer): Splice;
 }

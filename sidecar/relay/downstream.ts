@@ -1,10 +1,12 @@
 import type { Socket } from 'node:net';
-import { NEED_MORE, refusalOf, scanRequest } from '../http1/index.ts';
+import { NEED_MORE, refusalOf, scanRequest, UPGRADE_PIPELINED } from '../http1/index.ts';
 import type { Accepted, Relay } from './accepted.ts';
 import { Exchange } from './exchange.ts';
 import type { Gate } from './route.ts';
+import { type Side, Splice } from './splice.ts';
 import { NEVER } from './ticker.ts';
-import { GOODBYE, HEAD_REST, REQUEST, REQUEST_BODY } from './waits.ts';
+import { GOODBYE, HEAD_REST, REQUEST, REQUEST_BODY, SPLICED } from './waits.ts';
+import { Frames } from './websocket.ts';
 
 /** After the last response the peer gets this long to read it, and so many bytes of its own are thrown away. */
 const LINGER_MS = 2_000;
@@ -19,12 +21,15 @@ const LF = 0x0a;
  * A connection that we accepted: cuts what comes into requests, has one exchange at a time, and keeps the times. A socket error needs no
  * handling of its own, `close` follows it.
  */
-export class Downstream implements Accepted {
+export class Downstream implements Accepted, Side {
   readonly socket: Socket;
   readonly gate: Gate;
   readonly relay: Relay;
   readonly exchange: Exchange;
   draining = false;
+  private drainedBy = NEVER;
+  /** What became of the connection when an app accepted a WebSocket. */
+  private splice: Splice | null = null;
   /** The last response was sent; what still comes is thrown away. */
   over = false;
   private waiting = REQUEST;
@@ -90,19 +95,45 @@ export class Downstream implements Accepted {
   }
 
   cut(): void {
+    if (this.splice !== null) {
+      this.splice.cut();
+      return;
+    }
     this.over = true;
     this.held = null;
     this.exchange.release();
     this.socket.destroy();
   }
 
+  break(): void {
+    this.over = true;
+    this.socket.destroy();
+  }
+
+  /** All that comes from now on goes to `up` as it is. */
+  spliceTo(up: Side): Splice {
+    const { limits, ticker } = this.relay;
+    this.wait(SPLICED, 0);
+    this.splice = new Splice(this, up, {
+      ticker,
+      idleMs: limits.spliceIdleMs,
+      following: { forth: new Frames(true), back: new Frames(false) },
+      over: this.gate.spliced('websocket'),
+    });
+    if (this.draining) this.splice.drain(ticker.until(this.drainedBy));
+    return this.splice;
+  }
+
   /** From now on each response says that it is the last; without a request the connection ends soon. */
-  drain(): void {
+  drain(ms: number): void {
     this.draining = true;
+    this.drainedBy = this.relay.ticker.in(ms);
+    this.splice?.drain(ms);
     if (this.waiting === REQUEST) this.wait(REQUEST, QUIET_MS);
   }
 
   sweep(now: number): void {
+    this.splice?.sweep(now);
     if (now >= this.exchange.wholeDeadline) this.exchange.timedOut();
     if (now < this.deadline) return;
     if (this.waiting === REQUEST) this.finish();
@@ -114,10 +145,12 @@ export class Downstream implements Accepted {
 
   /** Takes in what came on the socket. */
   receive(chunk: Buffer): void {
-    if (this.over) {
+    if (this.splice !== null) this.splice.pass(this, chunk);
+    else if (this.over) {
       this.lingered += chunk.length;
       if (this.lingered > LINGER_BYTES) this.socket.destroy();
     } else if (!this.exchange.requestSent) this.exchange.receiveBody(chunk);
+    else if (this.exchange.offer !== null) this.exchange.refuseMalformed(refusalOf(UPGRADE_PIPELINED));
     else if (this.exchange.busy) {
       this.held = this.held === null ? chunk : Buffer.concat([this.held, chunk]);
       if (this.held.length >= MOST_HELD) this.pause();
@@ -162,6 +195,10 @@ export class Downstream implements Accepted {
   }
 
   private drained(): void {
+    if (this.splice !== null) {
+      this.splice.drained(this);
+      return;
+    }
     this.exchange.resumeResponse();
     if (!this.exchange.busy && !this.over) this.next();
   }
@@ -169,6 +206,10 @@ export class Downstream implements Accepted {
   private ended(): void {
     this.inputEnded = true;
     if (this.over) return;
+    if (this.splice !== null) {
+      this.splice.ended(this);
+      return;
+    }
     if (!this.exchange.requestSent) this.cut();
     else if (!this.exchange.busy) this.drive();
   }
@@ -177,6 +218,7 @@ export class Downstream implements Accepted {
     this.over = true;
     this.deadline = NEVER;
     this.exchange.release();
+    this.splice?.closed(this);
     this.relay.closed(this);
   }
 }

@@ -5,14 +5,18 @@ import {
   problemResponse,
   type Refusal,
   type RequestHead,
+  readOffer,
   refusalOf,
   scanRequest,
+  UPGRADE_PIPELINED,
+  type WebSocketOffer,
 } from '../http1/index.ts';
 import type { Caller } from './caller.ts';
 import type { Downstream } from './downstream.ts';
 import type { Failure } from './failure.ts';
 import type { Pool } from './pool.ts';
 import { Refused, type Route } from './route.ts';
+import type { Splice } from './splice.ts';
 import { NEVER } from './ticker.ts';
 import type { Upstream } from './upstream.ts';
 import { CONNECT, REQUEST_BODY, RESPONSE, RESPONSE_BODY } from './waits.ts';
@@ -20,6 +24,8 @@ import { CONNECT, REQUEST_BODY, RESPONSE, RESPONSE_BODY } from './waits.ts';
 const MOST_TRIES = 3;
 /** Methods that may be sent again when nobody can tell whether they were served (RFC 9110 §9.2.2). */
 const IDEMPOTENT = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE']);
+/** RFC 6455 §4.4, RFC 9110 §15.5.22 */
+const VERSION_SERVED = 'sec-websocket-version: 13\r\nupgrade: websocket\r\nconnection: upgrade\r\n';
 const TOO_SLOW: Problem = {
   status: 408,
   code: 'request_timeout',
@@ -38,6 +44,8 @@ export class Exchange implements Caller {
   isHead = false;
   http11 = true;
   wholeDeadline = NEVER;
+  /** To become a WebSocket, until that is answered. */
+  offer: WebSocketOffer | null = null;
   private readonly down: Downstream;
   private readonly body = new BodyFollower();
   private responded = false;
@@ -65,6 +73,10 @@ export class Exchange implements Caller {
     this.responded = false;
     this.idempotent = IDEMPOTENT.has(head.method);
     this.body.begin(head);
+    if (head.websocket && bodyStart < b.length) {
+      this.refuseMalformed(refusalOf(UPGRADE_PIPELINED));
+      return;
+    }
     const verdict = this.down.gate.admit(head);
     let end = bodyStart;
     if (!this.body.done) {
@@ -81,6 +93,7 @@ export class Exchange implements Caller {
       return;
     }
     this.busy = true;
+    this.offer = head.websocket ? readOffer(head) : null;
     this.requestSent = this.body.done;
     this.wholeDeadline = ticker.in(limits.wholeMs);
     this.route = verdict;
@@ -145,7 +158,20 @@ export class Exchange implements Caller {
   sendHead(piece: Buffer): boolean {
     this.responded = true;
     this.raw = null;
+    this.offer = null;
     return this.send(piece);
+  }
+
+  accepted(up: Upstream, piece: Buffer, first: Buffer): Splice {
+    this.responded = true;
+    this.raw = null;
+    this.offer = null;
+    this.upstream = null;
+    this.wholeDeadline = NEVER;
+    const splice = this.down.spliceTo(up);
+    splice.passedBack(first);
+    if (!this.down.socket.write(piece)) up.pause();
+    return splice;
   }
 
   send(piece: Buffer): boolean {
@@ -190,6 +216,7 @@ export class Exchange implements Caller {
     const up = this.upstream;
     this.upstream = null;
     this.raw = null;
+    this.offer = null;
     this.dialling = false;
     this.busy = false;
     this.requestSent = true;
@@ -206,7 +233,8 @@ export class Exchange implements Caller {
   private refuse(problem: Problem, last: boolean): void {
     if (last) this.last = true;
     this.release();
-    this.down.socket.write(problemResponse(problem, { close: this.last, head: this.isHead }));
+    const fields = problem.status === 426 ? VERSION_SERVED : '';
+    this.down.socket.write(problemResponse(problem, { close: this.last, head: this.isHead, fields }));
     this.isHead = false;
     if (this.last) this.down.finish();
   }

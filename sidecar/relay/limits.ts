@@ -23,6 +23,8 @@ export type RelayLimits = {
   readonly wholeMs: number;
   /** A connection of HTTP/2 that carries streams is asked so often whether its other end is still there. */
   readonly pingMs: number;
+  /** Without a byte either way on a WebSocket or a raw connection. */
+  readonly spliceIdleMs: number;
   /** An unused connection to an app or an upstream is kept for so long. */
   readonly poolIdleMs: number;
 };
@@ -40,5 +42,6 @@ export const RELAY_LIMITS: RelayLimits = {
   stallMs: 60_000,
   wholeMs: 3_600_000,
   pingMs: 15_000,
+  spliceIdleMs: 3_600_000,
   poolIdleMs: 60_000,
 };

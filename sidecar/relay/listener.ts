@@ -7,7 +7,7 @@ import { Downstream } from './downstream.ts';
 import type { RelayLimits } from './limits.ts';
 import { Prelude } from './prelude.ts';
 import type { Gate } from './route.ts';
-import { Ticker } from './ticker.ts';
+import { NEVER, TICK_MS, Ticker } from './ticker.ts';
 
 export type Listen = { readonly host: string; readonly port: number };
 
@@ -36,7 +36,8 @@ export class Listener {
   private readonly http2: Accept | undefined;
   /** Connections whose peer is not known yet; a request may be on its way behind the handshake. */
   private readonly handshakes = new Map<string, Socket>();
-  private draining = false;
+  /** The tick by which a drain is over, `NEVER` before one began. */
+  private drainedBy = NEVER;
   private emptied: (() => void) | null = null;
 
   constructor(deps: ListenerDeps) {
@@ -88,7 +89,7 @@ export class Listener {
 
   private add(connection: Accepted): void {
     this.connections.add(connection);
-    if (this.draining) connection.drain();
+    if (this.drainedBy !== NEVER) connection.drain(this.ticker.until(this.drainedBy));
   }
 
   private handshake(socket: Socket): void {
@@ -140,11 +141,11 @@ export class Listener {
    * @returns how many connections were cut
    */
   async close(deadlineMs: number): Promise<number> {
-    this.draining = true;
+    this.drainedBy = this.ticker.now + Math.floor(deadlineMs / TICK_MS);
     const closed = Promise.all(
       this.servers.map((server) => new Promise<void>((resolve) => server.close(() => resolve()))),
     );
-    for (const down of this.connections) down.drain();
+    for (const down of this.connections) down.drain(deadlineMs);
     const empty = new Promise<void>((resolve) => {
       this.emptied = resolve;
       this.tellIfEmpty();

@@ -40,6 +40,14 @@ export class Refused {
   }
 }
 
+/** How a connection that was spliced through came to its end. Bytes of `received` came from the one who connected to us. */
+export type SpliceEnd = {
+  readonly received: number;
+  readonly sent: number;
+  readonly ms: number;
+  readonly reason: 'ended' | 'broken' | 'idle' | 'drained' | 'cut';
+};
+
 /** Stands before one accepted connection. */
 export interface Gate {
   /** Judges a request by its head, before one byte of it goes anywhere. The head is good until the call returns. */
@@ -48,4 +56,6 @@ export interface Gate {
   malformed(code: string): void;
   /** Why this connection's peer may not stay, or null while it may. */
   standing(): string | null;
+  /** Told that what was admitted last is spliced through from now on. What it returns is called once, at the end. */
+  spliced(protocol: string): (end: SpliceEnd) => void;
 }

@@ -1,4 +1,4 @@
-const TICK_MS = 100;
+export const TICK_MS = 100;
 /** A small integer, which V8 keeps in the object; it is over three years away. */
 export const NEVER = 0x3fffffff;
 
@@ -23,6 +23,11 @@ export class Ticker {
   /** The tick by which `ms` have passed, never sooner; 0 and infinity are never. */
   in(ms: number): number {
     return ms === 0 || ms === Number.POSITIVE_INFINITY ? NEVER : this.now + Math.ceil(ms / TICK_MS) + 1;
+  }
+
+  /** Milliseconds until `tick`, 0 when it has come. */
+  until(tick: number): number {
+    return Math.max(0, tick - this.now) * TICK_MS;
   }
 
   each(sweep: () => void): void {

@@ -1,5 +1,6 @@
 import type { OnReadOpts, Socket } from 'node:net';
 import {
+  agreesTo,
   BodyFollower,
   CONNECTION_CLOSE,
   LAST_CHUNK,
@@ -8,10 +9,12 @@ import {
   type ResponseHead,
   refusalOf,
   scanResponse,
+  UPGRADE_LINES,
 } from '../http1/index.ts';
 import type { Caller } from './caller.ts';
 import type { Failure } from './failure.ts';
 import type { Pool } from './pool.ts';
+import type { Side, Splice } from './splice.ts';
 import { NEVER } from './ticker.ts';
 
 export type Open = (onread: OnReadOpts) => Socket;
@@ -20,7 +23,7 @@ export type Open = (onread: OnReadOpts) => Socket;
  * A connection that we made, to the app or to another sidecar, and the response side of the exchange on it. It reads into a buffer that
  * all connections of its pool share, so a piece is copied before another socket may hold it.
  */
-export class Upstream {
+export class Upstream implements Side {
   readonly socket: Socket;
   /** When it may no longer be waited for (while it connects) or kept (while it is idle). */
   deadline = NEVER;
@@ -37,6 +40,7 @@ export class Upstream {
   private wrap = false;
   private interim = 0;
   private paused = false;
+  private splice: Splice | null = null;
   private error: NodeJS.ErrnoException | null = null;
 
   constructor(pool: Pool, open: Open) {
@@ -48,7 +52,10 @@ export class Upstream {
         return !this.paused;
       },
     });
-    this.socket.on('drain', () => this.down?.upstreamDrained());
+    this.socket.on('drain', () => {
+      if (this.splice === null) this.down?.upstreamDrained();
+      else this.splice.drained(this);
+    });
     this.socket.on('error', (error) => {
       this.error = error;
     });
@@ -88,6 +95,10 @@ export class Upstream {
     this.socket.destroy();
   }
 
+  break(): void {
+    this.destroy();
+  }
+
   /** Why the connection failed, in one word. */
   get cause(): string {
     return this.error?.code ?? 'closed';
@@ -95,6 +106,10 @@ export class Upstream {
 
   private receive(b: Buffer, length: number): void {
     if (this.dead) return;
+    if (this.splice !== null) {
+      this.splice.pass(this, this.pool.writer.copy(b, 0, length));
+      return;
+    }
     const down = this.down;
     // nobody asked: a response to come would be taken for another request's
     if (down === null) {
@@ -138,6 +153,10 @@ export class Upstream {
         this.respond(b, result, length, head, down);
         return;
       }
+      if (head.status === 101 && down.offer) {
+        this.accept(b, result, length, head, down);
+        return;
+      }
       if (head.status === 101 || hasBody(head) || ++this.interim > limits.interim) {
         this.fail('malformed', 'interim_response');
         return;
@@ -145,6 +164,18 @@ export class Upstream {
       down.sendInterim(writer.response(b, head, 'as-received', NOTHING, result, result));
       p = result;
     }
+  }
+
+  /** The server says that the connection is a WebSocket from here on. */
+  private accept(b: Buffer, start: number, length: number, head: ResponseHead, down: Caller): void {
+    if (!down.offer || !down.accepted || !agreesTo(down.offer, b, head)) {
+      this.fail('malformed', 'upgrade_response');
+      return;
+    }
+    const { writer } = this.pool;
+    this.down = null;
+    const piece = writer.response(b, head, 'as-received', UPGRADE_LINES, start, length);
+    this.splice = down.accepted(this, piece, writer.copy(b, start, length));
   }
 
   private respond(b: Buffer, bodyStart: number, length: number, head: ResponseHead, down: Caller): void {
@@ -193,6 +224,10 @@ export class Upstream {
   }
 
   private ended(): void {
+    if (this.splice !== null) {
+      this.splice.ended(this);
+      return;
+    }
     if (this.inBody && this.body.untilClose && this.down !== null) {
       if (this.wrap) this.down.send(LAST_CHUNK);
       this.finish(false);
@@ -203,7 +238,11 @@ export class Upstream {
 
   private lose(): void {
     if (this.dead) return;
-    this.fail('closed', this.cause);
+    if (this.splice === null) this.fail('closed', this.cause);
+    else {
+      this.destroy();
+      this.splice.closed(this);
+    }
   }
 
   private fail(kind: Failure['kind'], cause: string): void {

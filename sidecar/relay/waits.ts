@@ -6,3 +6,4 @@ export const REQUEST_BODY = 3;
 export const RESPONSE = 4;
 export const RESPONSE_BODY = 5;
 export const GOODBYE = 6;
+export const SPLICED = 7;

@@ -1,40 +1,8 @@
 import assert from 'node:assert/strict';
-import { createHash, randomBytes } from 'node:crypto';
+import { createHash } from 'node:crypto';
+import { DIGEST, MIB, POURED, peak, pour, ROOM } from '../pouring.ts';
 import { until } from '../sockets.ts';
 import { world } from './world.ts';
-
-const MIB = 1_048_576;
-const BLOCK = randomBytes(256 * 1024);
-const BLOCKS = 800;
-/** What 200 MiB on their way may add: two sockets' buffers, and garbage not yet collected. */
-const ROOM = 100 * MIB;
-
-const want = createHash('sha256');
-for (let i = 0; i < BLOCKS; i++) want.update(BLOCK);
-const DIGEST = want.digest('hex');
-
-/** The most that buffers and heap held while `run` ran. */
-async function peak(run: () => Promise<void>): Promise<number> {
-  const used = () => process.memoryUsage().arrayBuffers + process.memoryUsage().heapUsed;
-  const before = used();
-  let most = 0;
-  const timer = setInterval(() => {
-    most = Math.max(most, used() - before);
-  }, 5);
-  await run();
-  clearInterval(timer);
-  return most;
-}
-
-/** Writes all blocks, waiting whenever the other side does. */
-async function pour(socket: {
-  write(data: Buffer): boolean;
-  once(event: 'drain', then: () => void): unknown;
-}): Promise<void> {
-  for (let i = 0; i < BLOCKS; i++) {
-    if (!socket.write(BLOCK)) await new Promise<void>((resolve) => socket.once('drain', resolve));
-  }
-}
 
 describe('inbound: 200 MiB with flat memory', function () {
   this.timeout(60_000);
@@ -58,12 +26,12 @@ describe('inbound: 200 MiB with flat memory', function () {
         }
         hash.update(chunk);
         bodyBytes += chunk.length;
-        if (bodyBytes === BLOCK.length * BLOCKS) socket.write('HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n');
+        if (bodyBytes === POURED) socket.write('HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n');
       });
     };
     using client = await w.dial();
     const most = await peak(async () => {
-      client.send(`POST /a HTTP/1.1\r\nHost: orders\r\nContent-Length: ${BLOCK.length * BLOCKS}\r\n\r\n`);
+      client.send(`POST /a HTTP/1.1\r\nHost: orders\r\nContent-Length: ${POURED}\r\n\r\n`);
       await pour(client.socket);
       await client.hears('200 OK');
     });
@@ -71,7 +39,7 @@ describe('inbound: 200 MiB with flat memory', function () {
     assert.ok(most < ROOM, `${Math.round(most / MIB)} MiB`);
   });
 
-  for (const framing of [`content-length: ${BLOCK.length * BLOCKS}\r\n`, '']) {
+  for (const framing of [`content-length: ${POURED}\r\n`, '']) {
     it(`down, to a caller that reads slowly at first, ${framing === '' ? 'until the app closes' : 'by length'}`, async () => {
       await using w = await world({
         answer: ({ socket }) => {

@@ -1,0 +1,36 @@
+import { createHash, randomBytes } from 'node:crypto';
+
+export const MIB = 1_048_576;
+const BLOCK = randomBytes(256 * 1024);
+const BLOCKS = 800;
+/** What `pour` writes. */
+export const POURED = BLOCK.length * BLOCKS;
+/** What 200 MiB on their way may add: two sockets' buffers, and garbage not yet collected. */
+export const ROOM = 100 * MIB;
+
+const want = createHash('sha256');
+for (let i = 0; i < BLOCKS; i++) want.update(BLOCK);
+export const DIGEST = want.digest('hex');
+
+/** The most that buffers and heap held while `run` ran. */
+export async function peak(run: () => Promise<void>): Promise<number> {
+  const used = () => process.memoryUsage().arrayBuffers + process.memoryUsage().heapUsed;
+  const before = used();
+  let most = 0;
+  const timer = setInterval(() => {
+    most = Math.max(most, used() - before);
+  }, 5);
+  await run();
+  clearInterval(timer);
+  return most;
+}
+
+/** Writes all blocks, waiting whenever the other side does. */
+export async function pour(socket: {
+  write(data: Buffer): boolean;
+  once(event: 'drain', then: () => void): unknown;
+}): Promise<void> {
+  for (let i = 0; i < BLOCKS; i++) {
+    if (!socket.write(BLOCK)) await new Promise<void>((resolve) => socket.once('drain', resolve));
+  }
+}

@@ -9,6 +9,7 @@ import {
   type OutgoingHttpHeaders,
   type ServerHttp2Session,
   type ServerHttp2Stream,
+  type ServerOptions,
 } from 'node:http2';
 import type { AddressInfo } from 'node:net';
 import { connect as connectTls } from 'node:tls';
@@ -120,8 +121,8 @@ export class Http2App implements AsyncDisposable {
   port = 0;
   private readonly server: Http2Server;
 
-  constructor(handler: Handler) {
-    this.server = createServer();
+  constructor(handler: Handler, options: ServerOptions) {
+    this.server = createServer(options);
     this.server.on('session', (session) => {
       this.sessions.push(session);
       session.on('error', () => {});
@@ -133,8 +134,8 @@ export class Http2App implements AsyncDisposable {
     });
   }
 
-  static async start(handler: Handler = echo): Promise<Http2App> {
-    const app = new Http2App(handler);
+  static async start(handler: Handler = echo, options: ServerOptions = {}): Promise<Http2App> {
+    const app = new Http2App(handler, options);
     app.server.listen(0, '127.0.0.1');
     await once(app.server, 'listening');
     app.port = (app.server.address() as AddressInfo).port;
@@ -169,8 +170,9 @@ export type Http2World = World & { readonly h2app: Http2App; session(): Promise<
 export async function h2cWorld(
   handler?: Handler,
   options: Omit<WorldOptions, 'app'> = {},
+  appOptions: ServerOptions = {},
 ): Promise<Http2World> {
-  const h2app = await Http2App.start(handler);
+  const h2app = await Http2App.start(handler, appOptions);
   const w = await world({ ...options, app: { host: '127.0.0.1', port: h2app.port, h2c: true } });
   return {
     ...w,

@@ -1,6 +1,7 @@
 import { constants } from 'node:os';
 import { join } from 'node:path';
 import { SetupError, say } from './commands.mjs';
+import { fillCompileCache } from './compile-cache.mjs';
 import { hasDependencies, installDependencies } from './dependencies.mjs';
 import { envoyBinary, installEnvoy } from './envoy.mjs';
 import { withLock } from './lock.mjs';
@@ -45,6 +46,7 @@ export async function setUp(args) {
   try {
     await provide(parts, stop);
     await ensureSystemPackages(neededFor[task] ?? [], stop.signal);
+    if (parts.includes(vault)) await fillCompileCache();
     return 0;
   } catch (error) {
     if (error instanceof Interrupted) {

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { cpus, loadavg, release, totalmem } from 'node:os';
+import { basename } from 'node:path';
 import { which } from '../setup/commands.mjs';
 import { envoyBinary } from '../setup/envoy.mjs';
 import type { Effort, Row } from './measure.ts';
@@ -66,7 +67,9 @@ ${notes.map((line) => `- ${line}`).join('\n')}
 
 async function versions(): Promise<string[]> {
   const first = async (command: string | undefined, ...args: string[]) =>
-    command === undefined ? 'none' : (await output(command, args)).trim().split('\n')[0]!;
+    command === undefined
+      ? 'none'
+      : (await output(command, args)).trim().split('\n')[0]!.replace(command, basename(command));
   const openssl = process.versions.openssl;
   return [
     `Signet ${(JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }).version} on Node ${process.version}, OpenSSL ${openssl}`,

@@ -13,11 +13,23 @@ export type AppendQueueDeps = {
 const GATHER_MS = 10;
 const FIRST_RETRY_MS = 50;
 const LAST_RETRY_MS = 2_000;
+const PAGE = 256 * 1024;
+/** UTF-8 takes at most so many bytes for one UTF-16 unit. */
+const BYTES_PER_UNIT = 3;
 
-/** Appends lines to a file in order, losing none: what the disk does not take is kept and tried again. */
+/**
+ * Appends lines to a file in order, losing none: what the disk does not take is kept and tried again. Lines become bytes at once, in
+ * pages that are used again: as strings they would outlive the young generation and cost more to collect than to write.
+ */
 export class AppendQueue {
   private readonly deps: AppendQueueDeps;
-  private lines: string[] = [];
+  /** Being filled: what waits in it is `[start, end)`. */
+  private page: Buffer = Buffer.allocUnsafeSlow(PAGE);
+  private start = 0;
+  private end = 0;
+  /** Full, and waiting. */
+  private readonly full: Buffer[] = [];
+  private spare: Buffer | null = null;
   private queued = 0;
   /** Being written; its first `written` bytes are. */
   private batch: Buffer | null = null;
@@ -25,6 +37,7 @@ export class AppendQueue {
   private timer: NodeJS.Timeout | null = null;
   private retryMs = FIRST_RETRY_MS;
   private failing = false;
+  private stopped = false;
   private readonly idle: (() => void)[] = [];
 
   constructor(deps: AppendQueueDeps) {
@@ -36,8 +49,11 @@ export class AppendQueue {
   }
 
   push(line: string): void {
-    this.lines.push(line);
-    this.queued += line.length;
+    const most = line.length * BYTES_PER_UNIT;
+    if (this.end + most > this.page.length) this.turnPage(most);
+    const bytes = this.page.write(line, this.end);
+    this.end += bytes;
+    this.queued += bytes;
     if (this.batch === null && this.timer === null) this.later(GATHER_MS);
   }
 
@@ -63,8 +79,16 @@ export class AppendQueue {
   stop(): void {
     if (this.timer !== null) clearTimeout(this.timer);
     this.timer = null;
-    this.lines = [];
-    this.batch = null;
+    this.stopped = true;
+  }
+
+  private turnPage(room: number): void {
+    if (this.end > this.start) this.full.push(this.page.subarray(this.start, this.end));
+    const { spare } = this;
+    this.spare = null;
+    this.page = spare !== null && spare.length >= room ? spare : Buffer.allocUnsafeSlow(Math.max(PAGE, room));
+    this.start = 0;
+    this.end = 0;
   }
 
   private later(ms: number): void {
@@ -74,22 +98,28 @@ export class AppendQueue {
   private next(): void {
     if (this.timer !== null) clearTimeout(this.timer);
     this.timer = null;
-    if (this.batch === null) {
-      if (this.lines.length === 0) {
-        for (const resolve of this.idle.splice(0)) resolve();
-        return;
-      }
-      this.batch = Buffer.from(this.lines.join(''));
-      this.queued = this.batch.length;
-      this.lines = [];
-      this.written = 0;
+    this.batch ??= this.take();
+    const { batch } = this;
+    if (batch === null) {
+      for (const resolve of this.idle.splice(0)) resolve();
+      return;
     }
-    const batch = this.batch;
     write(this.deps.fd, batch, this.written, batch.length - this.written, null, (error, written) => {
-      if (this.batch !== batch) return;
+      if (this.stopped) return;
       if (error !== null) this.failed(error);
       else this.wrote(batch, written);
     });
+  }
+
+  /** The bytes that have waited longest, in one piece. */
+  private take(): Buffer | null {
+    this.written = 0;
+    const first = this.full.shift();
+    if (first !== undefined) return first;
+    if (this.end === this.start) return null;
+    const piece = this.page.subarray(this.start, this.end);
+    this.start = this.end;
+    return piece;
   }
 
   private wrote(batch: Buffer, written: number): void {
@@ -98,9 +128,20 @@ export class AppendQueue {
     if (this.failing) this.deps.onFault(null);
     this.failing = false;
     this.retryMs = FIRST_RETRY_MS;
-    if (this.written === batch.length) this.batch = null;
-    if (this.batch !== null || this.idle.length > 0) this.next();
-    else if (this.lines.length > 0) this.later(GATHER_MS);
+    if (this.written === batch.length) this.finished(batch);
+    if (this.batch !== null || this.idle.length > 0 || this.full.length > 0) this.next();
+    else if (this.end > this.start) this.later(GATHER_MS);
+  }
+
+  /** A page of which nothing waits any more may be filled again. */
+  private finished(batch: Buffer): void {
+    this.batch = null;
+    if (batch.buffer === this.page.buffer) {
+      if (this.start < this.end) return;
+      this.start = 0;
+      this.end = 0;
+    } else if (!this.full.some((piece) => piece.buffer === batch.buffer))
+      this.spare = Buffer.from(batch.buffer);
   }
 
   private failed(error: NodeJS.ErrnoException): void {

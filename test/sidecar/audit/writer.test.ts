@@ -1,7 +1,18 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import {
+  closeSync,
+  constants,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  readSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setImmediate, setTimeout } from 'node:timers/promises';
 import { createMetrics } from '../../../lib/adapter/metrics.ts';
 import { AuditError } from '../../../lib/audit/index.ts';
 import { AppendQueue } from '../../../sidecar/append-queue.ts';
@@ -124,18 +135,59 @@ describe('append queue', () => {
     queue.stop();
   });
 
-  it('writes lines in order, few system calls for many lines', async () => {
+  it('writes every line in order, however they come, through pages that are used again', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'signet-queue-'));
     const fd = openSync(join(folder, 'lines'), 'a');
-    const queue = new AppendQueue({ fd, queueBytes: 1_000_000, onFault: () => {} });
+    const queue = new AppendQueue({ fd, queueBytes: 64_000_000, onFault: () => {} });
     let want = '';
-    for (let i = 0; i < 5_000; i++) {
-      queue.push(`line ${i}\n`);
-      want += `line ${i}\n`;
-      if (i % 1_000 === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    for (let i = 0; i < 60_000; i++) {
+      const line = `line ${i} ${'é'.repeat(i % 397)}\n`;
+      queue.push(line);
+      want += line;
+      if (i % 700 === 0) await (i < 20_000 ? setTimeout(i % 7) : setImmediate());
     }
+    queue.push(`${'long'.repeat(200_000)}\n`);
+    want += `${'long'.repeat(200_000)}\n`;
     assert.equal(await queue.flush(5_000), true);
     assert.equal(readFileSync(join(folder, 'lines'), 'utf8'), want);
+    rmSync(folder, { recursive: true });
+  });
+
+  it('keeps what a slow reader has not taken, while its pages fill again and again', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'signet-queue-'));
+    const pipe = join(folder, 'pipe');
+    execFileSync('mkfifo', [pipe]);
+    const fd = openSync(pipe, 'r+');
+    const reader = openSync(pipe, constants.O_RDONLY | constants.O_NONBLOCK);
+    const queue = new AppendQueue({ fd, queueBytes: 64_000_000, onFault: () => {} });
+    const piece = Buffer.alloc(12_000);
+    // more than a pipe takes: its writing stands still within a page that goes on filling
+    let [want, got] = [`${'first'.repeat(20_000)}\n`, ''];
+    queue.push(want);
+    await setTimeout(30);
+    const read = () => {
+      try {
+        got += piece.toString('latin1', 0, readSync(reader, piece));
+      } catch {
+        // nothing there yet
+      }
+    };
+    for (let i = 0; want.length < 3_000_000; i++) {
+      const line = `line ${i} ${'x'.repeat(i % 997)}\n`;
+      queue.push(line);
+      want += line;
+      if (i % 97 !== 0) continue;
+      await setTimeout(1);
+      if (want.length > 400_000) read();
+    }
+    const flushed = queue.flush(8_000);
+    while (got.length < want.length) {
+      read();
+      await setTimeout(1);
+    }
+    assert.equal(await flushed, true);
+    assert.equal(got, want);
+    for (const each of [fd, reader]) closeSync(each);
     rmSync(folder, { recursive: true });
   });
 });

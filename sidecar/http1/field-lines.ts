@@ -1,6 +1,14 @@
 import { COLON, FOLD, LOWER } from './bytes.ts';
 import type { Fields } from './fields.ts';
-import { CONTENT_LENGTH, EXPECT, HOST_FIELD, type NameTable, nameOf, TRANSFER_ENCODING } from './names.ts';
+import {
+  ALIAS,
+  CONTENT_LENGTH,
+  EXPECT,
+  HOST_FIELD,
+  type NameTable,
+  nameOf,
+  TRANSFER_ENCODING,
+} from './names.ts';
 
 /**
  * Whether two kept lines bear names that an app may take for one (`X_User` beside `X-User`), though they are spelled differently.
@@ -27,6 +35,8 @@ export function dropNominated(b: Buffer, fields: Fields, table: NameTable): bool
     const [start, end] = [fields.nominated[i]!, fields.nominated[i + 1]!];
     const id = nameOf(table, b, start, end);
     if (id === HOST_FIELD || id === CONTENT_LENGTH || id === TRANSFER_ENCODING || id === EXPECT) return false;
+    // names are dropped in every spelling: `Content_Length` would take away the line that frames the body
+    if (id === ALIAS) return false;
     wanted.add(mapped(b, start, end, FOLD));
   }
   const lines = allLines(b, fields).filter(

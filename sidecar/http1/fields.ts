@@ -1,5 +1,6 @@
-import { COLON, COMMA, CR, FIELD_VALUE, HOST, LF, LOWER, SP, TAB, TOKEN } from './bytes.ts';
+import { COLON, COMMA, CR, FIELD_VALUE, LF, LOWER, SP, TAB, TOKEN } from './bytes.ts';
 import { dropNominated, hasAliases } from './field-lines.ts';
+import { readHost } from './host.ts';
 import * as names from './names.ts';
 import * as refusals from './refusal.ts';
 
@@ -180,14 +181,9 @@ const CLOSE = Buffer.from('close');
 const KEEP = Buffer.from('keep-alive');
 const UPGRADE = Buffer.from('upgrade');
 
-/** Host names have no case: made lower case where they stand, so that what is compared is what is forwarded. */
 function host(b: Buffer, start: number, end: number, fields: Fields): number {
   fields.hosts++;
-  if (start === end) return refusals.HOST_VALUE;
-  for (let i = start; i < end; i++) {
-    if (HOST[b[i]!] !== 1) return refusals.HOST_VALUE;
-    b[i] = LOWER[b[i]!]!;
-  }
+  if (!readHost(b, start, end)) return refusals.HOST_VALUE;
   fields.hostStart = start;
   fields.hostEnd = end;
   return 0;

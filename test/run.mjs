@@ -13,12 +13,15 @@ import { runMocha } from './support/mocha-group.mjs';
  */
 const groups = {
   e2e: /^test\/e2e\//,
+  conformance: /^test\/conformance\//,
   sidecar: /^test\/sidecar\//,
   broker: /^test\/broker\//,
   vault: /^test\/(vault|cli|lib\/adapter|lib\/vault-layout)\//,
   setup: /^test\/(bin|setup|support)\//,
   unit: /^test\//,
 };
+/** Groups whose suites are told one by one. */
+const told = ['conformance'];
 /** Groups that hold our programs to a time have the machine to themselves; of the others, two run side by side. */
 const timed = ['e2e'];
 
@@ -75,6 +78,9 @@ async function runGroups(list) {
     total.passed += outcome.passed;
     total.failed += outcome.failed;
     skipped.push(...outcome.skipped);
+    if (told.includes(name))
+      for (const [title, { passed, failed }] of Object.entries(outcome.suites))
+        console.log(`${name}: ${title}: ${passed} passed, ${failed} failed`);
     const counts = `${outcome.passed} passed, ${outcome.failed} failed, ${outcome.skipped.length} skipped`;
     console.log(`test group ${name}: ${counts}, ${outcome.seconds.toFixed(1)} s`);
     if (outcome.failed > 0 && outcome.output) console.log(outcome.output);

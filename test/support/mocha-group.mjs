@@ -50,11 +50,12 @@ export async function runMocha(files, { live, tallyFile, coverage, patience = 15
   kill(group);
   running.delete(group);
 
-  const { passed, failed, skipped } = readTally(tallyFile);
+  const { passed, failed, skipped, suites } = readTally(tallyFile);
   const clean = ending === 0 || (typeof ending === 'number' && ending === Math.min(failed, 255));
   const died = clean && passed + failed + skipped.length > 0 ? 0 : 1;
   if (died) output += `the Mocha process ended with ${ending} after ${passed + failed} tests\n`;
-  return { passed, failed: failed + died, skipped, output, seconds: (performance.now() - begun) / 1000 };
+  const seconds = (performance.now() - begun) / 1000;
+  return { passed, failed: failed + died, skipped, suites, output, seconds };
 }
 
 /**
@@ -78,7 +79,7 @@ function readTally(file) {
   try {
     return JSON.parse(readFileSync(file, 'utf8'));
   } catch {
-    return { passed: 0, failed: 0, skipped: [] };
+    return { passed: 0, failed: 0, skipped: [], suites: {} };
   }
 }
 

@@ -7,7 +7,8 @@ const { Base, Spec } = Mocha.reporters;
 // of which the test knows nothing: their speed and their writes are part of what is tested.
 delete process.env['NODE_V8_COVERAGE'];
 
-/** @typedef {{ passed: number, failed: number, skipped: string[] }} Tally */
+/** @typedef {{ passed: number, failed: number }} Counts */
+/** `suites` are the outermost ones, by title. @typedef {Counts & { skipped: string[], suites: Record<string, Counts> }} Tally */
 
 /** Says nothing but what failed. */
 class OnlyFailures extends Base {
@@ -26,9 +27,15 @@ export default class TallyReporter extends Base {
     const { tally: file, quiet } = options.reporterOptions;
     new (quiet ? OnlyFailures : Spec)(runner, options);
     /** @type {Tally} */
-    const tally = { passed: 0, failed: 0, skipped: [] };
-    runner.on('pass', () => tally.passed++);
-    runner.on('fail', () => tally.failed++);
+    const tally = { passed: 0, failed: 0, skipped: [], suites: {} };
+    /** @param {Mocha.Runnable} test @param {keyof Counts} outcome */
+    const count = (test, outcome) => {
+      tally[outcome]++;
+      const suite = (tally.suites[test.titlePath()[0] ?? ''] ??= { passed: 0, failed: 0 });
+      suite[outcome]++;
+    };
+    runner.on('pass', (test) => count(test, 'passed'));
+    runner.on('fail', (test) => count(test, 'failed'));
     runner.on('pending', (test) => tally.skipped.push(test.fullTitle()));
     runner.once('end', () => writeFileSync(file, JSON.stringify(tally)));
   }

@@ -15,7 +15,7 @@ const head = new ResponseHead();
 
 /** Carries a stream on as a stream of another connection that speaks HTTP/2. */
 export class Http2Carrier implements Carrier, Waiting {
-  untried = 0;
+  readonly tried = new Set<number>();
   private readonly exchange: Carried;
   private readonly relay: Relay;
   private readonly route: Http2Route;
@@ -109,6 +109,7 @@ export class Http2Carrier implements Carrier, Waiting {
       return;
     }
     const { status } = head;
+    this.route.sessions.balance.answered(this.session!.address, status);
     const bodyless = ends || this.exchange.isHead || status === 204 || status === 304;
     this.responded = true;
     stream.on('data', (piece: Buffer) => this.receive(piece));
@@ -138,9 +139,11 @@ export class Http2Carrier implements Carrier, Waiting {
   /** What came is not to be passed on. */
   private refuse(cause: string): void {
     const stream = this.stream!;
+    const failure: Failure = { kind: 'malformed', cause, reused: true };
+    this.route.sessions.balance.failed(this.session!.address, failure);
     this.release();
     cutOff(stream);
-    this.exchange.failed({ kind: 'malformed', cause, reused: true }, false);
+    this.exchange.failed(failure, false);
   }
 
   private gone(): void {
@@ -149,9 +152,11 @@ export class Http2Carrier implements Carrier, Waiting {
     this.release();
     const { rstCode } = stream;
     const cause = session.failure;
-    if (cause !== null)
-      this.exchange.failed({ kind: 'closed', cause, reused: session.proven }, session.neverSaw(stream.id));
-    else if (rstCode === constants.NGHTTP2_REFUSED_STREAM && !this.responded)
+    if (cause !== null) {
+      const failure: Failure = { kind: 'closed', cause, reused: session.proven };
+      if (!session.proven) this.route.sessions.balance.failed(session.address, failure);
+      this.exchange.failed(failure, session.neverSaw(stream.id));
+    } else if (rstCode === constants.NGHTTP2_REFUSED_STREAM && !this.responded)
       this.exchange.failed({ kind: 'closed', cause: 'refused_stream', reused: true }, true);
     else this.exchange.wasReset(rstCode);
   }

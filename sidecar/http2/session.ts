@@ -7,15 +7,15 @@ import {
 } from 'node:http2';
 import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
-import type { Connection, Failure, RelayLimits, Ticker } from '../relay/index.ts';
+import type { Balance, Connection, Failure, RelayLimits, Ticker } from '../relay/index.ts';
 import type { FieldList } from './fields.ts';
 import { Heartbeat } from './heartbeat.ts';
 import { CONNECTION_WINDOW, clientOptions, STREAMS } from './limits.ts';
 
 /** A stream to be, that waits for a connection. */
 export interface Waiting {
-  /** Addresses that may still be tried for it. */
-  untried: number;
+  /** Addresses that were tried for it. */
+  readonly tried: Set<number>;
   connected(session: Session): void;
   unreachable(failure: Failure): void;
   /** The other end does not speak HTTP/2. */
@@ -26,6 +26,7 @@ export interface Waiting {
 export interface SessionOwner {
   readonly limits: RelayLimits;
   readonly ticker: Ticker;
+  readonly balance: Balance;
   /** It takes no new streams, from now on; those it has may still end. */
   closing(session: Session): void;
   /** It is gone. */
@@ -94,8 +95,24 @@ export class Session implements Connection {
     return { kind: cause === TIMEOUT ? 'connect-timeout' : 'connect', cause, reused: false };
   }
 
+  /** It failed before it could carry anything, and nobody wanted it to end. */
+  get neverStood(): boolean {
+    return this.session === null && !this.closing;
+  }
+
+  /** Once it stands, it is for this one too. */
+  queue(waiting: Waiting): void {
+    this.waiting.add(waiting);
+    this.owner.balance.began(this.address);
+  }
+
+  forsake(waiting: Waiting): void {
+    if (this.waiting.delete(waiting)) this.owner.balance.ended(this.address);
+  }
+
   request(fields: FieldList, options: ClientSessionRequestOptions): ClientHttp2Stream {
     this.streams++;
+    this.owner.balance.began(this.address);
     if (++this.requests > LAST_REQUEST) this.retire();
     // its types know field lists as objects only
     return this.session!.request(fields as unknown as Record<string, string>, options);
@@ -104,6 +121,7 @@ export class Session implements Connection {
   /** A stream of it has ended. */
   release(): void {
     this.streams--;
+    this.owner.balance.ended(this.address);
     if (this.load > 0) return;
     if (this.closing) this.end();
     else this.deadline = this.owner.ticker.in(this.owner.limits.poolIdleMs);
@@ -164,7 +182,7 @@ export class Session implements Connection {
       this.retire();
     });
     for (const waiting of [...this.waiting]) {
-      this.waiting.delete(waiting);
+      this.forsake(waiting);
       waiting.connected(this);
     }
   }

@@ -1,24 +1,32 @@
-import type { Connector, Failure, PoolDeps, RelayLimits, Ticker } from '../relay/index.ts';
+import {
+  type Balance,
+  type Connector,
+  type Failure,
+  NO_ADDRESS,
+  ONE_ADDRESS,
+  type PoolDeps,
+  type RelayLimits,
+  type Ticker,
+} from '../relay/index.ts';
 import { Session, type SessionOwner, type Waiting } from './session.ts';
 
 /** Connections to one address; streams beyond what these carry are refused. */
 const MOST_SESSIONS = 16;
-/** An address that could not be reached is left alone for so long, if there are others. */
-const SHUN_MS = 1_000;
+/** Addresses that one stream is offered to. */
+const MOST_DIALS = 4;
 /** An upstream that spoke HTTP/1.1 alone is asked again after so long. */
 const UNSPOKEN_MS = 60_000;
-
-type Address = { readonly number: number; readonly sessions: Set<Session>; shunnedUntil: number };
 
 /** Connections to one app or upstream, each of which carries many streams; as few as will do. */
 export class Sessions implements SessionOwner {
   readonly limits: RelayLimits;
   readonly ticker: Ticker;
+  readonly balance: Balance;
   private readonly connector: Omit<Connector, 'problem'>;
-  private readonly addresses: readonly Address[];
+  /** Those that take new streams, by their address. */
+  private readonly at = new Map<number, Set<Session>>();
   private readonly all = new Set<Session>();
   private unspokenUntil = 0;
-  private turn = 0;
 
   constructor(
     connector: Omit<Connector, 'problem'>,
@@ -27,11 +35,7 @@ export class Sessions implements SessionOwner {
     this.connector = connector;
     this.limits = limits;
     this.ticker = ticker;
-    this.addresses = Array.from({ length: connector.addresses }, (_, number) => ({
-      number,
-      sessions: new Set<Session>(),
-      shunnedUntil: 0,
-    }));
+    this.balance = connector.balance ?? ONE_ADDRESS;
   }
 
   /** Whether the other end speaks HTTP/2, as far as is known. */
@@ -41,13 +45,13 @@ export class Sessions implements SessionOwner {
 
   /** Finds or makes a connection for a stream, trying each address once. */
   take(waiting: Waiting): void {
-    waiting.untried = this.addresses.length;
+    waiting.tried.clear();
     this.assign(waiting);
   }
 
   /** The stream is not wanted any more. */
   forsake(waiting: Waiting): void {
-    for (const session of this.all) session.waiting.delete(waiting);
+    for (const session of this.all) session.forsake(waiting);
   }
 
   /** No connection takes new streams from now on; each ends with its last. */
@@ -60,7 +64,10 @@ export class Sessions implements SessionOwner {
   }
 
   sweep(): void {
-    for (const session of this.all) session.sweep(this.ticker.now);
+    for (const session of this.all) {
+      session.sweep(this.ticker.now);
+      if (!this.balance.has(session.address)) session.retire();
+    }
   }
 
   destroy(): void {
@@ -68,17 +75,19 @@ export class Sessions implements SessionOwner {
   }
 
   closing(session: Session): void {
-    this.addresses[session.address]!.sessions.delete(session);
+    const sessions = this.at.get(session.address);
+    if (sessions?.delete(session) && sessions.size === 0) this.at.delete(session.address);
   }
 
   lost(session: Session): void {
-    const address = this.addresses[session.address]!;
-    address.sessions.delete(session);
+    this.closing(session);
     this.all.delete(session);
-    if (!session.isOpen) address.shunnedUntil = this.ticker.in(SHUN_MS);
+    if (session.neverStood) this.balance.failed(session.address, session.unreachable);
     for (const waiting of abandoned(session)) {
-      if (--waiting.untried > 0) this.assign(waiting);
-      else waiting.unreachable(session.unreachable);
+      waiting.tried.add(session.address);
+      if (waiting.tried.size >= MOST_DIALS || this.balance.choose(waiting.tried) === NO_ADDRESS)
+        waiting.unreachable(session.unreachable);
+      else this.assign(waiting);
     }
   }
 
@@ -89,59 +98,47 @@ export class Sessions implements SessionOwner {
   }
 
   private assign(waiting: Waiting): void {
-    const session = this.choose();
+    const session = this.choose(waiting.tried);
     if (session === null) waiting.unreachable(BUSY);
     else if (session.isOpen) waiting.connected(session);
-    else session.waiting.add(waiting);
+    else session.queue(waiting);
   }
 
-  /** The address with the fewest streams, in turns among equals; on it a connection that has room, or a new one. */
-  private choose(): Session | null {
-    const { addresses, ticker } = this;
-    this.turn = (this.turn + 1) % addresses.length;
-    let best: Address | null = null;
-    let least = Number.POSITIVE_INFINITY;
-    for (let i = 0; i < addresses.length; i++) {
-      const address = addresses[(this.turn + i) % addresses.length]!;
-      // one that is shunned comes after all others, whatever they carry
-      const load = loadOf(address) + (address.shunnedUntil > ticker.now ? SHUNNED : 0);
-      if (load < least && (address.sessions.size < MOST_SESSIONS || this.roomAt(address) !== null)) {
-        best = address;
-        least = load;
-      }
+  /** At the address whose turn it is: a connection that has room, or a new one. */
+  private choose(tried: ReadonlySet<number>): Session | null {
+    let passed = tried;
+    for (;;) {
+      const address = this.balance.choose(passed);
+      if (address === NO_ADDRESS) return null;
+      const session = this.roomAt(address);
+      if (session !== null) return session;
+      if ((this.at.get(address)?.size ?? 0) < MOST_SESSIONS) return this.open(address);
+      passed = new Set(passed).add(address);
     }
-    return best === null ? null : (this.roomAt(best) ?? this.open(best));
   }
 
-  private roomAt(address: Address): Session | null {
-    for (const session of address.sessions) {
+  private roomAt(address: number): Session | null {
+    for (const session of this.at.get(address) ?? []) {
       if (session.isOpen && !this.connector.usable(session)) session.retire();
       else if (session.hasRoom) return session;
     }
     return null;
   }
 
-  private open(address: Address): Session {
-    const socket = this.connector.open(address.number, null);
-    const session = new Session(this, address.number, socket, this.connector.readyEvent);
-    address.sessions.add(session);
+  private open(address: number): Session {
+    const socket = this.connector.open(address, null);
+    const session = new Session(this, address, socket, this.connector.readyEvent);
+    const sessions = this.at.get(address) ?? new Set();
+    this.at.set(address, sessions.add(session));
     this.all.add(session);
     return session;
   }
 }
 
 const BUSY: Failure = { kind: 'busy', cause: 'too_many_streams', reused: false };
-const SHUNNED = 1e9;
-
-function loadOf({ sessions }: Address): number {
-  let load = 0;
-  for (const session of sessions) load += session.load;
-  return load;
-}
-
 /** Those that wait for a connection, which does so no more. */
-function abandoned({ waiting }: Session): Waiting[] {
-  const all = [...waiting];
-  waiting.clear();
+function abandoned(session: Session): Waiting[] {
+  const all = [...session.waiting];
+  for (const waiting of all) session.forsake(waiting);
   return all;
 }

@@ -9,7 +9,6 @@ export type App = Address & { readonly h2c?: true };
 /** Plain connections to the app beside us, on loopback. */
 export function appConnector(app: App): Connector {
   return {
-    addresses: 1,
     readyEvent: 'connect',
     open: (_address, onread) =>
       connect({

@@ -16,6 +16,7 @@ import type { Svid } from '../credentials.ts';
 import type { Connector } from '../relay/index.ts';
 import { tlsContext } from '../tls-context.ts';
 import type { Upstream } from '../values.ts';
+import type { Addresses } from './addresses.ts';
 
 export type ConnectorDeps = { readonly clock: Clock; readonly log: Log };
 
@@ -25,17 +26,17 @@ export type ConnectorDeps = { readonly clock: Clock; readonly log: Log };
  */
 export function upstreamConnector(
   upstream: Upstream,
+  addresses: Addresses,
   svid: Svid,
   deps: ConnectorDeps,
 ): Omit<Connector, 'problem'> {
-  const { addresses } = upstream;
   const secureContext = createSecureContext(tlsContext(svid));
   const expiry = new WeakMap<Socket, number>();
   return {
-    addresses: addresses.length,
+    balance: addresses,
     readyEvent: 'secureConnect',
     open(number, onread) {
-      const address = addresses[number]!;
+      const address = addresses.at(number);
       const socket = dial(address, secureContext, onread, (certificate) => {
         const peer = judge(certificate, upstream, svid.id.trustDomain, deps, address);
         if (peer instanceof Error) return peer;

@@ -4,10 +4,18 @@ import { NOTHING } from '../http1/index.ts';
 import { Http2Route, Sessions } from '../http2/index.ts';
 import { type Failure, Pool, type PoolDeps, type RequestTransformer } from '../relay/index.ts';
 import type { Upstream } from '../values.ts';
+import { Addresses } from './addresses.ts';
 import { type ConnectorDeps, upstreamConnector } from './connector.ts';
+import { type Lookup, Names } from './names.ts';
 import { upstreamProblem } from './problem.ts';
 
-export type DestinationDeps = ConnectorDeps & { readonly relay: PoolDeps; readonly failures: Counter };
+export type DestinationDeps = ConnectorDeps & {
+  readonly relay: PoolDeps;
+  readonly failures: Counter;
+  readonly ejections: Counter;
+  readonly lookup: Lookup;
+  readonly lookupMs: number;
+};
 
 /**
  * One upstream and the connections to it that were made with each SVID of ours: with a new one come new connections, and those made with
@@ -19,12 +27,30 @@ export class Destination {
   private readonly upstream: Upstream;
   private readonly transformers: readonly RequestTransformer[];
   private readonly deps: DestinationDeps;
+  private readonly addresses: Addresses;
+  private readonly names: Names;
   private readonly routes = new Set<Http2Route>();
 
   constructor(upstream: Upstream, transformers: readonly RequestTransformer[], deps: DestinationDeps) {
     this.upstream = upstream;
     this.transformers = transformers;
     this.deps = deps;
+    const { log, ejections, lookup } = deps;
+    const { ticker } = deps.relay;
+    this.addresses = new Addresses(upstream.name, {
+      ticker,
+      log,
+      ejections,
+      unreachable: () => this.names.soon(),
+    });
+    this.names = new Names(upstream.addresses, {
+      upstream: upstream.name,
+      ticker,
+      log,
+      lookup,
+      everyMs: deps.lookupMs,
+      changed: (addresses) => this.addresses.set(addresses),
+    });
   }
 
   adopt(svid: Svid): void {
@@ -32,7 +58,7 @@ export class Destination {
     this.route?.pool.retire();
     this.route?.sessions.retire();
     const connector = {
-      ...upstreamConnector(upstream, svid, deps),
+      ...upstreamConnector(upstream, this.addresses, svid, deps),
       problem: (failure: Failure) => {
         const problem = upstreamProblem(upstream.name, failure);
         deps.failures.add(1, { upstream: upstream.name, code: problem.code });
@@ -45,6 +71,7 @@ export class Destination {
   }
 
   sweep(): void {
+    this.names.sweep();
     for (const route of this.routes) {
       const { pool, sessions } = route;
       pool.sweep();

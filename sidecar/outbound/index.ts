@@ -17,6 +17,7 @@ import {
 } from '../relay/index.ts';
 import type { Upstream } from '../values.ts';
 import { Destination } from './destination.ts';
+import { type Lookup, lookup } from './names.ts';
 
 export type OutboundDeps = {
   /** On loopback: whoever reaches it speaks with our identity. */
@@ -29,6 +30,10 @@ export type OutboundDeps = {
   readonly limits?: Partial<RelayLimits>;
   /** Each adds headers of ours to every request, in this order. */
   readonly transformers?: readonly RequestTransformer[];
+  /** Left out, names are resolved as this machine does. */
+  readonly lookup?: Lookup;
+  /** How often. */
+  readonly lookupMs?: number;
 };
 
 /**
@@ -46,6 +51,9 @@ export interface Outbound extends AsyncDisposable {
 }
 
 const DISPOSE_MS = 5_000;
+const LOOKUP_MS = 10_000;
+/** For each upstream. */
+const POOL_LIMITS = { poolConnections: 1_024, poolWaiting: 1_024 };
 const NO_IDENTITY = new Refused({
   status: 503,
   code: 'no_svid',
@@ -54,7 +62,7 @@ const NO_IDENTITY = new Refused({
 
 export async function createOutbound(deps: OutboundDeps): Promise<Outbound> {
   const { credentials, clock, log, metrics } = deps;
-  const chosen = { ...RELAY_LIMITS, ...deps.limits };
+  const chosen = { ...RELAY_LIMITS, ...POOL_LIMITS, ...deps.limits };
   const limits = { ...chosen, head: { ...chosen.head, absoluteTarget: true } };
   const malformed = metrics.counter(
     'signet_outbound_requests_refused_total',
@@ -88,9 +96,19 @@ export async function createOutbound(deps: OutboundDeps): Promise<Outbound> {
     http2: acceptHttp2,
     gate: () => byHost,
   });
+  const shared = {
+    relay: listener,
+    clock,
+    log,
+    failures,
+    ejections: metrics.counter('signet_outbound_ejections_total', 'Addresses left out for a while, by code'),
+    lookup: deps.lookup ?? lookup,
+    lookupMs: deps.lookupMs ?? LOOKUP_MS,
+  };
   for (const upstream of deps.upstreams) {
-    const shared = { relay: listener, clock, log, failures };
-    destinations.set(upstream.name, new Destination(upstream, deps.transformers ?? [], shared));
+    const own = new Destination(upstream, deps.transformers ?? [], shared);
+    destinations.set(upstream.name, own);
+    own.sweep();
   }
   const adopt = (svid: Svid | null) => {
     if (svid !== null) for (const destination of destinations.values()) destination.adopt(svid);

@@ -30,7 +30,7 @@ export function upstreamProblem(name: string, { kind, reused, cause }: Failure):
         `the response of ${name} is not one that can be passed on`,
       );
     case 'busy':
-      return about(503, 'upstream_busy', `${name} has as many streams open as it takes`);
+      return about(503, 'upstream_busy', `${name} is sent as many requests at once as may be`);
     default:
       // TLS 1.3: a server judges our certificate after we may already write
       if (!reused && cause.startsWith('ERR_SSL'))
@@ -46,6 +46,6 @@ export function upstreamProblem(name: string, { kind, reused, cause }: Failure):
 }
 
 /** A connection that failed for what the server showed, not for the network. */
-function isIdentity(cause: string): boolean {
+export function isIdentity(cause: string): boolean {
   return /^(?:SVID_|ERR_SSL|ERR_TLS|CERT_|UNABLE_|SELF_SIGNED|DEPTH_ZERO|INVALID_|PATH_LENGTH)/.test(cause);
 }

@@ -11,6 +11,7 @@ import {
   UPGRADE_PIPELINED,
   type WebSocketOffer,
 } from '../http1/index.ts';
+import { NO_ADDRESS } from './balance.ts';
 import type { Caller } from './caller.ts';
 import type { Downstream } from './downstream.ts';
 import type { Failure } from './failure.ts';
@@ -134,14 +135,15 @@ export class Exchange implements Caller {
   upstreamFailed(failure: Failure): void {
     if (!this.busy) return;
     this.dialling = false;
-    this.upstream = null;
     const { pool } = this.route!;
+    const address = this.upstream === null ? NO_ADDRESS : this.upstream.address;
+    this.upstream = null;
     if (this.responded) {
       this.down.cut();
       return;
     }
     const unseen = failure.kind === 'closed' && failure.reused && this.idempotent && this.requestSent;
-    if (unseen && this.raw !== null && this.tries < MOST_TRIES) this.dial(pool);
+    if (unseen && this.raw !== null && this.tries < MOST_TRIES) this.dial(pool, address);
     else this.giveUp(pool.problem(failure));
   }
 
@@ -201,7 +203,10 @@ export class Exchange implements Caller {
   /** The app or the upstream did not answer in time, or the exchange as a whole took too long. */
   timedOut(): void {
     if (this.responded || this.route === null) this.down.cut();
-    else this.giveUp(this.route.pool.problem({ kind: 'timeout', cause: 'timeout', reused: false }));
+    else {
+      this.upstream?.tooLate();
+      this.giveUp(this.route.pool.problem({ kind: 'timeout', cause: 'timeout', reused: false }));
+    }
   }
 
   /** Refuses a message for its form: where the next one begins cannot be known, so the connection ends. */
@@ -239,12 +244,12 @@ export class Exchange implements Caller {
     if (this.last) this.down.finish();
   }
 
-  private dial(pool: Pool): void {
+  private dial(pool: Pool, avoid = NO_ADDRESS): void {
     this.tries++;
     this.dialling = true;
     if (!this.requestSent) this.down.pause();
     this.down.wait(CONNECT, 0);
-    pool.dial(this);
+    pool.dial(this, avoid);
   }
 
   private forward(up: Upstream, bodyStart: number, head: RequestHead): void {

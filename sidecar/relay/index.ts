@@ -1,4 +1,5 @@
 export type { Accept, Accepted, Relay } from './accepted.ts';
+export { type Balance, NO_ADDRESS, ONE_ADDRESS } from './balance.ts';
 export type { Caller } from './caller.ts';
 export type { Failure } from './failure.ts';
 export { RELAY_LIMITS, type RelayLimits } from './limits.ts';

@@ -27,6 +27,10 @@ export type RelayLimits = {
   readonly spliceIdleMs: number;
   /** An unused connection to an app or an upstream is kept for so long. */
   readonly poolIdleMs: number;
+  /** Connections of one pool, busy or idle. */
+  readonly poolConnections: number;
+  /** Requests that wait, for `connectMs` at most, until one of these is free. */
+  readonly poolWaiting: number;
 };
 
 export const RELAY_LIMITS: RelayLimits = {
@@ -44,4 +48,6 @@ export const RELAY_LIMITS: RelayLimits = {
   pingMs: 15_000,
   spliceIdleMs: 3_600_000,
   poolIdleMs: 60_000,
+  poolConnections: 0,
+  poolWaiting: 0,
 };

@@ -25,6 +25,10 @@ export type Open = (onread: OnReadOpts) => Socket;
  */
 export class Upstream implements Side {
   readonly socket: Socket;
+  /** The number of the address it leads to. */
+  readonly address: number;
+  /** A request is under way on it, or it is being made for one. */
+  engaged = false;
   /** When it may no longer be waited for (while it connects) or kept (while it is idle). */
   deadline = NEVER;
   dead = false;
@@ -43,8 +47,9 @@ export class Upstream implements Side {
   private splice: Splice | null = null;
   private error: NodeJS.ErrnoException | null = null;
 
-  constructor(pool: Pool, open: Open) {
+  constructor(pool: Pool, address: number, open: Open) {
     this.pool = pool;
+    this.address = address;
     this.socket = open({
       buffer: pool.readBuffer,
       callback: (length, buffer) => {
@@ -76,6 +81,11 @@ export class Upstream implements Side {
   abandon(): void {
     this.down = null;
     this.destroy();
+  }
+
+  /** The request on it was not answered in time. */
+  tooLate(): void {
+    this.pool.failed(this.address, { kind: 'timeout', cause: 'timeout', reused: this.reused });
   }
 
   pause(): void {
@@ -194,6 +204,7 @@ export class Upstream implements Side {
       }
       end = result > 0 ? result : length;
     }
+    this.pool.answered(this.address, head.status);
     this.inBody = true;
     this.keep = !head.close && (head.http11 || head.keepAlive) && !this.body.untilClose;
     this.wrap = this.body.untilClose && down.http11;
@@ -250,7 +261,11 @@ export class Upstream implements Side {
     const reused = this.reused;
     this.down = null;
     this.destroy();
-    down?.upstreamFailed({ kind, cause, reused });
+    if (down === null) return;
+    const failure = { kind, cause, reused };
+    // a kept connection may be closed at any time; that says nothing of the address
+    if (kind !== 'closed' || !reused) this.pool.failed(this.address, failure);
+    down.upstreamFailed(failure);
   }
 }
 

@@ -5,13 +5,17 @@ import {
   type ServerHttp2Stream,
 } from 'node:http2';
 import type { Socket } from 'node:net';
-import type { Accepted, Gate, Relay } from '../relay/index.ts';
+import { type Accepted, type Gate, NEVER, type Relay } from '../relay/index.ts';
 import { StreamExchange } from './exchange.ts';
 import { Heartbeat } from './heartbeat.ts';
 import { CONNECTION_WINDOW, serverOptions } from './limits.ts';
 
 /** After its last stream a peer gets this long to read what was sent, and to close. */
 const LINGER_MS = 2_000;
+/** A new connection gets this long for its first stream when it comes while we drain: that may be on its way. */
+const QUIET_MS = 500;
+/** So long before the end of a drain, streams are told that they have to end. */
+const PARTING_MS = 1_000;
 
 /** Serves a connection that speaks HTTP/2. */
 export function acceptHttp2(socket: Socket, gate: Gate, relay: Relay): Accepted {
@@ -26,7 +30,12 @@ export class Http2Downstream implements Accepted {
   private readonly session: ServerHttp2Session;
   private readonly heartbeat: Heartbeat;
   private readonly exchanges = new Set<StreamExchange>();
+  /** There was a stream. */
+  private began = false;
+  private draining = false;
+  /** When nothing has to be under way any more. */
   private deadline: number;
+  private partAt = NEVER;
 
   constructor(socket: Socket, gate: Gate, relay: Relay) {
     const { limits, ticker } = relay;
@@ -45,9 +54,11 @@ export class Http2Downstream implements Accepted {
     socket.on('close', () => relay.closed(this));
   }
 
-  drain(): void {
-    if (!this.session.destroyed) this.session.close();
-    this.deadline = this.relay.ticker.in(LINGER_MS);
+  drain(ms: number): void {
+    this.draining = true;
+    this.partAt = this.relay.ticker.in(Math.max(1, ms - PARTING_MS));
+    if (this.began) this.leave();
+    else this.deadline = this.relay.ticker.in(QUIET_MS);
   }
 
   cut(): void {
@@ -58,12 +69,28 @@ export class Http2Downstream implements Accepted {
   sweep(now: number): void {
     const { ticker, limits } = this.relay;
     for (const exchange of this.exchanges) exchange.sweep(now);
+    if (now >= this.partAt) {
+      this.partAt = NEVER;
+      for (const exchange of this.exchanges) exchange.part();
+    }
     if (this.exchanges.size > 0) {
       if (!this.heartbeat.beat(now, () => ticker.in(limits.pingMs))) this.cut();
     } else if (now >= this.deadline) {
-      if (this.session.closed || this.session.destroyed) this.cut();
-      else this.drain();
+      if (this.session.closed) this.cut();
+      else this.leave();
     }
+  }
+
+  /** Takes no new streams, and ends with those it has. */
+  leave(): void {
+    // tells the peer which streams it may ask for elsewhere
+    if (!this.session.destroyed) this.session.close();
+    this.deadline = this.relay.ticker.in(LINGER_MS);
+  }
+
+  /** Every frame that was handed to it is on its way. */
+  get flushed(): boolean {
+    return !this.session.destroyed && this.session.state.outboundQueueSize === 0;
   }
 
   forget(exchange: StreamExchange): void {
@@ -73,13 +100,16 @@ export class Http2Downstream implements Accepted {
 
   private open(stream: ServerHttp2Stream, fields: IncomingHttpHeaders, raw: string[]): void {
     const exchange = new StreamExchange(this, stream, fields);
+    this.began = true;
     this.exchanges.add(exchange);
     exchange.begin(fields, raw);
+    if (this.draining) this.leave();
   }
 
   /** Nothing is under way. */
   private rest(): void {
     const { ticker, limits } = this.relay;
-    this.deadline = ticker.in(this.session.closed ? LINGER_MS : limits.idleMs);
+    if (this.session.closed) this.deadline = ticker.in(LINGER_MS);
+    else if (!this.draining) this.deadline = ticker.in(limits.idleMs);
   }
 }

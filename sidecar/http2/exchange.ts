@@ -1,28 +1,33 @@
 import { constants, type IncomingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
 import { BODY_LARGE, type Problem, type Refusal, type RequestHead, refusalOf } from '../http1/index.ts';
-import { type Failure, NEVER, Refused, type RelayLimits, type Route } from '../relay/index.ts';
+import {
+  type Failure,
+  IDEMPOTENT,
+  MOST_TRIES,
+  NEVER,
+  Refused,
+  type RelayLimits,
+  type Route,
+  TOO_SLOW,
+} from '../relay/index.ts';
+import { Answer } from './answer.ts';
 import type { Carried, Carrier } from './carrier.ts';
 import type { Http2Downstream } from './downstream.ts';
 import type { FieldList } from './fields.ts';
-import { grpcRefusal, grpcTimeoutMs, isGrpc } from './grpc.ts';
+import { grpcTimeoutMs, isGrpc } from './grpc.ts';
 import { Http1Carrier } from './http1-carrier.ts';
 import { Http2Carrier } from './http2-carrier.ts';
-import { refuseStream } from './refused.ts';
 import { type RequestText, readRequest } from './request.ts';
 import { RequestBody } from './request-body.ts';
 import { Http2Route } from './route.ts';
-import { trailerObject } from './trailers.ts';
 import { cutOff, watchEnd } from './wholeness.ts';
 
-const MOST_TRIES = 3;
 /** A gRPC deadline is the two ends' affair; we end what they should have ended, so much later. */
 const DEADLINE_GRACE_MS = 1_000;
-/** Methods that may be sent again when nobody can tell whether they were served (RFC 9110 §9.2.2). */
-const IDEMPOTENT = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE']);
-const TOO_SLOW: Problem = {
-  status: 408,
-  code: 'request_timeout',
-  detail: 'the request did not arrive in time',
+const PARTING: Problem = {
+  status: 503,
+  code: 'draining',
+  detail: 'this sidecar is going away, and the request took too long to wait for',
 };
 
 /**
@@ -32,23 +37,18 @@ const TOO_SLOW: Problem = {
 export class StreamExchange implements Carried {
   readonly limits: RelayLimits;
   readonly isHead: boolean;
-  readonly grpc: boolean;
+  private readonly grpc: boolean;
   private readonly down: Http2Downstream;
   private readonly stream: ServerHttp2Stream;
+  private readonly answer: Answer;
   private body: RequestBody | null = null;
   private text: RequestText | null = null;
   private route: Route | null = null;
   private carrier: Carrier | null = null;
   private idempotent = false;
   private tries = 0;
-  private responded = false;
-  /** Answered, reset or gone. */
-  private over = false;
-  private trailers: FieldList = [];
-  /** Trailers end the response, if only empty ones. */
-  private trailing = false;
-  /** The caller has to read before more can be sent. */
-  private blocked = false;
+  /** The answer was handed to the connection before the request was complete. */
+  private unwanted = false;
   private deadline = NEVER;
   private wholeDeadline = NEVER;
 
@@ -58,17 +58,21 @@ export class StreamExchange implements Carried {
     this.limits = down.relay.limits;
     this.isHead = fields[':method'] === 'HEAD';
     this.grpc = isGrpc(fields['content-type']);
+    const { isHead, grpc } = this;
+    this.answer = new Answer({ stream, isHead, grpc, sent: () => this.answered() });
     watchEnd(stream);
+    // a stream that nobody touched node resets as soon as it was answered, even before the answer is on its way
+    stream.pause();
     stream.on('error', () => {});
     stream.on('close', () => this.gone());
-    stream.on('drain', () => this.drain());
+    stream.on('drain', () => this.unblock());
   }
 
   /** Judges the request and sends it on its way, or refuses it. */
   begin(fields: IncomingHttpHeaders, raw: readonly string[]): void {
-    const { limits, down, stream } = this;
+    const { limits, down } = this;
     const { requestHead: head } = down.relay;
-    const hasBody = !stream.endAfterHeaders;
+    const hasBody = !this.stream.endAfterHeaders;
     const text = readRequest(raw, hasBody, limits.head, head);
     if ('code' in text) {
       this.malformed(text);
@@ -77,7 +81,7 @@ export class StreamExchange implements Carried {
     const verdict = down.gate.admit(head);
     if (verdict instanceof Refused) {
       this.refuse(verdict.problem);
-      if (verdict.close) down.drain();
+      if (verdict.close) down.leave();
       return;
     }
     if (limits.bodyBytes !== 0 && head.contentLength > limits.bodyBytes) {
@@ -116,46 +120,41 @@ export class StreamExchange implements Carried {
   }
 
   interim(fields: FieldList): void {
-    if (this.open && !this.responded) this.stream.additionalHeaders(trailerObject(fields));
+    this.answer.interim(fields);
   }
 
   respond(fields: FieldList, ends: boolean, mayTrail: boolean): void {
-    if (!this.open) return;
-    this.responded = true;
     this.body?.settle();
-    this.trailing = mayTrail;
-    if (mayTrail) this.stream.on('wantTrailers', () => this.sendTrailers());
-    // the app's own date, or none (its types do not know the option)
-    const options = { endStream: ends, waitForTrailers: mayTrail, sendDate: false };
-    this.stream.respond(fields, options);
+    this.answer.begin(fields, ends, mayTrail);
     this.waitOn();
   }
 
   data(piece: Buffer): boolean {
-    if (!this.open) return true;
-    this.blocked = !this.stream.write(piece);
+    const flowing = this.answer.send(piece);
     this.waitOn();
-    return !this.blocked;
+    return flowing;
   }
 
   done(trailers: FieldList): void {
-    if (this.over) return;
-    this.trailers = trailers;
-    this.finish();
-    this.stream.end();
+    if (this.answer.over) return;
+    this.carrier = null;
+    this.body?.hold();
+    this.answer.end(trailers);
+    this.waitOn();
   }
 
   failed(failure: Failure, unseen: boolean): void {
-    if (this.over) return;
+    if (this.answer.over) return;
     this.carrier = null;
     const unanswered = failure.kind === 'closed' && failure.reused && this.idempotent && this.requestSent;
-    const again = !this.responded && (unseen || unanswered) && this.tries < MOST_TRIES;
+    const again = !this.answer.begun && (unseen || unanswered) && this.tries < MOST_TRIES;
     if (again && (this.body?.repeatable ?? true)) this.carry(this.overHttp2);
     else this.giveUp(this.route!.pool.problem(failure));
   }
 
   wasReset(code: number): void {
-    if (!this.over) this.cut(code);
+    this.carrier = null;
+    if (!this.answer.over) this.answer.cut(code);
   }
 
   unspoken(): void {
@@ -163,16 +162,19 @@ export class StreamExchange implements Carried {
     this.carry(false);
   }
 
-  sweep(now: number): void {
-    if (now < this.deadline && now < this.wholeDeadline) return;
-    if (this.over) cutOff(this.stream);
-    else if (!this.responded && !this.requestSent && !this.body!.held && now < this.wholeDeadline)
-      this.refuse(TOO_SLOW);
-    else this.giveUp(this.route!.pool.problem({ kind: 'timeout', cause: 'timeout', reused: false }));
+  /** It has to end now, however much of it is under way. */
+  part(): void {
+    if (!this.answer.over) this.giveUp(PARTING);
   }
 
-  private get open(): boolean {
-    return !this.over && !this.stream.closed;
+  sweep(now: number): void {
+    if (this.unwanted && this.down.flushed) this.endRequest();
+    if (now < this.deadline && now < this.wholeDeadline) return;
+    const { answer } = this;
+    if (answer.over) cutOff(this.stream);
+    else if (!answer.begun && !this.requestSent && !this.body!.held && now < this.wholeDeadline)
+      this.refuse(TOO_SLOW);
+    else this.giveUp(this.route!.pool.problem({ kind: 'timeout', cause: 'timeout', reused: false }));
   }
 
   private get overHttp2(): boolean {
@@ -203,67 +205,57 @@ export class StreamExchange implements Carried {
 
   private malformed(refusal: Refusal): void {
     this.down.gate.malformed(refusal.code);
-    if (this.responded) this.cut(constants.NGHTTP2_PROTOCOL_ERROR);
-    else this.refuse(refusal);
+    if (this.answer.begun) {
+      this.letGo();
+      this.answer.cut(constants.NGHTTP2_PROTOCOL_ERROR);
+    } else this.refuse(refusal);
   }
 
   /** No answer, or no more of one, will come. */
   private giveUp(problem: Problem): void {
-    if (!this.responded) this.refuse(problem);
-    else if (this.grpc && this.trailing && !this.blocked) {
-      // in gRPC the end of a response says how it went
-      this.carrier?.abandon();
-      this.done(grpcRefusal(problem).slice(GRPC_STATUS));
-    } else this.cut(constants.NGHTTP2_INTERNAL_ERROR);
+    if (!this.answer.begun) {
+      this.refuse(problem);
+      return;
+    }
+    this.letGo();
+    this.answer.breakOff(problem);
+    this.waitOn();
   }
 
   private refuse(problem: Problem): void {
-    this.carrier?.abandon();
-    if (!this.open) return;
-    this.finish();
-    refuseStream(this.stream, problem, this);
-  }
-
-  /** What was sent of the answer is not to be taken for a whole one. */
-  private cut(code: number): void {
-    this.over = true;
-    this.carrier?.abandon();
-    this.carrier = null;
-    cutOff(this.stream, code || constants.NGHTTP2_INTERNAL_ERROR);
-  }
-
-  /** The answer is on its way, and with it the exchange ends. */
-  private finish(): void {
-    this.over = true;
-    this.carrier = null;
+    this.letGo();
+    this.answer.refuse(problem);
     this.waitOn();
-    if (this.requestSent || this.trailing) return;
-    if (this.stream.writableFinished) this.endRequest();
-    else this.stream.once('finish', () => this.endRequest());
   }
 
-  private sendTrailers(): void {
-    this.stream.sendTrailers(trailerObject(this.trailers));
-    // node sends them at the next turn
-    if (!this.requestSent) setImmediate(() => this.endRequest());
+  private answered(): void {
+    this.unwanted = !this.stream.endAfterHeaders && !this.body?.sent;
   }
 
-  /** Answered before the request was complete: the rest of it is not wanted (RFC 9113 §8.1). */
+  /** The rest of the request is not wanted (RFC 9113 §8.1). A reset takes away what is not yet on its way: this comes after. */
   private endRequest(): void {
-    this.body?.drop();
+    this.unwanted = false;
     this.stream.close(constants.NGHTTP2_NO_ERROR);
+    // what still comes is thrown away: node does not let go of a stream that holds anything
+    this.stream.resume();
   }
 
-  private drain(): void {
-    this.blocked = false;
+  private letGo(): void {
+    const { carrier } = this;
+    this.carrier = null;
+    this.body?.hold();
+    carrier?.abandon();
+  }
+
+  private unblock(): void {
+    this.answer.blocked = false;
     this.carrier?.resume();
     this.waitOn();
   }
 
   private gone(): void {
-    this.over = true;
-    this.carrier?.abandon();
-    this.carrier = null;
+    this.answer.over = true;
+    this.letGo();
     this.down.forget(this);
   }
 
@@ -277,15 +269,10 @@ export class StreamExchange implements Carried {
   /** Begins anew to wait for what comes next. */
   private waitOn(): void {
     const { stallMs, responseMs } = this.limits;
-    const stalled = this.over || this.blocked || (this.body?.held ?? false);
+    const { over, begun, blocked } = this.answer;
     // a stream of gRPC may be quiet for as long as its ends like
-    if (this.grpc && !stalled) this.deadline = NEVER;
+    if (this.grpc && !over && !blocked && !this.body?.held) this.deadline = NEVER;
     else
-      this.deadline = this.down.relay.ticker.in(
-        this.requestSent && !this.responded && !this.over ? responseMs : stallMs,
-      );
+      this.deadline = this.down.relay.ticker.in(this.requestSent && !begun && !over ? responseMs : stallMs);
   }
 }
-
-/** Where the status stands in a refusal of gRPC, behind the fields of its head. */
-const GRPC_STATUS = 4;

@@ -62,7 +62,7 @@ export class RequestBody {
     else this.deps.stream.pause();
   }
 
-  /** The carrier is gone, another may come. */
+  /** Nobody takes it at present. */
   hold(): void {
     this.carrier = null;
     this.flow(false);
@@ -71,13 +71,6 @@ export class RequestBody {
   /** There is a response: it need not be sent again. */
   settle(): void {
     this.kept = null;
-  }
-
-  /** Nobody wants the rest: what still comes is thrown away. */
-  drop(): void {
-    this.kept = null;
-    this.carrier = null;
-    if (!this.sent) this.deps.stream.resume();
   }
 
   private read(flowing: boolean): void {

@@ -14,6 +14,7 @@ import {
 import { NO_ADDRESS } from './balance.ts';
 import type { Caller } from './caller.ts';
 import type { Downstream } from './downstream.ts';
+import { IDEMPOTENT, MOST_TRIES, TOO_SLOW } from './exchange-rules.ts';
 import type { Failure } from './failure.ts';
 import type { Pool } from './pool.ts';
 import { Refused, type Route } from './route.ts';
@@ -22,16 +23,8 @@ import { NEVER } from './ticker.ts';
 import type { Upstream } from './upstream.ts';
 import { CONNECT, REQUEST_BODY, RESPONSE, RESPONSE_BODY } from './waits.ts';
 
-const MOST_TRIES = 3;
-/** Methods that may be sent again when nobody can tell whether they were served (RFC 9110 §9.2.2). */
-const IDEMPOTENT = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE']);
 /** RFC 6455 §4.4, RFC 9110 §15.5.22 */
 const VERSION_SERVED = 'sec-websocket-version: 13\r\nupgrade: websocket\r\nconnection: upgrade\r\n';
-const TOO_SLOW: Problem = {
-  status: 408,
-  code: 'request_timeout',
-  detail: 'the request did not arrive in time',
-};
 
 /**
  * The request under way on an accepted connection, and its answer; one object serves them all, one after the other. Nothing of a

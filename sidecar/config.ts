@@ -6,12 +6,12 @@ import { type Environment, readSettings, type SettingName } from './settings.ts'
 import {
   type AdminListener,
   type AttestSpec,
-  type Forward,
+  type Forwards,
   oneOf,
   parseAdmin,
   parseAttest,
   parseAuthorities,
-  parseForward,
+  parseForwards,
   parseLoopback,
   parseOrigin,
   parseUpstreams,
@@ -27,7 +27,7 @@ export type Config = {
   readonly broker: { readonly url: URL; readonly ca: string };
   readonly vault: VaultSettings;
   readonly attest: AttestSpec;
-  readonly inbound: (Forward & { readonly policyFile: string }) | null;
+  readonly inbound: (Forwards & { readonly policyFile: string }) | null;
   readonly outbound: { readonly listen: Address; readonly upstreams: readonly Upstream[] } | null;
   /** A file's path, or `-` for standard output. */
   readonly audit: string;
@@ -78,7 +78,7 @@ export function loadConfig(environment: Environment, readFile: (path: string) =>
   const brokerCa = parse('SIGNET_BROKER_CA', authorities);
   const attest = parse('SIGNET_ATTEST', parseAttest);
   const mode = parse('SIGNET_MODE', oneOf(['service', 'agent']));
-  const forward = parse('SIGNET_INBOUND', parseForward);
+  const forwards = parse('SIGNET_INBOUND', parseForwards);
   const listen = parse('SIGNET_OUTBOUND', parseLoopback);
   const upstreams = parse('SIGNET_UPSTREAMS', parseUpstreams);
   const admin = parse('SIGNET_ADMIN', parseAdmin);
@@ -99,7 +99,7 @@ export function loadConfig(environment: Environment, readFile: (path: string) =>
       ca: vaultCa ?? null,
     },
     attest: attest!,
-    inbound: forward === undefined ? null : { ...forward, policyFile: text.SIGNET_POLICY_FILE },
+    inbound: forwards === undefined ? null : { ...forwards, policyFile: text.SIGNET_POLICY_FILE },
     outbound: listen === undefined ? null : { listen, upstreams: upstreams! },
     audit: text.SIGNET_AUDIT,
     admin: admin!,

@@ -67,8 +67,15 @@ export async function startServing(deps: ServingDeps): Promise<Serving> {
   }
   if (config.inbound !== null && policy !== null) {
     const decider = stack.use(createDecider({ policy, audit, clock, metrics }));
-    const { listen, app } = config.inbound;
-    const inbound = await createInbound({ listen, app, trustDomain: config.trustDomain, decider, ...common });
+    const { http, tcp } = config.inbound;
+    const inbound = await createInbound({
+      listen: http?.listen ?? null,
+      app: http?.app ?? null,
+      tcp,
+      trustDomain: config.trustDomain,
+      decider,
+      ...common,
+    });
     stack.defer(async () => tellCut(log, 'inbound', await inbound.close({ deadlineMs: INBOUND_DRAIN_MS })));
   }
 

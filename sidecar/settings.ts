@@ -25,7 +25,7 @@ export const SETTINGS = {
   SIGNET_INBOUND: {
     fallback: '',
     required: 'mode service, unless SIGNET_OUTBOUND is set',
-    doc: '`listener->app`, such as `0.0.0.0:8443->127.0.0.1:8080`: takes mTLS, gives plain HTTP to the app, which is on loopback',
+    doc: '`listener->app`, such as `0.0.0.0:8443->127.0.0.1:8080`: takes mTLS, gives plain HTTP to the app, which is on loopback; `tcp:listener->app` for raw connections; several are separated by white space',
   },
   SIGNET_OUTBOUND: {
     fallback: '',
@@ -35,7 +35,7 @@ export const SETTINGS = {
   SIGNET_UPSTREAMS: {
     fallback: '',
     required: 'with SIGNET_OUTBOUND',
-    doc: 'what the app may call: `name=address[,address]#spiffe-id[,spiffe-id]`, separated by white space; `name@127.0.0.1:15010=…` gives it a local port of its own',
+    doc: 'what the app may call: `name=address[,address]#spiffe-id[,spiffe-id]`, separated by white space; `name@127.0.0.1:15010=…` gives it a local port of its own, `name@tcp:127.0.0.1:15432=…` one for raw connections',
   },
   SIGNET_POLICY_FILE: {
     fallback: '',

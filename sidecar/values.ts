@@ -15,10 +15,14 @@ export type Upstream = {
   readonly ids: readonly SpiffeId[];
   /** On loopback: whatever comes to this port is for this upstream. */
   readonly listen?: Address;
+  /** `tcp`: bytes without a protocol that we know, and only by `listen`. */
+  readonly protocol?: 'tcp';
 };
 
 /** `h2c`: the app speaks HTTP/2 there, without TLS. */
 export type Forward = { readonly listen: Address; readonly app: Address & { readonly h2c?: true } };
+/** At least one. */
+export type Forwards = { readonly http: Forward | null; readonly tcp: readonly Forward[] };
 export type AdminListener = Address | { readonly socket: string };
 
 /**
@@ -60,8 +64,30 @@ export function parseAttest(text: string): AttestSpec {
 }
 
 const H2C = 'h2c://';
+const TCP = 'tcp:';
 
-export function parseForward(text: string): Forward {
+/**
+ * The forwards of `SIGNET_INBOUND`, separated by white space: one for HTTP, and any number for raw connections, which begin with `tcp:`.
+ */
+export function parseForwards(text: string): Forwards {
+  const http: Forward[] = [];
+  const tcp: Forward[] = [];
+  const items = text.trim().replace(/\s*->\s*/g, '->');
+  for (const item of items.split(/\s+/)) {
+    if (!item.startsWith(TCP)) http.push(parseForward(item));
+    else {
+      const forward = parseForward(item.slice(TCP.length));
+      if (forward.app.h2c) throw new SettingError('says both tcp and h2c of one forward');
+      tcp.push(forward);
+    }
+  }
+  if (http.length > 1) throw new SettingError('has two forwards for HTTP; all but one have to be tcp:');
+  const ports = [...http, ...tcp].flatMap(({ listen }) => (listen.port === 0 ? [] : [formatAddress(listen)]));
+  if (new Set(ports).size < ports.length) throw new SettingError('gives two forwards one port');
+  return { http: http[0] ?? null, tcp };
+}
+
+function parseForward(text: string): Forward {
   const [from = '', to = '', ...rest] = text.split('->').map((part) => part.trim());
   const h2c = to.startsWith(H2C);
   const [listen, app] = [parseAddress(from), parseAddress(h2c ? to.slice(H2C.length) : to)];
@@ -118,9 +144,10 @@ function parseUpstream(item: string, which: string): Upstream {
       throw new SettingError(`${which}: a SPIFFE ID is not one`);
     }
   });
-  return port === undefined
-    ? { name, addresses, ids }
-    : { name, addresses, ids, listen: localPort(port, which) };
+  if (port === undefined) return { name, addresses, ids };
+  const tcp = port.startsWith(TCP);
+  const listen = localPort(tcp ? port.slice(TCP.length) : port, which);
+  return { name, addresses, ids, listen, ...(tcp ? { protocol: 'tcp' } : {}) };
 }
 
 function localPort(text: string, which: string): Address {

@@ -18,6 +18,7 @@ export function appConnector(app: App): Connector {
         ...(onread === null ? {} : { onread, allowHalfOpen: true }),
       }),
     usable: () => true,
+    transport: (socket) => socket,
     problem: told,
   };
 }

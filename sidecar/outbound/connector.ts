@@ -1,4 +1,4 @@
-import type { NetConnectOpts, OnReadOpts, Socket } from 'node:net';
+import { connect as connectPlain, type NetConnectOpts, type OnReadOpts, type Socket } from 'node:net';
 import {
   type ConnectionOptions,
   connect,
@@ -18,6 +18,9 @@ import { tlsContext } from '../tls-context.ts';
 import type { Upstream } from '../values.ts';
 import type { Addresses } from './addresses.ts';
 
+/** Raw connections between sidecars, so that bytes meant for one protocol are not taken for another's. */
+const RAW_ALPN = 'signet-tcp';
+
 export type ConnectorDeps = { readonly clock: Clock; readonly log: Log };
 
 /**
@@ -30,38 +33,64 @@ export function upstreamConnector(
   svid: Svid,
   deps: ConnectorDeps,
 ): Omit<Connector, 'problem'> {
+  const { protocol } = upstream;
   const secureContext = createSecureContext(tlsContext(svid));
   const expiry = new WeakMap<Socket, number>();
+  const transports = new WeakMap<Socket, Socket>();
   return {
     balance: addresses,
     readyEvent: 'secureConnect',
     open(number, onread) {
       const address = addresses.at(number);
-      const socket = dial(address, secureContext, onread, (certificate) => {
+      const judged = (certificate: PeerCertificate) => {
         const peer = judge(certificate, upstream, svid.id.trustDomain, deps, address);
         if (peer instanceof Error) return peer;
         expiry.set(socket, peer.getTime());
         return undefined;
-      });
+      };
+      const transport = protocol === 'tcp' ? transportTo(address) : null;
+      const way = transport === null ? httpTo(address, onread) : rawOver(transport);
+      const socket: Socket = dial(way, secureContext, judged);
+      if (transport !== null) {
+        transports.set(socket, transport);
+        transport.on('error', (error) => socket.destroy(error));
+        socket.on('data', (piece: Buffer) => onread?.callback(piece.length, piece));
+      }
       return socket;
     },
+    transport: (socket) => transports.get(socket),
     usable: (connection) => (expiry.get(connection.socket) ?? 0) > deps.clock.now().getTime(),
   };
 }
 
+type Way = ConnectionOptions & Pick<NetConnectOpts, 'allowHalfOpen' | 'onread'>;
+
+function httpTo({ host, port }: Address, onread: OnReadOpts | null): Way {
+  const protocols =
+    onread === null
+      ? { ALPNProtocols: ['h2', 'http/1.1'] }
+      : { ALPNProtocols: ['http/1.1'], onread, allowHalfOpen: true };
+  return { host, port, ...protocols };
+}
+
+/** It is read by `data`: `onread` is not for what TLS is laid over. */
+function rawOver(socket: Socket): Way {
+  return { ALPNProtocols: [RAW_ALPN], socket };
+}
+
+/** Below TLS, where a raw connection can be reset. */
+function transportTo({ host, port }: Address): Socket {
+  return connectPlain({ host, port, allowHalfOpen: true, noDelay: true });
+}
+
 function dial(
-  { host, port }: Address,
+  way: Way,
   secureContext: SecureContext,
-  onread: OnReadOpts | null,
   judgeServer: (certificate: PeerCertificate) => Error | undefined,
 ): Socket {
-  const options: ConnectionOptions & Pick<NetConnectOpts, 'allowHalfOpen' | 'onread'> = {
-    host,
-    port,
+  const options: Way = {
+    ...way,
     secureContext,
-    ...(onread === null
-      ? { ALPNProtocols: ['h2', 'http/1.1'] }
-      : { ALPNProtocols: ['http/1.1'], onread, allowHalfOpen: true }),
     minVersion: 'TLSv1.3',
     rejectUnauthorized: true,
     // a host name in a certificate means nothing here; the ID alone counts

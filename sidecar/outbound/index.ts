@@ -7,6 +7,7 @@ import type { Credentials, Svid } from '../credentials.ts';
 import type { RequestHead } from '../http1/index.ts';
 import { acceptHttp2 } from '../http2/index.ts';
 import {
+  acceptRaw,
   type Gate,
   Listener,
   RELAY_LIMITS,
@@ -50,6 +51,8 @@ export interface Outbound extends AsyncDisposable {
   close(options: { readonly deadlineMs: number }): Promise<number>;
 }
 
+/** The gate of a local port asks for no path. */
+const RAW_PATH = '/';
 const DISPOSE_MS = 5_000;
 const LOOKUP_MS = 10_000;
 /** For each upstream. */
@@ -75,7 +78,9 @@ export async function createOutbound(deps: OutboundDeps): Promise<Outbound> {
   const open = metrics.gauge('signet_outbound_connections', 'Connections from the app');
   const splices = new SpliceMeter(metrics, 'outbound');
   const destinations = new Map<string, Destination>();
-  const names = deps.upstreams.map(({ name }) => name);
+  /** Those that speak HTTP. */
+  const served = new Map<string, Destination>();
+  const names = deps.upstreams.filter(({ protocol }) => protocol !== 'tcp').map(({ name }) => name);
 
   const gateTo = (choose: (head: RequestHead) => Destination | undefined): Gate => ({
     admit(head) {
@@ -87,7 +92,7 @@ export async function createOutbound(deps: OutboundDeps): Promise<Outbound> {
     standing: () => null,
     spliced: (protocol) => splices.begin(protocol),
   });
-  const byHost = gateTo((head) => destinations.get(nameOf(head.host)));
+  const byHost = gateTo((head) => served.get(nameOf(head.host)));
   const plainServer = () => createServer({ allowHalfOpen: true, noDelay: true });
   const listener = new Listener({
     limits,
@@ -106,9 +111,10 @@ export async function createOutbound(deps: OutboundDeps): Promise<Outbound> {
     lookupMs: deps.lookupMs ?? LOOKUP_MS,
   };
   for (const upstream of deps.upstreams) {
-    const own = new Destination(upstream, deps.transformers ?? [], shared);
-    destinations.set(upstream.name, own);
-    own.sweep();
+    const destination = new Destination(upstream, deps.transformers ?? [], shared);
+    destinations.set(upstream.name, destination);
+    if (upstream.protocol !== 'tcp') served.set(upstream.name, destination);
+    destination.sweep();
   }
   const adopt = (svid: Svid | null) => {
     if (svid !== null) for (const destination of destinations.values()) destination.adopt(svid);
@@ -130,10 +136,12 @@ export async function createOutbound(deps: OutboundDeps): Promise<Outbound> {
   try {
     const address = await listener.listen(deps.listen);
     log.info('listening', { what: 'outbound', address });
-    for (const { name, listen } of deps.upstreams) {
+    for (const { name, listen, protocol } of deps.upstreams) {
       if (listen === undefined) continue;
       const gate = gateTo(() => destinations.get(name));
-      ports.set(name, await listener.listenAlso(plainServer(), () => gate, listen));
+      const accept = protocol === 'tcp' ? { accept: acceptRaw(RAW_PATH) } : {};
+      const port = { event: 'connection', gate: () => gate, ...accept } as const;
+      ports.set(name, await listener.listenAlso(plainServer(), port, listen));
       log.info('listening', { what: 'upstream', upstream: name, address: ports.get(name) });
     }
     return {

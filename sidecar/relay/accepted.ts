@@ -28,5 +28,8 @@ export type Relay = {
   closed(connection: Accepted): void;
 };
 
-/** Takes over a connection that speaks some protocol; what came before is the first it is to read from the socket. */
-export type Accept = (socket: Socket, gate: Gate, relay: Relay) => Accepted;
+/**
+ * Takes over a connection that speaks some protocol; what came before is the first it is to read from the socket. `transport` is what
+ * carries it: the socket itself, or the one below TLS.
+ */
+export type Accept = (socket: Socket, gate: Gate, relay: Relay, transport: Socket) => Accepted;

@@ -11,13 +11,19 @@ import { NEVER, TICK_MS, Ticker } from './ticker.ts';
 
 export type Listen = { readonly host: string; readonly port: number };
 
-export type ListenerDeps = {
-  readonly limits: RelayLimits;
-  readonly server: Server;
+/** What is accepted on one port, and how. */
+export type Port = {
   /** `secureConnection` when a peer is known only after its handshake. */
   readonly event: 'connection' | 'secureConnection';
   /** Makes the gate of one connection, from what is known of its peer. */
   gate(socket: Socket): Gate;
+  /** Takes over every connection. Left out, they speak HTTP. */
+  readonly accept?: Accept;
+};
+
+export type ListenerDeps = Port & {
+  readonly limits: RelayLimits;
+  readonly server: Server;
   /** Takes over connections that speak HTTP/2, as ALPN or, without TLS, their first bytes tell. Left out, all speak HTTP/1. */
   readonly http2?: Accept;
 };
@@ -45,7 +51,6 @@ export class Listener {
     this.servers = [server];
     this.http2 = deps.http2;
     this.limits = limits;
-    if (limits.connections !== 0) server.maxConnections = limits.connections;
     this.relay = {
       limits,
       ticker: this.ticker,
@@ -56,14 +61,21 @@ export class Listener {
         this.tellIfEmpty();
       },
     };
-    if (deps.event === 'secureConnection')
-      server.on('connection', (socket: Socket) => this.handshake(socket));
-    server.on(deps.event, (socket: Socket) => {
-      this.handshakes.delete(endpoint(socket));
-      this.add(this.accept(socket, deps.gate(socket)));
-    });
+    this.attach(server, deps);
     this.ticker.each(() => {
       for (const down of this.connections) down.sweep(this.ticker.now);
+    });
+  }
+
+  private attach(server: Server, { event, gate, accept }: Port): void {
+    if (this.limits.connections !== 0) server.maxConnections = this.limits.connections;
+    if (event === 'secureConnection') server.on('connection', (socket: Socket) => this.handshake(socket));
+    server.on(event, (socket: Socket) => {
+      const key = endpoint(socket);
+      const transport = this.handshakes.get(key) ?? socket;
+      this.handshakes.delete(key);
+      if (accept === undefined) this.add(this.accept(socket, gate(socket)));
+      else this.add(accept(socket, gate(socket), this.relay, transport));
     });
   }
 
@@ -71,13 +83,15 @@ export class Listener {
     const { http2, relay } = this;
     if (http2 === undefined) return new Downstream(socket, gate, relay);
     if (socket instanceof TLSSocket)
-      return socket.alpnProtocol === 'h2' ? http2(socket, gate, relay) : new Downstream(socket, gate, relay);
+      return socket.alpnProtocol === 'h2'
+        ? http2(socket, gate, relay, socket)
+        : new Downstream(socket, gate, relay);
     const prelude: Prelude = new Prelude(socket, gate, relay, (isHttp2, first) => {
       this.connections.delete(prelude);
       if (isHttp2) {
         socket.pause();
         socket.unshift(first);
-        this.add(http2(socket, gate, relay));
+        this.add(http2(socket, gate, relay, socket));
         return;
       }
       const down = new Downstream(socket, gate, relay);
@@ -111,13 +125,12 @@ export class Listener {
   }
 
   /**
-   * One more port: what it accepts is admitted by `gate`, and is counted, drained and cut with the others.
+   * One more port: what it accepts is counted, drained and cut with the others.
    * @returns as `listen`
    */
-  listenAlso(server: Server, gate: (socket: Socket) => Gate, address: Listen): Promise<string> {
+  listenAlso(server: Server, port: Port, address: Listen): Promise<string> {
     this.servers.push(server);
-    if (this.limits.connections !== 0) server.maxConnections = this.limits.connections;
-    server.on('connection', (socket: Socket) => this.add(this.accept(socket, gate(socket))));
+    this.attach(server, port);
     return bind(server, address);
   }
 

@@ -31,6 +31,8 @@ export interface Connector {
   /** Whether an established connection may carry one more request. */
   usable(connection: Connection): boolean;
   problem(failure: Failure): Problem;
+  /** What carries a connection of its making, if it can be reset; TLS cannot say that a stream was cut, but what is below can. */
+  transport?(socket: Socket): Socket | undefined;
 }
 
 /** What every pool of a listener shares. */
@@ -182,6 +184,10 @@ export class Pool {
 
   problem(failure: Failure): Problem {
     return this.connector.problem(failure);
+  }
+
+  transport(socket: Socket): Socket | undefined {
+    return this.connector.transport?.(socket);
   }
 
   get size(): number {

@@ -155,3 +155,13 @@ function say(side: Side, ended: boolean, goodbye: Buffer | null | undefined): vo
     side.resume();
   }
 }
+
+/**
+ * Ends a connection by a reset; what is above `transport` closes with it. Later, and never together with a `destroy` of TLS above:
+ * Node 26.10 crashes when both are done within a call of TLS.
+ */
+export function reset(transport: Socket): void {
+  setImmediate(() => {
+    if (!transport.destroyed) transport.resetAndDestroy();
+  });
+}

@@ -14,7 +14,7 @@ import {
 import type { Caller } from './caller.ts';
 import type { Failure } from './failure.ts';
 import type { Pool } from './pool.ts';
-import type { Side, Splice } from './splice.ts';
+import { reset, type Side, type Splice } from './splice.ts';
 import { NEVER } from './ticker.ts';
 
 export type Open = (onread: OnReadOpts) => Socket;
@@ -77,6 +77,11 @@ export class Upstream implements Side {
     return this.socket.write(piece);
   }
 
+  /** What it reads from now on goes through `splice`; there is no exchange. */
+  spliceWith(splice: Splice): void {
+    this.splice = splice;
+  }
+
   /** Lets go of the exchange: its caller has gone, or was answered without it. What is half done cannot be used again. */
   abandon(): void {
     this.down = null;
@@ -106,7 +111,14 @@ export class Upstream implements Side {
   }
 
   break(): void {
-    this.destroy();
+    const transport = this.pool.transport(this.socket);
+    if (transport === undefined) {
+      this.destroy();
+      return;
+    }
+    this.dead = true;
+    this.pool.forget(this);
+    reset(transport);
   }
 
   /** Why the connection failed, in one word. */

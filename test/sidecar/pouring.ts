@@ -1,4 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
+import type { Socket } from 'node:net';
 
 export const MIB = 1_048_576;
 const BLOCK = randomBytes(256 * 1024);
@@ -33,4 +34,18 @@ export async function pour(socket: {
   for (let i = 0; i < BLOCKS; i++) {
     if (!socket.write(BLOCK)) await new Promise<void>((resolve) => socket.once('drain', resolve));
   }
+}
+
+/** Reads what comes, slowly at first. */
+export function slowly(socket: Socket): { bytes: number; readonly digest: () => string } {
+  const hash = createHash('sha256');
+  const read = { bytes: 0, digest: () => hash.digest('hex') };
+  socket.removeAllListeners('data');
+  socket.pause();
+  socket.on('data', (chunk: Buffer) => {
+    hash.update(chunk);
+    read.bytes += chunk.length;
+  });
+  setTimeout(() => socket.resume(), 300);
+  return read;
 }

@@ -61,8 +61,8 @@ describe("the sidecar's configuration", () => {
       VAULT_NAMESPACE: 'team',
     });
     assert.deepEqual(config.inbound, {
-      listen: { host: '0.0.0.0', port: 8443 },
-      app: { host: '127.0.0.1', port: 8080 },
+      http: { listen: { host: '0.0.0.0', port: 8443 }, app: { host: '127.0.0.1', port: 8080 } },
+      tcp: [],
       policyFile: '/etc/signet/policy.json',
     });
     assert.deepEqual(config.outbound?.listen, { host: '::1', port: 15_001 });
@@ -96,6 +96,38 @@ describe("the sidecar's configuration", () => {
       [{ host: '127.0.0.1', port: 15_010 }, undefined],
     );
   });
+
+  it('takes raw forwards beside the one for HTTP, and raw upstreams', () => {
+    const { inbound, outbound } = load({
+      ...service,
+      SIGNET_INBOUND: ':8443 -> 127.0.0.1:8080\n tcp:[::]:8444->127.0.0.1:5432 tcp::8445->[::1]:6379',
+      SIGNET_OUTBOUND: '127.0.0.1:15001',
+      SIGNET_UPSTREAMS: 'db@tcp:127.0.0.1:15432=10.0.0.1:8444#spiffe://example.org/db',
+    });
+    assert.equal(inbound?.http?.listen.port, 8443);
+    assert.deepEqual(
+      inbound?.tcp.map(({ listen, app }) => [listen.port, app]),
+      [
+        [8444, { host: '127.0.0.1', port: 5432 }],
+        [8445, { host: '::1', port: 6379 }],
+      ],
+    );
+    assert.deepEqual(
+      outbound?.upstreams.map(({ protocol, listen }) => [protocol, listen?.port]),
+      [['tcp', 15_432]],
+    );
+    assert.equal(load({ ...service, SIGNET_INBOUND: 'tcp::8444->127.0.0.1:5432' }).inbound?.http, null);
+  });
+
+  for (const [wrong, text] of [
+    ['has two forwards for HTTP; all but one have to be tcp:', ':1->127.0.0.1:1 :2->127.0.0.1:2'],
+    ['gives two forwards one port', ':1->127.0.0.1:1 tcp::1->127.0.0.1:2'],
+    ['says both tcp and h2c of one forward', 'tcp::1->h2c://127.0.0.1:2'],
+    ['names an app that is not on loopback', 'tcp::1->10.0.0.1:5432'],
+  ] as const)
+    it(`refuses an inbound setting that ${wrong}`, () => {
+      assert.deepEqual(defects({ ...service, SIGNET_INBOUND: text }), [`SIGNET_INBOUND ${wrong}`]);
+    });
 
   it('fills in what is not set, and takes an empty variable for one', () => {
     const config = load({ ...caller, VAULT_ADDR: '', SIGNET_AUDIT: '  ' });

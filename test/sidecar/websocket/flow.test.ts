@@ -1,24 +1,8 @@
 import assert from 'node:assert/strict';
-import { createHash } from 'node:crypto';
-import type { Socket } from 'node:net';
 import { pair } from '../outbound/world.ts';
-import { DIGEST, MIB, POURED, peak, pour, ROOM } from '../pouring.ts';
+import { DIGEST, MIB, POURED, peak, pour, ROOM, slowly } from '../pouring.ts';
 import { dialPlain, until } from '../sockets.ts';
 import { asking, switching } from './handshake.ts';
-
-/** Reads what comes, slowly at first. */
-function reading(socket: Socket): { bytes: number; readonly digest: () => string } {
-  const hash = createHash('sha256');
-  const read = { bytes: 0, digest: () => hash.digest('hex') };
-  socket.removeAllListeners('data');
-  socket.pause();
-  socket.on('data', (chunk: Buffer) => {
-    hash.update(chunk);
-    read.bytes += chunk.length;
-  });
-  setTimeout(() => socket.resume(), 300);
-  return read;
-}
 
 describe('websocket: 200 MiB through both sidecars with flat memory', function () {
   this.timeout(60_000);
@@ -35,7 +19,7 @@ describe('websocket: 200 MiB through both sidecars with flat memory', function (
       await client.hears('\r\n\r\n');
       const app = p.app.connections[0]!.socket;
       const [writer, reader] = from === 'client' ? [client.socket, app] : [app, client.socket];
-      const read = reading(reader);
+      const read = slowly(reader);
       const most = await peak(async () => {
         await pour(writer);
         await until(

@@ -8,7 +8,7 @@ const STREAM_WINDOW = 262_144;
 /** Those of a whole connection. */
 export const CONNECTION_WINDOW = 1_048_576;
 /** Megabytes that a connection may hold beyond that. */
-const SESSION_MEGABYTES = 16;
+const SESSION_MEGABYTES = 32;
 /** What a field costs beside its name and value (RFC 9113 §6.5.2). */
 const FIELD_OVERHEAD = 32;
 /** Fields that a head has in HTTP/2 alone. */

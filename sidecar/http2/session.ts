@@ -36,7 +36,7 @@ export interface SessionOwner {
 }
 
 /** Streams that we put on one connection, whatever the other end allows beyond. */
-const MOST_STREAMS = 1_000;
+const MOST_STREAMS = 200;
 /** RFC 9113 §5.1.1: the last stream a client can begin is 2^31 - 1. */
 const LAST_REQUEST = 2 ** 30 - 1_000;
 

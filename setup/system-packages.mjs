@@ -9,6 +9,9 @@ export const neededFor = {
     { command: 'openssl', package: 'openssl' },
     { command: 'faketime', package: 'faketime' },
     { command: 'strace', package: 'strace' },
+    { command: 'ip', package: 'iproute2' },
+    { command: 'nft', package: 'nftables' },
+    { command: 'iptables', package: 'iptables' },
   ],
   bench: [
     { command: 'nginx', package: 'nginx-light' },

@@ -28,7 +28,11 @@ export type Config = {
   readonly vault: VaultSettings;
   readonly attest: AttestSpec;
   readonly inbound: (Forwards & { readonly policyFile: string }) | null;
-  readonly outbound: { readonly listen: Address; readonly upstreams: readonly Upstream[] } | null;
+  readonly outbound: {
+    readonly listen: Address;
+    readonly upstreams: readonly Upstream[];
+    readonly transparent?: Address;
+  } | null;
   /** A file's path, or `-` for standard output. */
   readonly audit: string;
   readonly admin: AdminListener;
@@ -81,6 +85,7 @@ export function loadConfig(environment: Environment, readFile: (path: string) =>
   const forwards = parse('SIGNET_INBOUND', parseForwards);
   const listen = parse('SIGNET_OUTBOUND', parseLoopback);
   const upstreams = parse('SIGNET_UPSTREAMS', parseUpstreams);
+  const transparent = parse('SIGNET_TRANSPARENT', parseLoopback);
   const admin = parse('SIGNET_ADMIN', parseAdmin);
   const logLevel = parse('SIGNET_LOG_LEVEL', oneOf(LOG_LEVELS));
   const vaultAddress = parse('VAULT_ADDR', (s) => parseOrigin(s, 'https or loopback http'));
@@ -100,7 +105,10 @@ export function loadConfig(environment: Environment, readFile: (path: string) =>
     },
     attest: attest!,
     inbound: forwards === undefined ? null : { ...forwards, policyFile: text.SIGNET_POLICY_FILE },
-    outbound: listen === undefined ? null : { listen, upstreams: upstreams! },
+    outbound:
+      listen === undefined
+        ? null
+        : { listen, upstreams: upstreams!, ...(transparent === undefined ? {} : { transparent }) },
     audit: text.SIGNET_AUDIT,
     admin: admin!,
   };
@@ -118,6 +126,8 @@ function demandPresent(text: Texts, flaw: (name: SettingName, message: string) =
     flaw('SIGNET_UPSTREAMS', 'is missing (SIGNET_OUTBOUND is set)');
   if (!outbound && text.SIGNET_UPSTREAMS !== '')
     flaw('SIGNET_OUTBOUND', 'is missing (SIGNET_UPSTREAMS is set)');
+  if (!outbound && text.SIGNET_TRANSPARENT !== '')
+    flaw('SIGNET_OUTBOUND', 'is missing (SIGNET_TRANSPARENT is set)');
   if (text.SIGNET_MODE === 'service' && !inbound && !outbound)
     flaw('SIGNET_MODE', 'is service, and neither SIGNET_INBOUND nor SIGNET_OUTBOUND is set');
   if (text.SIGNET_MODE === 'agent' && (inbound || outbound))

@@ -19,10 +19,12 @@ const FAILED = 1;
 const WRONG_USAGE = 2;
 
 async function main(argv: readonly string[], environment: NodeJS.ProcessEnv): Promise<number> {
-  if (argv.includes('--help') || argv.includes('-h')) {
+  if (argv[0] === '--help' || argv[0] === '-h') {
     process.stdout.write(settingsHelp());
     return FINE;
   }
+  // loaded for this alone: the running sidecar starts no other program
+  if (argv[0] === 'iptables') return (await import('./redirect/command.ts')).redirectCommand(argv.slice(1));
   if (argv.length > 0)
     return refuse('signet sidecar takes no arguments: its configuration is the environment');
   let config: Config;

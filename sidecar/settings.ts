@@ -37,6 +37,11 @@ export const SETTINGS = {
     required: 'with SIGNET_OUTBOUND',
     doc: 'what the app may call: `name=address[,address]#spiffe-id[,spiffe-id]`, separated by white space; `name@127.0.0.1:15010=…` gives it a local port of its own, `name@tcp:127.0.0.1:15432=…` one for raw connections',
   },
+  SIGNET_TRANSPARENT: {
+    fallback: '',
+    required: '',
+    doc: "loopback address to which `signet sidecar iptables` redirects the app's connections, such as `127.0.0.1:15006`",
+  },
   SIGNET_POLICY_FILE: {
     fallback: '',
     required: 'with SIGNET_INBOUND',

@@ -59,6 +59,10 @@ export class Addresses implements Balance {
       if (!place.current && place.pending === 0) this.places.delete(number);
   }
 
+  get all(): readonly Address[] {
+    return this.current.map(({ address }) => address);
+  }
+
   /** The address of this number, or one of those there are when it is gone. */
   at(number: number): Address {
     return (this.places.get(number) ?? this.current[number % this.current.length] ?? this.current[0]!)

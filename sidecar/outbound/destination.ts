@@ -1,4 +1,5 @@
 import type { Counter } from '../../lib/adapter/metrics.ts';
+import type { Address } from '../address.ts';
 import type { Svid } from '../credentials.ts';
 import { NOTHING } from '../http1/index.ts';
 import { Http2Route, Sessions } from '../http2/index.ts';
@@ -51,6 +52,11 @@ export class Destination {
       everyMs: deps.lookupMs,
       changed: (addresses) => this.addresses.set(addresses),
     });
+  }
+
+  /** Where it is at present. */
+  get at(): readonly Address[] {
+    return this.addresses.all;
   }
 
   adopt(svid: Svid): void {

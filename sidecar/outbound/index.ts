@@ -1,4 +1,4 @@
-import { createServer } from 'node:net';
+import { createServer, type Socket } from 'node:net';
 import type { Clock } from '../../lib/adapter/clock.ts';
 import type { Log } from '../../lib/adapter/log.ts';
 import type { Metrics } from '../../lib/adapter/metrics.ts';
@@ -19,11 +19,14 @@ import {
 import type { Upstream } from '../values.ts';
 import { Destination } from './destination.ts';
 import { type Lookup, lookup } from './names.ts';
+import { destinationAt, originalDestinations, unknownDestination } from './transparent.ts';
 
 export type OutboundDeps = {
   /** On loopback: whoever reaches it speaks with our identity. */
   readonly listen: Address;
   readonly upstreams: readonly Upstream[];
+  /** On loopback: to this the kernel redirects the app's connections, wherever they were going. */
+  readonly transparent?: Address;
   readonly credentials: Credentials;
   readonly clock: Clock;
   readonly log: Log;
@@ -46,6 +49,8 @@ export interface Outbound extends AsyncDisposable {
   readonly address: string;
   /** The local ports of single upstreams, by the upstream's name. */
   readonly ports: ReadonlyMap<string, string>;
+  /** Where redirected connections are taken, null where they are not. */
+  readonly transparent: string | null;
   readonly connections: number;
   /** Accepts no more and lets what is under way end; cuts the rest after `deadlineMs`. @returns how many were cut */
   close(options: { readonly deadlineMs: number }): Promise<number>;
@@ -82,17 +87,18 @@ export async function createOutbound(deps: OutboundDeps): Promise<Outbound> {
   const served = new Map<string, Destination>();
   const names = deps.upstreams.filter(({ protocol }) => protocol !== 'tcp').map(({ name }) => name);
 
-  const gateTo = (choose: (head: RequestHead) => Destination | undefined): Gate => ({
+  const gateTo = (choose: (head: RequestHead) => Destination | Refused): Gate => ({
     admit(head) {
       const svid = credentials.current;
       if (svid === null || svid.notAfter.getTime() <= clock.now().getTime()) return NO_IDENTITY;
-      return choose(head)?.route ?? unknown(head.host, names);
+      const found = choose(head);
+      return found instanceof Refused ? found : (found.route ?? NO_IDENTITY);
     },
     malformed: (code) => malformed.add(1, { code }),
     standing: () => null,
     spliced: (protocol) => splices.begin(protocol),
   });
-  const byHost = gateTo((head) => served.get(nameOf(head.host)));
+  const byHost = gateTo(({ host }) => served.get(nameOf(host)) ?? unknown(host, names));
   const plainServer = () => createServer({ allowHalfOpen: true, noDelay: true });
   const listener = new Listener({
     limits,
@@ -138,15 +144,30 @@ export async function createOutbound(deps: OutboundDeps): Promise<Outbound> {
     log.info('listening', { what: 'outbound', address });
     for (const { name, listen, protocol } of deps.upstreams) {
       if (listen === undefined) continue;
-      const gate = gateTo(() => destinations.get(name));
+      const gate = gateTo(() => destinations.get(name)!);
       const accept = protocol === 'tcp' ? { accept: acceptRaw(RAW_PATH) } : {};
       const port = { event: 'connection', gate: () => gate, ...accept } as const;
       ports.set(name, await listener.listenAlso(plainServer(), port, listen));
       log.info('listening', { what: 'upstream', upstream: name, address: ports.get(name) });
     }
+    let transparent: string | null = null;
+    if (deps.transparent !== undefined) {
+      const originalOf = await originalDestinations(log);
+      const gate = (socket: Socket) => {
+        const original = originalOf(socket);
+        return gateTo(({ host }) => {
+          const named = served.get(nameOf(host));
+          const found = named ?? (original && destinationAt(original, served.values()));
+          return found ?? unknownDestination(host, original);
+        });
+      };
+      transparent = await listener.listenAlso(plainServer(), { event: 'connection', gate }, deps.transparent);
+      log.info('listening', { what: 'transparent', address: transparent });
+    }
     return {
       address,
       ports,
+      transparent,
       get connections() {
         return listener.size;
       },

@@ -246,6 +246,11 @@ describe("the sidecar's configuration", () => {
       { ...caller, SIGNET_UPSTREAMS: 'a@[::1]:15010=b:1#spiffe://a/b b@[::1]:15010=c:1#spiffe://a/c' },
       'SIGNET_UPSTREAMS gives two upstreams one local port',
     ],
+    [{ ...caller, SIGNET_TRANSPARENT: '0.0.0.0:15006' }, 'SIGNET_TRANSPARENT is not on loopback'],
+    [
+      { ...agent, SIGNET_TRANSPARENT: '127.0.0.1:15006' },
+      'SIGNET_OUTBOUND is missing (SIGNET_TRANSPARENT is set)',
+    ],
     [{ ...agent, SIGNET_ADMIN: 'unix:run/admin' }, 'SIGNET_ADMIN is not unix: and an absolute path'],
     [
       { ...agent, SIGNET_ADMIN: `unix:/${'x'.repeat(103)}` },

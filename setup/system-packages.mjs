@@ -9,6 +9,7 @@ export const neededFor = {
     { command: 'openssl', package: 'openssl' },
     { command: 'faketime', package: 'faketime' },
     { command: 'strace', package: 'strace' },
+    { command: 'nginx', package: 'nginx-light' },
     { command: 'ip', package: 'iproute2' },
     { command: 'nft', package: 'nftables' },
     { command: 'iptables', package: 'iptables' },

@@ -4,6 +4,7 @@ import { SetupError, say } from './commands.mjs';
 import { fillCompileCache } from './compile-cache.mjs';
 import { hasDependencies, installDependencies } from './dependencies.mjs';
 import { envoyBinary, installEnvoy } from './envoy.mjs';
+import { installKosoku, kosokuFolder } from './kosoku.mjs';
 import { withLock } from './lock.mjs';
 import { cache } from './paths.mjs';
 import { ensureSystemPackages, neededFor } from './system-packages.mjs';
@@ -18,12 +19,14 @@ const dependencies = { present: hasDependencies, provide: installDependencies };
 const vault = { present: findVault, demand: requireGo, provide: (signal) => buildVault(requireGo(), signal) };
 /** @type {Part} */
 const envoy = { present: envoyBinary, provide: installEnvoy };
+/** @type {Part} */
+const kosoku = { present: kosokuFolder, provide: installKosoku };
 
 /** What each task stands on. @type {Record<string, Part[]>} */
 const partsOf = {
   run: [dependencies, vault],
   check: [dependencies],
-  test: [dependencies, vault],
+  test: [dependencies, vault, kosoku],
   bench: [dependencies, vault, envoy],
 };
 

@@ -10,6 +10,8 @@ export const neededFor = {
     { command: 'faketime', package: 'faketime' },
     { command: 'strace', package: 'strace' },
     { command: 'nginx', package: 'nginx-light' },
+    { command: 'curl', package: 'curl' },
+    { command: 'python3', package: 'python3' },
     { command: 'ip', package: 'iproute2' },
     { command: 'nft', package: 'nftables' },
     { command: 'iptables', package: 'iptables' },

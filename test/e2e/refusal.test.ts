@@ -48,7 +48,7 @@ describe('taking an identity away', function () {
 
       const failed = await sidecar.waitForEvent('renewal_failed', undefined, 15_000);
       assert.deepEqual([failed['code'], failed['reason']], ['BROKER_REFUSED', reason]);
-      assert.ok(Number(failed['next_attempt_ms']) >= 2_000, 'no hurry');
+      assert.ok(Number(failed['next_attempt_ms']) > 1_900, 'no hurry');
       assert.equal(
         (await fetch(`http://${admin}/readyz`)).status,
         200,

@@ -29,6 +29,8 @@ export type ListenerDeps = Port & {
 };
 
 const READ_BUFFER = 65_536;
+/** What a handshake under way may still take when a drain begins. */
+const HANDSHAKE_DRAIN_MS = 1_000;
 
 /** A listening port and the connections it accepted. */
 export class Listener {
@@ -167,8 +169,13 @@ export class Listener {
     const late = new Promise<void>((resolve) => {
       timer = setTimeout(resolve, deadlineMs);
     });
+    // A caller who left in the middle of a handshake is not told from one who is slow: neither may hold up the end for long.
+    const hurry = setTimeout(() => {
+      for (const socket of this.handshakes.values()) socket.destroy();
+    }, HANDSHAKE_DRAIN_MS);
     await Promise.race([empty, late]);
     clearTimeout(timer);
+    clearTimeout(hurry);
     const left = this.connections.size;
     for (const down of this.connections) down.cut();
     for (const socket of this.handshakes.values()) socket.destroy();

@@ -35,6 +35,18 @@ describe('inbound: drain', () => {
     await client.ends();
   });
 
+  it('does not wait for a handshake that nobody goes on with', async () => {
+    await using w = await world();
+    const socket = connect(portOf(w.inbound.address), '127.0.0.1');
+    socket.on('error', () => {});
+    await once(socket, 'connect');
+    await new Promise((resolve) => setTimeout(resolve, ACCEPTED_MS));
+    const began = performance.now();
+    assert.equal(await w.inbound.close({ deadlineMs: 10_000 }), 0);
+    assert.ok(performance.now() - began < 5_000);
+    socket.destroy();
+  });
+
   it('waits for a handshake under way, and serves the request behind it', async () => {
     await using w = await world();
     const socket = connect(portOf(w.inbound.address), '127.0.0.1');

@@ -6,7 +6,6 @@ export { isTrailerName } from './names.ts';
 export { PROBLEM_TYPE, type Problem, problemDocument, problemResponse } from './problem.ts';
 export {
   BODY_LARGE,
-  FRAMED_TWICE,
   NEED_MORE,
   type Refusal,
   refusalOf,

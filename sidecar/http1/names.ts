@@ -10,7 +10,7 @@ export const UPGRADE_FIELD = 5;
 export const EXPECT = 6;
 export const KEEP_ALIVE = 7;
 /** Removed: of one hop only, or a word that an app could take for ours or for another request than was judged. */
-export const DROP = 8;
+const DROP = 8;
 /** A name that frames or routes the message, spelled so that only some parsers recognise it. */
 export const ALIAS = 9;
 

@@ -34,7 +34,7 @@ function method(
   };
 }
 
-export const SERVICE = {
+const SERVICE = {
   unary: method('/shop.Echo/Unary', false, false),
   collect: method('/shop.Echo/Collect', true, false),
   repeat: method('/shop.Echo/Repeat', false, true),

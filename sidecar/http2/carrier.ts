@@ -19,6 +19,8 @@ export interface Carrier {
 export interface Carried {
   readonly limits: RelayLimits;
   readonly isHead: boolean;
+  /** Names of the request whose values are not to be kept in tables. */
+  readonly secrets: readonly string[];
   /** The request has a body, or had. */
   readonly hasBody: boolean;
   /** Trailers may follow the request's body. */

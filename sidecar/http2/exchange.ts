@@ -4,7 +4,6 @@ import {
   type Failure,
   IDEMPOTENT,
   MOST_TRIES,
-  NEVER,
   Refused,
   type RelayLimits,
   type Route,
@@ -13,17 +12,16 @@ import {
 import { Answer } from './answer.ts';
 import type { Carried, Carrier } from './carrier.ts';
 import type { Http2Downstream } from './downstream.ts';
-import type { FieldList } from './fields.ts';
-import { grpcTimeoutMs, isGrpc } from './grpc.ts';
+import { type FieldList, secretNames } from './fields.ts';
+import { isGrpc } from './grpc.ts';
 import { Http1Carrier } from './http1-carrier.ts';
 import { Http2Carrier } from './http2-carrier.ts';
+import { Patience } from './patience.ts';
 import { type RequestText, readRequest } from './request.ts';
 import { RequestBody } from './request-body.ts';
 import { Http2Route } from './route.ts';
 import { cutOff, watchEnd } from './wholeness.ts';
 
-/** A gRPC deadline is the two ends' affair; we end what they should have ended, so much later. */
-const DEADLINE_GRACE_MS = 1_000;
 const PARTING: Problem = {
   status: 503,
   code: 'draining',
@@ -37,10 +35,12 @@ const PARTING: Problem = {
 export class StreamExchange implements Carried {
   readonly limits: RelayLimits;
   readonly isHead: boolean;
+  readonly secrets: readonly string[];
   private readonly grpc: boolean;
   private readonly down: Http2Downstream;
   private readonly stream: ServerHttp2Stream;
   private readonly answer: Answer;
+  private readonly patience: Patience;
   private body: RequestBody | null = null;
   private text: RequestText | null = null;
   private route: Route | null = null;
@@ -49,15 +49,15 @@ export class StreamExchange implements Carried {
   private tries = 0;
   /** The answer was handed to the connection before the request was complete. */
   private unwanted = false;
-  private deadline = NEVER;
-  private wholeDeadline = NEVER;
 
   constructor(down: Http2Downstream, stream: ServerHttp2Stream, fields: IncomingHttpHeaders) {
     this.down = down;
     this.stream = stream;
     this.limits = down.relay.limits;
     this.isHead = fields[':method'] === 'HEAD';
+    this.secrets = secretNames(fields);
     this.grpc = isGrpc(fields['content-type']);
+    this.patience = new Patience(down.relay, this.grpc);
     const { isHead, grpc } = this;
     this.answer = new Answer({ stream, isHead, grpc, sent: () => this.answered() });
     watchEnd(stream);
@@ -91,7 +91,7 @@ export class StreamExchange implements Carried {
     this.text = text;
     this.route = verdict;
     this.idempotent = IDEMPOTENT.has(head.method);
-    this.wholeDeadline = down.relay.ticker.in(this.patience(fields['grpc-timeout']));
+    this.patience.begin(fields['grpc-timeout'] as string | undefined);
     if (hasBody) this.body = this.bodyOf(head);
     this.carry(this.overHttp2);
   }
@@ -169,11 +169,11 @@ export class StreamExchange implements Carried {
 
   sweep(now: number): void {
     if (this.unwanted && this.down.flushed) this.endRequest();
-    if (now < this.deadline && now < this.wholeDeadline) return;
-    const { answer } = this;
+    const { answer, patience } = this;
+    const over = patience.isOver(now);
+    if (!over && !patience.isLate(now)) return;
     if (answer.over) cutOff(this.stream);
-    else if (!answer.begun && !this.requestSent && !this.body!.held && now < this.wholeDeadline)
-      this.refuse(TOO_SLOW);
+    else if (!over && !answer.begun && !this.requestSent && !this.body!.held) this.refuse(TOO_SLOW);
     else this.giveUp(this.route!.pool.problem({ kind: 'timeout', cause: 'timeout', reused: false }));
   }
 
@@ -194,7 +194,7 @@ export class StreamExchange implements Carried {
   private carry(http2: boolean): void {
     const { route, text } = this;
     this.tries++;
-    this.deadline = NEVER;
+    this.patience.suspend();
     this.body?.hold();
     this.carrier =
       http2 && route instanceof Http2Route
@@ -259,20 +259,12 @@ export class StreamExchange implements Carried {
     this.down.forget(this);
   }
 
-  /** How long it may take as a whole. */
-  private patience(grpcTimeout: string | string[] | undefined): number {
-    const { wholeMs } = this.limits;
-    const timeoutMs = this.grpc ? grpcTimeoutMs(String(grpcTimeout)) : Number.POSITIVE_INFINITY;
-    return Math.min(wholeMs === 0 ? Number.POSITIVE_INFINITY : wholeMs, timeoutMs + DEADLINE_GRACE_MS);
-  }
-
   /** Begins anew to wait for what comes next. */
   private waitOn(): void {
-    const { stallMs, responseMs } = this.limits;
     const { over, begun, blocked } = this.answer;
-    // a stream of gRPC may be quiet for as long as its ends like
-    if (this.grpc && !over && !blocked && !this.body?.held) this.deadline = NEVER;
-    else
-      this.deadline = this.down.relay.ticker.in(this.requestSent && !begun && !over ? responseMs : stallMs);
+    this.patience.wait({
+      stalled: over || blocked || (this.body?.held ?? false),
+      unanswered: this.requestSent && !begun && !over,
+    });
   }
 }

@@ -1,4 +1,4 @@
-import type { Buffer } from 'node:buffer';
+import { type IncomingHttpHeaders, sensitiveHeaders } from 'node:http2';
 import type { Fields } from '../http1/index.ts';
 
 /** Names and values in turn, as node:http2 gives and takes them. Each char is one byte. */
@@ -49,6 +49,15 @@ export function addLines(b: Buffer, start: number, end: number, list: FieldList)
     if (name !== 'host' && name !== 'transfer-encoding') list.push(name, trimmed(text, colon + 1, lineEnd));
     p = lineEnd + 2;
   }
+}
+
+/** Names whose values are kept out of the tables of every connection (RFC 7541 §7.1.3), as their sender wanted. */
+export function secretNames(fields: IncomingHttpHeaders): readonly string[] {
+  return (fields as { readonly [sensitiveHeaders]?: readonly string[] })[sensitiveHeaders] ?? [];
+}
+
+export function keepSecret(list: FieldList, names: readonly string[]): FieldList {
+  return names.length === 0 ? list : Object.assign(list, { [sensitiveHeaders]: names });
 }
 
 const SP = 0x20;

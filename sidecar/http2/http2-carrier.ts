@@ -2,7 +2,7 @@ import { type ClientHttp2Stream, constants, type IncomingHttpHeaders } from 'nod
 import { ResponseHead, scanRequest } from '../http1/index.ts';
 import type { Failure, Relay } from '../relay/index.ts';
 import type { Carried, Carrier } from './carrier.ts';
-import type { FieldList } from './fields.ts';
+import { type FieldList, keepSecret, secretNames } from './fields.ts';
 import { type RequestText, requestFields } from './request.ts';
 import { readResponse } from './response.ts';
 import type { Http2Route } from './route.ts';
@@ -44,7 +44,10 @@ export class Http2Carrier implements Carrier, Waiting {
     const { bytes, end } = this.text;
     scanRequest(bytes, 0, end, limits.head, requestHead);
     const own = this.route.linesFor(requestHead, session);
-    const fields = requestFields(this.text, requestHead, session.scheme, own);
+    const fields = keepSecret(
+      requestFields(this.text, requestHead, session.scheme, own),
+      this.exchange.secrets,
+    );
     const stream = session.request(fields, { endStream: !hasBody, waitForTrailers: mayTrail });
     this.session = session;
     this.stream = stream;
@@ -52,8 +55,8 @@ export class Http2Carrier implements Carrier, Waiting {
     stream.on('error', () => {});
     stream.on('close', () => this.gone());
     stream.on('headers', (_fields, _flags, raw) => this.inform(raw!));
-    stream.on('response', (_fields: IncomingHttpHeaders, flags: number, raw?: string[]) =>
-      this.respond(raw!, (flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0),
+    stream.on('response', (received: IncomingHttpHeaders, flags: number, raw?: string[]) =>
+      this.respond(raw!, (flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0, secretNames(received)),
     );
     stream.on('trailers', (_fields: IncomingHttpHeaders, _flags: number, raw?: string[]) => {
       this.trailers = raw!;
@@ -100,7 +103,7 @@ export class Http2Carrier implements Carrier, Waiting {
     else this.exchange.interim(fields);
   }
 
-  private respond(raw: string[], ends: boolean): void {
+  private respond(raw: string[], ends: boolean, secrets: readonly string[]): void {
     const { stream } = this;
     if (stream === null) return;
     const fields = readResponse(raw, this.relay.limits.head, head);
@@ -114,7 +117,7 @@ export class Http2Carrier implements Carrier, Waiting {
     this.responded = true;
     stream.on('data', (piece: Buffer) => this.receive(piece));
     stream.on('end', () => this.ended());
-    this.exchange.respond(fields, bodyless, !bodyless);
+    this.exchange.respond(keepSecret(fields, secrets), bodyless, !bodyless);
   }
 
   private receive(piece: Buffer): void {

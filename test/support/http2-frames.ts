@@ -142,6 +142,8 @@ export class FramePeer implements Disposable {
   readonly socket: Socket;
   readonly frames: Frame[] = [];
   closed = false;
+  /** Says yes to the other end's SETTINGS. */
+  acknowledges = true;
   /** For a test that answers. */
   onFrame: (frame: Frame) => void = () => {};
   private held = NOTHING;
@@ -212,7 +214,7 @@ export class FramePeer implements Disposable {
       const received = { type, flags, stream, payload: this.held.subarray(FRAME_HEAD, end) };
       this.held = this.held.subarray(end);
       this.frames.push(received);
-      if (type === SETTINGS && (flags & ACK) === 0) this.send(settings({}, ACK));
+      if (this.acknowledges && type === SETTINGS && (flags & ACK) === 0) this.send(settings({}, ACK));
       this.onFrame(received);
     }
   }

@@ -27,9 +27,12 @@ export async function peak(run: () => Promise<void>): Promise<number> {
   let most = 0;
   const timer = setInterval(() => {
     most = Math.max(most, used() - before);
-  }, 20);
-  await run();
-  clearInterval(timer);
+  }, 250);
+  try {
+    await run();
+  } finally {
+    clearInterval(timer);
+  }
   return most;
 }
 

@@ -14,9 +14,9 @@ import { createMetrics } from '../lib/adapter/metrics.ts';
 import { compilePolicies, parsePolicies } from '../lib/policy/index.ts';
 import { parseSpiffeId } from '../lib/spiffe/index.ts';
 import { parseAddress } from '../sidecar/address.ts';
-import { openAudit } from '../sidecar/audit-writer.ts';
-import { createCredentials } from '../sidecar/credentials.ts';
+import { openAudit } from '../sidecar/audit/index.ts';
 import { createDecider } from '../sidecar/decide.ts';
+import { createCredentials } from '../sidecar/identity/credentials.ts';
 import { createInbound } from '../sidecar/inbound/index.ts';
 
 const [folder = '', listen = '', app = ''] = process.argv.slice(2);

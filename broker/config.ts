@@ -1,8 +1,8 @@
 import { isIP } from 'node:net';
 import { LOG_LEVELS, type LogLevel } from '../lib/adapter/log.ts';
-import { SignetError } from '../lib/errors.ts';
+import { ConfigError, type Environment, readSettings } from '../lib/adapter/settings.ts';
 import { parseTrustDomain } from '../lib/spiffe/index.ts';
-import { type Environment, readSettings, SETTINGS, type SettingName } from './settings.ts';
+import { SETTINGS, type SettingName } from './settings.ts';
 
 export type Listen = { readonly host: string; readonly port: number };
 
@@ -36,22 +36,12 @@ export type Config = {
   };
 };
 
-/** Everything that is wrong with the environment, by variable, for a user to mend in one go. */
-export class ConfigError extends SignetError<'CONFIG_INVALID'> {
-  override readonly name = 'ConfigError';
-  readonly defects: readonly string[];
-  constructor(defects: readonly string[]) {
-    super('CONFIG_INVALID', defects.join('\n'));
-    this.defects = defects;
-  }
-}
-
 /**
  * Reads the environment. `readFile` reads the files it names, so that a wrong path is found at start and not at the first call.
  * @throws ConfigError with every defect, by variable, never quoting a value
  */
 export function loadConfig(environment: Environment, readFile: (path: string) => string): Config {
-  const text = readSettings(environment);
+  const text = readSettings(SETTINGS, environment);
   const defects: string[] = [];
   for (const name of Object.keys(SETTINGS) as SettingName[]) {
     if (SETTINGS[name].required && text[name] === '') defects.push(`${name} is missing`);

@@ -4,9 +4,10 @@ import { systemClock } from '../lib/adapter/clock.ts';
 import { untilStopped } from '../lib/adapter/lifecycle.ts';
 import { createLog } from '../lib/adapter/log.ts';
 import { createMetrics } from '../lib/adapter/metrics.ts';
+import { ConfigError, unknownSettings } from '../lib/adapter/settings.ts';
 import { runBroker } from './broker.ts';
-import { type Config, ConfigError, loadConfig } from './config.ts';
-import { settingsHelp, unknownSettings } from './settings.ts';
+import { type Config, loadConfig } from './config.ts';
+import { SETTINGS, settingsHelp } from './settings.ts';
 
 process.exitCode = await main(process.argv.slice(2));
 
@@ -28,7 +29,7 @@ async function main(args: readonly string[]): Promise<number> {
     return 2;
   }
   const log = createLog({ level: config.logLevel });
-  for (const name of unknownSettings(process.env)) log.warn('unknown_setting', { name });
+  for (const name of unknownSettings(SETTINGS, process.env)) log.warn('unknown_setting', { name });
   try {
     await runBroker(config, {
       log,

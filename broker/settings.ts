@@ -1,7 +1,7 @@
-import convict from 'convict';
 import { LOG_LEVELS } from '../lib/adapter/log.ts';
+import type { Setting as Variable } from '../lib/adapter/settings.ts';
 
-type Setting = { readonly fallback: string; readonly required: boolean; readonly doc: string };
+type Setting = Variable & { readonly required: boolean };
 
 const optional = (fallback: string, doc: string): Setting => ({ fallback, required: false, doc });
 const required = (doc: string): Setting => ({ fallback: '', required: true, doc });
@@ -49,34 +49,8 @@ export const SETTINGS = {
 } as const satisfies Readonly<Record<string, Setting>>;
 
 export type SettingName = keyof typeof SETTINGS;
-export type Environment = Readonly<Record<string, string | undefined>>;
-export type Texts = Readonly<Record<SettingName, string>>;
 
 const NAMES = Object.keys(SETTINGS) as SettingName[];
-
-/** Each setting as text, its fallback where the environment has nothing or an empty text. */
-export function readSettings(environment: Environment): Texts {
-  const filled = Object.fromEntries(Object.entries(environment).filter(([, value]) => value?.trim()));
-  const schema = Object.fromEntries(
-    NAMES.map((name) => {
-      const { fallback, doc } = SETTINGS[name];
-      return [name, { format: String, default: fallback as string, env: name, doc, sensitive: true }];
-    }),
-  );
-  const read = convict<Record<string, string>>(schema, { env: filled as NodeJS.ProcessEnv, args: [] });
-  return Object.fromEntries(NAMES.map((name) => [name, read.get(name).trim()])) as Texts;
-}
-
-/**
- * Variables that look like ours and are not: a mistyped name would otherwise be a setting silently not made.
- * Those that Kubernetes makes of a service called `signet-…` are not meant.
- */
-export function unknownSettings(environment: Environment): string[] {
-  return Object.keys(environment)
-    .filter((name) => name.startsWith('SIGNET_') && !Object.hasOwn(SETTINGS, name))
-    .filter((name) => !/_(SERVICE_HOST|SERVICE_PORT|PORT)(_|$)/.test(name))
-    .sort();
-}
 
 /** What `--help` prints. */
 export function settingsHelp(): string {

@@ -2,8 +2,8 @@ import { readFileSync } from 'node:fs';
 import { Agent, request as httpsRequest } from 'node:https';
 import { type Defect, InputError, SignetError } from '../lib/errors.ts';
 import { parseTrustDomain } from '../lib/spiffe/index.ts';
-import { type BrokerSettings, brokerTls, connectError } from '../sidecar/broker-client.ts';
-import { ExchangeError, exchange, field, MAX_ANSWER_BYTES } from '../sidecar/exchange.ts';
+import { type BrokerSettings, brokerTls, connectError } from '../sidecar/identity/broker-client.ts';
+import { ExchangeError, exchange, field, MAX_ANSWER_BYTES } from '../sidecar/identity/exchange.ts';
 
 /** The environment that every command which speaks to the broker reads, for its `--help`. */
 export const BROKER_ENVIRONMENT = `

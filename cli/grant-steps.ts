@@ -1,13 +1,13 @@
 import { readFileSync } from 'node:fs';
 import { createLog } from '../lib/adapter/log.ts';
 import { bundleToJwks, createCsr, pemToDer, readCertificate } from '../lib/svid/index.ts';
-import { readAttested } from '../sidecar/broker-answer.ts';
-import { type BrokerSettings, connectBroker } from '../sidecar/broker-client.ts';
-import { createEvidence, newKeyPair } from '../sidecar/evidence.ts';
-import { redeem } from '../sidecar/redeem.ts';
-import { createServerClock, machineClock } from '../sidecar/server-clock.ts';
-import { parseAttest } from '../sidecar/values.ts';
-import { createVaultClient } from '../sidecar/vault-client.ts';
+import { parseAttest } from '../sidecar/config/values.ts';
+import { readAttested } from '../sidecar/identity/broker-answer.ts';
+import { type BrokerSettings, connectBroker } from '../sidecar/identity/broker-client.ts';
+import { createEvidence, newKeyPair } from '../sidecar/identity/evidence.ts';
+import { redeem } from '../sidecar/identity/redeem.ts';
+import { createServerClock, machineClock } from '../sidecar/identity/server-clock.ts';
+import { createVaultClient } from '../sidecar/identity/vault-client.ts';
 
 /** A grant as the broker gave it, on its way to whoever redeems it. */
 export type HeldGrant = Readonly<Record<string, unknown>> & {

@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import { SettingError } from '../sidecar/values.ts';
+import { SettingError } from '../sidecar/config/values.ts';
 import { BROKER_ENVIRONMENT, brokerSettings } from './broker-client.ts';
 import { redeemGrant, requestGrant } from './grant-steps.ts';
 import { parsed, print, printJson, readInput, wrongUsage } from './input.ts';

@@ -3,8 +3,8 @@ import { lstat, unlink } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import { formatAddress, isLoopback } from './address.ts';
-import type { RotationOutcome } from './rotator.ts';
-import type { AdminListener } from './values.ts';
+import type { AdminListener } from './config/values.ts';
+import type { RotationOutcome } from './identity/rotator.ts';
 
 export type AdminDeps = {
   readonly listen: AdminListener;

@@ -3,16 +3,17 @@ import { readFileSync } from 'node:fs';
 import { untilStopped } from '../lib/adapter/lifecycle.ts';
 import { createLog, type Log } from '../lib/adapter/log.ts';
 import { createMetrics } from '../lib/adapter/metrics.ts';
+import { ConfigError, unknownSettings } from '../lib/adapter/settings.ts';
 import { startAdmin } from './admin.ts';
-import { type Config, ConfigError, loadConfig } from './config.ts';
+import { type Config, loadConfig } from './config/index.ts';
+import { SETTINGS, settingsHelp } from './config/settings.ts';
 import { type Hardening, harden } from './harden.ts';
-import { createIdentity } from './identity.ts';
+import { createIdentity } from './identity/index.ts';
+import { machineClock } from './identity/server-clock.ts';
+import { readLine } from './identity/stdin.ts';
 import { watchReadiness } from './readiness.ts';
-import { machineClock } from './server-clock.ts';
 import { type Serving, startServing } from './serving.ts';
-import { settingsHelp, unknownSettings } from './settings.ts';
 import { statusOf } from './status.ts';
-import { readLine } from './stdin.ts';
 
 const FINE = 0;
 const FAILED = 1;
@@ -36,7 +37,7 @@ async function main(argv: readonly string[], environment: NodeJS.ProcessEnv): Pr
   }
   const log = createLog({ level: config.logLevel });
   tellRuntimeFaults(log);
-  const unknown = unknownSettings(environment);
+  const unknown = unknownSettings(SETTINGS, environment);
   if (unknown.length > 0) log.warn('unknown_variables', { variables: unknown });
   const hardening = await harden(log);
   try {

@@ -1,5 +1,5 @@
 import type { Log } from '../lib/adapter/log.ts';
-import type { Credentials } from './credentials.ts';
+import type { Credentials } from './identity/credentials.ts';
 
 const LOOK_MS = 100;
 

@@ -1,5 +1,5 @@
 import type { Hardening } from './harden.ts';
-import type { Identity } from './identity.ts';
+import type { Identity } from './identity/index.ts';
 import type { Serving } from './serving.ts';
 
 export type StatusParts = {

@@ -1,6 +1,6 @@
 import { constants } from 'node:crypto';
 import type { SecureContextOptions } from 'node:tls';
-import type { Svid } from './credentials.ts';
+import type { Svid } from './identity/credentials.ts';
 
 /**
  * How we speak TLS with other workloads: 1.3 alone, verified against our trust domain's bundle alone, and without tickets. On resumption

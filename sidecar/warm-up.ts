@@ -5,9 +5,9 @@ import { createLog } from '../lib/adapter/log.ts';
 import { createMetrics } from '../lib/adapter/metrics.ts';
 import { type CompiledPolicy, compilePolicies, parsePolicies } from '../lib/policy/index.ts';
 import type { Address } from './address.ts';
-import { openAudit } from './audit-writer.ts';
-import { createCredentials, type Svid } from './credentials.ts';
+import { openAudit } from './audit/index.ts';
 import { createDecider } from './decide.ts';
+import { createCredentials, type Svid } from './identity/credentials.ts';
 import { createInbound } from './inbound/index.ts';
 import { createOutbound } from './outbound/index.ts';
 

@@ -2,9 +2,9 @@ import { X509Certificate } from 'node:crypto';
 import type { Clock } from '../../lib/adapter/clock.ts';
 import type { Denial } from '../../lib/policy/index.ts';
 import { pemToDer } from '../../lib/svid/index.ts';
-import type { Credentials } from '../credentials.ts';
 import type { Decider, Verdict } from '../decide.ts';
 import type { RequestHead } from '../http1/index.ts';
+import type { Credentials } from '../identity/credentials.ts';
 import { type Gate, Refused, type Route, type SpliceEnd, type SpliceMeter } from '../relay/index.ts';
 import { chainsTo, type Peer } from './peer.ts';
 

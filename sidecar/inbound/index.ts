@@ -3,9 +3,10 @@ import type { Clock } from '../../lib/adapter/clock.ts';
 import type { Log } from '../../lib/adapter/log.ts';
 import type { Metrics } from '../../lib/adapter/metrics.ts';
 import type { Address } from '../address.ts';
-import type { Credentials, Svid } from '../credentials.ts';
+import type { Forward } from '../config/values.ts';
 import type { Decider } from '../decide.ts';
 import { acceptHttp2, Http2Route, Sessions } from '../http2/index.ts';
+import type { Credentials, Svid } from '../identity/credentials.ts';
 import {
   acceptRaw,
   type Connector,
@@ -18,7 +19,6 @@ import {
   SpliceMeter,
 } from '../relay/index.ts';
 import { tlsContext } from '../tls-context.ts';
-import type { Forward } from '../values.ts';
 import { type App, appConnector } from './app.ts';
 import { Authorities, type GateDeps, PeerGate, StrangerGate } from './gate.ts';
 import { type Peer, readPeer } from './peer.ts';

@@ -12,10 +12,10 @@ import { SignetError } from '../../lib/errors.ts';
 import type { SpiffeId } from '../../lib/spiffe/index.ts';
 import { checkPeer } from '../../lib/svid/index.ts';
 import { type Address, formatAddress } from '../address.ts';
-import type { Svid } from '../credentials.ts';
+import type { Upstream } from '../config/values.ts';
+import type { Svid } from '../identity/credentials.ts';
 import type { Connector } from '../relay/index.ts';
 import { tlsContext } from '../tls-context.ts';
-import type { Upstream } from '../values.ts';
 import type { Addresses } from './addresses.ts';
 
 /** Raw connections between sidecars, so that bytes meant for one protocol are not taken for another's. */

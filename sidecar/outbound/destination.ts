@@ -1,10 +1,10 @@
 import type { Counter } from '../../lib/adapter/metrics.ts';
 import type { Address } from '../address.ts';
-import type { Svid } from '../credentials.ts';
+import type { Upstream } from '../config/values.ts';
 import { NOTHING } from '../http1/index.ts';
 import { Http2Route, Sessions } from '../http2/index.ts';
+import type { Svid } from '../identity/credentials.ts';
 import { type Failure, Pool, type PoolDeps, type RequestTransformer } from '../relay/index.ts';
-import type { Upstream } from '../values.ts';
 import { Addresses } from './addresses.ts';
 import { type ConnectorDeps, upstreamConnector } from './connector.ts';
 import { type Lookup, Names } from './names.ts';

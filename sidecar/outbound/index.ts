@@ -3,9 +3,10 @@ import type { Clock } from '../../lib/adapter/clock.ts';
 import type { Log } from '../../lib/adapter/log.ts';
 import type { Metrics } from '../../lib/adapter/metrics.ts';
 import type { Address } from '../address.ts';
-import type { Credentials, Svid } from '../credentials.ts';
+import type { Upstream } from '../config/values.ts';
 import type { RequestHead } from '../http1/index.ts';
 import { acceptHttp2 } from '../http2/index.ts';
+import type { Credentials, Svid } from '../identity/credentials.ts';
 import {
   acceptRaw,
   type Gate,
@@ -16,7 +17,6 @@ import {
   type RequestTransformer,
   SpliceMeter,
 } from '../relay/index.ts';
-import type { Upstream } from '../values.ts';
 import { Destination } from './destination.ts';
 import { type Lookup, lookup } from './names.ts';
 import { destinationAt, originalDestinations, unknownDestination } from './transparent.ts';

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
-import { ConfigError, loadConfig } from '../../broker/config.ts';
+import { loadConfig } from '../../broker/config.ts';
 import { SETTINGS } from '../../broker/settings.ts';
 import { runProcess, startProcess } from '../../harness/processes.ts';
+import { ConfigError } from '../../lib/adapter/settings.ts';
 
 const sound = {
   SIGNET_TRUST_DOMAIN: 'example.org',

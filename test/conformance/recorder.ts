@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { type AddressInfo, createServer as createPlain, type Server, type Socket } from 'node:net';
 import { createServer as createTls } from 'node:tls';
-import type { Credentials } from '../../sidecar/credentials.ts';
+import type { Credentials } from '../../sidecar/identity/credentials.ts';
 import { tlsContext } from '../../sidecar/tls-context.ts';
 import { type Message, readRequests } from './messages.ts';
 

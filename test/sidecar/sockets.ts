@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect as connectPlain, createServer, type Server, type Socket } from 'node:net';
 import { type ConnectionOptions, connect as connectTls } from 'node:tls';
-import type { Credentials } from '../../sidecar/credentials.ts';
+import type { Credentials } from '../../sidecar/identity/credentials.ts';
 
 /** One connection that a raw server accepted, and all that came on it. */
 export type Seen = { readonly socket: Socket; received: string; ended: boolean };

@@ -3,9 +3,9 @@ import { createMetrics } from '../../lib/adapter/metrics.ts';
 import type { AuditEvent } from '../../lib/audit/index.ts';
 import { compilePolicies, parsePolicies } from '../../lib/policy/index.ts';
 import { parseSpiffeId } from '../../lib/spiffe/index.ts';
-import type { CredentialHolder, Svid } from '../../sidecar/credentials.ts';
-import { createCredentials } from '../../sidecar/credentials.ts';
 import { createDecider, type Decider, type DecisionLog } from '../../sidecar/decide.ts';
+import type { CredentialHolder, Svid } from '../../sidecar/identity/credentials.ts';
+import { createCredentials } from '../../sidecar/identity/credentials.ts';
 import type { CertificateOptions, TestCa, TestCertificate } from '../support/ca.ts';
 import { createCa } from '../support/ca.ts';
 

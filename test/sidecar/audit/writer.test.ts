@@ -15,9 +15,9 @@ import { join } from 'node:path';
 import { setImmediate, setTimeout } from 'node:timers/promises';
 import { createMetrics } from '../../../lib/adapter/metrics.ts';
 import { AuditError } from '../../../lib/audit/index.ts';
-import { AppendQueue } from '../../../sidecar/append-queue.ts';
-import { type AuditWriterDeps, openAudit } from '../../../sidecar/audit-writer.ts';
-import { createCredentials } from '../../../sidecar/credentials.ts';
+import { AppendQueue } from '../../../sidecar/audit/append-queue.ts';
+import { type AuditWriterDeps, openAudit } from '../../../sidecar/audit/index.ts';
+import { createCredentials } from '../../../sidecar/identity/credentials.ts';
 import { until } from '../sockets.ts';
 import { type Authority, authority, clock, credentialsFor, ORDERS, quiet, svid } from '../support.ts';
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { Metadata, status } from '@grpc/grpc-js';
-import { createCredentials } from '../../../sidecar/credentials.ts';
+import { createCredentials } from '../../../sidecar/identity/credentials.ts';
 import { type Pair, pair } from '../outbound/world.ts';
 import { until } from '../sockets.ts';
 import { ALLOW_WEB, WEB } from '../support.ts';

@@ -13,7 +13,7 @@ import {
 } from 'node:http2';
 import type { AddressInfo } from 'node:net';
 import { connect as connectTls } from 'node:tls';
-import type { Credentials } from '../../../sidecar/credentials.ts';
+import type { Credentials } from '../../../sidecar/identity/credentials.ts';
 import { FramePeer, PREFACE, settings } from '../../support/http2-frames.ts';
 import { type World, type WorldOptions, world } from '../inbound/world.ts';
 import { dialPlain, dialTls, portOf, until } from '../sockets.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, it } from 'mocha';
-import type { AcquireErrorCode } from '../../../sidecar/acquire-error.ts';
+import type { AcquireErrorCode } from '../../../sidecar/identity/acquire-error.ts';
 import { createCa } from '../../support/ca.ts';
 import { type Attempts, createAttempts, failure, ID, never } from './attempts.ts';
 

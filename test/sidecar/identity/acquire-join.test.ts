@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'mocha';
 import { formatJoinCode } from '../../../lib/attestation/index.ts';
 import { Secret } from '../../../lib/secret.ts';
-import type { Svid } from '../../../sidecar/credentials.ts';
-import type { AttestSpec } from '../../../sidecar/values.ts';
+import type { AttestSpec } from '../../../sidecar/config/values.ts';
+import type { Svid } from '../../../sidecar/identity/credentials.ts';
 import { type Attempts, createAttempts, failure, never } from './attempts.ts';
 
 const join1 = formatJoinCode({

@@ -4,7 +4,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'mocha';
 import { proofMessage, verifySshSignature } from '../../../lib/attestation/index.ts';
-import type { MachineClock } from '../../../sidecar/server-clock.ts';
+import type { MachineClock } from '../../../sidecar/identity/server-clock.ts';
 import type { Hostility } from '../../fakes/hostile-vault.ts';
 import { createCa, digitalSignature, keyCertSign } from '../../support/ca.ts';
 import { type Attempts, createAttempts, failure, ID, never } from './attempts.ts';

@@ -4,13 +4,17 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createLog } from '../../../lib/adapter/log.ts';
-import { type Acquire, createAcquire } from '../../../sidecar/acquire.ts';
-import { AcquireError } from '../../../sidecar/acquire-error.ts';
-import type { Svid } from '../../../sidecar/credentials.ts';
-import { createEvidence } from '../../../sidecar/evidence.ts';
-import type { Theft } from '../../../sidecar/redeem.ts';
-import { createServerClock, type MachineClock, machineClock } from '../../../sidecar/server-clock.ts';
-import type { AttestSpec } from '../../../sidecar/values.ts';
+import type { AttestSpec } from '../../../sidecar/config/values.ts';
+import { type Acquire, createAcquire } from '../../../sidecar/identity/acquire.ts';
+import { AcquireError } from '../../../sidecar/identity/acquire-error.ts';
+import type { Svid } from '../../../sidecar/identity/credentials.ts';
+import { createEvidence } from '../../../sidecar/identity/evidence.ts';
+import type { Theft } from '../../../sidecar/identity/redeem.ts';
+import {
+  createServerClock,
+  type MachineClock,
+  machineClock,
+} from '../../../sidecar/identity/server-clock.ts';
 import { type HostileVault, startHostileVault } from '../../fakes/hostile-vault.ts';
 import { type BrokerOptions, type ScriptedBroker, startScriptedBroker } from '../../fakes/scripted-broker.ts';
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
-import { deadlineAt, remaining, sleepUntil } from '../../../sidecar/deadline.ts';
-import { createServerClock } from '../../../sidecar/server-clock.ts';
+import { deadlineAt, remaining, sleepUntil } from '../../../sidecar/identity/deadline.ts';
+import { createServerClock } from '../../../sidecar/identity/server-clock.ts';
 
 const NOON = Date.parse('2026-01-01T12:00:00Z');
 

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { before, describe, it } from 'mocha';
-import { type Config, ConfigError, loadConfig } from '../../../sidecar/config.ts';
-import { SETTINGS, settingsHelp, unknownSettings } from '../../../sidecar/settings.ts';
+import { ConfigError, unknownSettings } from '../../../lib/adapter/settings.ts';
+import { type Config, loadConfig } from '../../../sidecar/config/index.ts';
+import { SETTINGS, settingsHelp } from '../../../sidecar/config/settings.ts';
 import { createCa } from '../../support/ca.ts';
 
 const agent = {
@@ -285,7 +286,7 @@ describe("the sidecar's configuration", () => {
       'SIGNET_BROKER_PORT_8555_TCP',
       'PATH',
     ];
-    assert.deepEqual(unknownSettings(Object.fromEntries(names.map((name) => [name, 'x']))), [
+    assert.deepEqual(unknownSettings(SETTINGS, Object.fromEntries(names.map((name) => [name, 'x']))), [
       'SIGNET_UPSTREAM',
     ]);
   });

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'mocha';
-import { ACQUIRE_ERROR_CODES } from '../../../sidecar/acquire-error.ts';
-import { SETTINGS } from '../../../sidecar/settings.ts';
+import { SETTINGS } from '../../../sidecar/config/settings.ts';
+import { ACQUIRE_ERROR_CODES } from '../../../sidecar/identity/acquire-error.ts';
 import { createStage } from './stage.ts';
 
 const doc = await readFile(new URL('../../../docs/sidecar.md', import.meta.url), 'utf8');

@@ -4,10 +4,10 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { afterEach, describe, it } from 'mocha';
 import { createLog } from '../../../lib/adapter/log.ts';
 import { parseSpiffeId } from '../../../lib/spiffe/index.ts';
-import { AcquireError } from '../../../sidecar/acquire-error.ts';
-import { createCredentials, type Svid } from '../../../sidecar/credentials.ts';
-import { createRotator, type Failure } from '../../../sidecar/rotator.ts';
-import { machineClock } from '../../../sidecar/server-clock.ts';
+import { AcquireError } from '../../../sidecar/identity/acquire-error.ts';
+import { createCredentials, type Svid } from '../../../sidecar/identity/credentials.ts';
+import { createRotator, type Failure } from '../../../sidecar/identity/rotator.ts';
+import { machineClock } from '../../../sidecar/identity/server-clock.ts';
 
 const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
 const refused = () => new AcquireError('BROKER_REFUSED', 'the broker refused', { reason: 'entry_disabled' });

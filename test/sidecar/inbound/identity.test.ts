@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
 import { createMetrics } from '../../../lib/adapter/metrics.ts';
-import { createCredentials } from '../../../sidecar/credentials.ts';
+import { createCredentials } from '../../../sidecar/identity/credentials.ts';
 import { createInbound } from '../../../sidecar/inbound/index.ts';
 import { createCa } from '../../support/ca.ts';
 import { dialTls, portOf, until } from '../sockets.ts';

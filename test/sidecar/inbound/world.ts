@@ -1,5 +1,5 @@
 import { createMetrics } from '../../../lib/adapter/metrics.ts';
-import type { CredentialHolder } from '../../../sidecar/credentials.ts';
+import type { CredentialHolder } from '../../../sidecar/identity/credentials.ts';
 import { createInbound, type Inbound, type InboundDeps } from '../../../sidecar/inbound/index.ts';
 import { dialTls, type RawClient, RawServer, type Seen } from '../sockets.ts';
 import {

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { createServer, type TLSSocket } from 'node:tls';
 import { freePort } from '../../../harness/port.ts';
 import { createMetrics } from '../../../lib/adapter/metrics.ts';
-import { createCredentials } from '../../../sidecar/credentials.ts';
+import { createCredentials } from '../../../sidecar/identity/credentials.ts';
 import { createOutbound } from '../../../sidecar/outbound/index.ts';
 import type { CertificateOptions } from '../../support/ca.ts';
 import { createCa } from '../../support/ca.ts';

@@ -1,4 +1,4 @@
-import { sleep } from '../lib/adapter/lifecycle.ts';
+import { sleep } from '../../lib/adapter/lifecycle.ts';
 import type { MachineClock } from './server-clock.ts';
 
 /**

@@ -1,8 +1,8 @@
 import { sign } from 'node:crypto';
 import { type FileHandle, open } from 'node:fs/promises';
-import type { Clock } from '../lib/adapter/clock.ts';
-import type { Log } from '../lib/adapter/log.ts';
-import type { Metrics } from '../lib/adapter/metrics.ts';
+import type { Clock } from '../../lib/adapter/clock.ts';
+import type { Log } from '../../lib/adapter/log.ts';
+import type { Metrics } from '../../lib/adapter/metrics.ts';
 import {
   type AuditEvent,
   type AuditSigner,
@@ -10,11 +10,11 @@ import {
   RESUME_TAIL_BYTES,
   type Resumed,
   resumeFrom,
-} from '../lib/audit/index.ts';
-import { pemToDer } from '../lib/svid/index.ts';
+} from '../../lib/audit/index.ts';
+import { pemToDer } from '../../lib/svid/index.ts';
+import type { DecisionLog } from '../decide.ts';
+import type { Credentials, Svid } from '../identity/credentials.ts';
 import { AppendQueue } from './append-queue.ts';
-import type { Credentials, Svid } from './credentials.ts';
-import type { DecisionLog } from './decide.ts';
 
 export type AuditWriterDeps = {
   /** A file's path, or `-` for standard output. */

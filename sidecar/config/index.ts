@@ -1,8 +1,8 @@
-import { LOG_LEVELS, type LogLevel } from '../lib/adapter/log.ts';
-import { SignetError } from '../lib/errors.ts';
-import { parseTrustDomain } from '../lib/spiffe/index.ts';
-import type { Address } from './address.ts';
-import { type Environment, readSettings, type SettingName } from './settings.ts';
+import { LOG_LEVELS, type LogLevel } from '../../lib/adapter/log.ts';
+import { ConfigError, type Environment, readSettings } from '../../lib/adapter/settings.ts';
+import { parseTrustDomain } from '../../lib/spiffe/index.ts';
+import type { Address } from '../address.ts';
+import { SETTINGS, type SettingName } from './settings.ts';
 import {
   type AdminListener,
   type AttestSpec,
@@ -46,22 +46,12 @@ export type VaultSettings = {
   readonly ca: string | null;
 };
 
-/** Everything that is wrong with the environment, by variable, for a user to mend in one go. */
-export class ConfigError extends SignetError<'CONFIG_INVALID'> {
-  override readonly name = 'ConfigError';
-  readonly defects: readonly string[];
-  constructor(defects: readonly string[]) {
-    super('CONFIG_INVALID', defects.join('\n'));
-    this.defects = defects;
-  }
-}
-
 /**
  * Reads the environment, and the files of authorities it names.
  * @throws ConfigError with every defect, by variable, never quoting a value
  */
 export function loadConfig(environment: Environment, readFile: (path: string) => string): Config {
-  const text = readSettings(environment);
+  const text = readSettings(SETTINGS, environment);
   const defects: string[] = [];
   const flaw = (name: SettingName, message: string) => void defects.push(`${name} ${message}`);
   /** Undefined where the setting is empty, or where a defect has been noted. */

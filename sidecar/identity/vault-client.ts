@@ -1,6 +1,6 @@
 import { Agent as HttpAgent, request as httpRequest } from 'node:http';
-import type { Grant } from '../lib/grant/index.ts';
-import { Secret } from '../lib/secret.ts';
+import type { Grant } from '../../lib/grant/index.ts';
+import { Secret } from '../../lib/secret.ts';
 import { AcquireError } from './acquire-error.ts';
 import { exchange, field, MAX_ANSWER_BYTES, type Reply } from './exchange.ts';
 

@@ -1,7 +1,7 @@
-import { sleep } from '../lib/adapter/lifecycle.ts';
-import type { Log } from '../lib/adapter/log.ts';
-import { checkWrapping, type Grant } from '../lib/grant/index.ts';
-import type { Secret } from '../lib/secret.ts';
+import { sleep } from '../../lib/adapter/lifecycle.ts';
+import type { Log } from '../../lib/adapter/log.ts';
+import { checkWrapping, type Grant } from '../../lib/grant/index.ts';
+import type { Secret } from '../../lib/secret.ts';
 import { AcquireError } from './acquire-error.ts';
 import type { Attested } from './broker-answer.ts';
 import type { BrokerConnection } from './broker-client.ts';

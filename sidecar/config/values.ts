@@ -1,6 +1,6 @@
 import { X509Certificate } from 'node:crypto';
-import { parseSpiffeId, type SpiffeId } from '../lib/spiffe/index.ts';
-import { type Address, formatAddress, isLoopback, parseAddress } from './address.ts';
+import { parseSpiffeId, type SpiffeId } from '../../lib/spiffe/index.ts';
+import { type Address, formatAddress, isLoopback, parseAddress } from '../address.ts';
 
 /** Where evidence comes from. */
 export type AttestSpec =

@@ -1,13 +1,13 @@
 import { createHash, generateKeyPair, type KeyObject } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { promisify } from 'node:util';
-import { parseJoinCode, parseSshPrivateKey, proofMessage } from '../lib/attestation/index.ts';
-import { SignetError } from '../lib/errors.ts';
-import { Secret } from '../lib/secret.ts';
+import { parseJoinCode, parseSshPrivateKey, proofMessage } from '../../lib/attestation/index.ts';
+import { SignetError } from '../../lib/errors.ts';
+import { Secret } from '../../lib/secret.ts';
+import type { AttestSpec } from '../config/values.ts';
 import { AcquireError } from './acquire-error.ts';
 import type { ClientIdentity } from './broker-client.ts';
 import type { Svid } from './credentials.ts';
-import type { AttestSpec } from './values.ts';
 
 export type KeyPair = { readonly privateKey: KeyObject; readonly spkiDer: Uint8Array };
 type Instance = { readonly id: string; readonly generation: number };

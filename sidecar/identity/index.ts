@@ -1,7 +1,7 @@
-import type { Log } from '../lib/adapter/log.ts';
-import type { Metrics } from '../lib/adapter/metrics.ts';
+import type { Log } from '../../lib/adapter/log.ts';
+import type { Metrics } from '../../lib/adapter/metrics.ts';
+import type { Config } from '../config/index.ts';
 import { createAcquire } from './acquire.ts';
-import type { Config } from './config.ts';
 import { type Credentials, createCredentials, type Svid } from './credentials.ts';
 import { createEvidence } from './evidence.ts';
 import type { Theft } from './redeem.ts';

@@ -1,12 +1,12 @@
-import type { Log } from '../lib/adapter/log.ts';
-import { SignetError } from '../lib/errors.ts';
+import type { Log } from '../../lib/adapter/log.ts';
+import { SignetError } from '../../lib/errors.ts';
 import {
   type IdentityState,
   identityState,
   nextAttempt,
   renewAt,
   retryDelay,
-} from '../lib/rotation/index.ts';
+} from '../../lib/rotation/index.ts';
 import type { Acquire } from './acquire.ts';
 import { AcquireError } from './acquire-error.ts';
 import type { CredentialHolder, Svid } from './credentials.ts';

@@ -1,5 +1,5 @@
 import type { KeyObject } from 'node:crypto';
-import type { SpiffeId } from '../lib/spiffe/index.ts';
+import type { SpiffeId } from '../../lib/spiffe/index.ts';
 
 /** An identity that has been checked and may be shown to peers. It lives in memory only. */
 export type Svid = {

@@ -1,4 +1,4 @@
-import type { Log } from '../lib/adapter/log.ts';
+import type { Log } from '../../lib/adapter/log.ts';
 import {
   type Bundle,
   bundleToPem,
@@ -10,11 +10,11 @@ import {
   readCertificate,
   SvidError,
   toPem,
-} from '../lib/svid/index.ts';
+} from '../../lib/svid/index.ts';
+import type { VaultSettings } from '../config/index.ts';
 import { AcquireError } from './acquire-error.ts';
 import type { Attested } from './broker-answer.ts';
 import { type BrokerConnection, type BrokerSettings, connectBroker } from './broker-client.ts';
-import type { VaultSettings } from './config.ts';
 import type { Svid } from './credentials.ts';
 import type { Claim, EvidenceSource } from './evidence.ts';
 import { type RedeemDeps, redeem } from './redeem.ts';

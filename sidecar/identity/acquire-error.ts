@@ -1,4 +1,4 @@
-import { SignetError } from '../lib/errors.ts';
+import { SignetError } from '../../lib/errors.ts';
 
 /** Every way not to get an SVID; docs/sidecar.md says what to do about each. */
 export const ACQUIRE_ERROR_CODES = [

@@ -1,7 +1,15 @@
 import { randomBytes } from 'node:crypto';
 import type { Clock } from '../lib/adapter/clock.ts';
 import type { Metrics } from '../lib/adapter/metrics.ts';
-import type { AuditEvent } from '../lib/audit/index.ts';
+import {
+  type AuditEvent,
+  type FieldText,
+  fieldText,
+  type RecordText,
+  recordText,
+  textField,
+  withFields,
+} from '../lib/audit/index.ts';
 import { type CompiledPolicy, type Decision, evaluate } from '../lib/policy/index.ts';
 import type { SpiffeId } from '../lib/spiffe/index.ts';
 
@@ -23,12 +31,12 @@ export type PassageEnd = {
 export interface DecisionLog {
   /** False while a record might be lost; nothing may be decided then. */
   readonly accepting: boolean;
-  record(event: AuditEvent, now: Date): void;
+  record(event: AuditEvent | RecordText, now: Date): void;
 }
 
 export interface Decider {
   /** Judges and records one request. Null: it cannot be recorded, or there is no policy to judge by, and must not be served. */
-  decide(caller: Caller, method: string, path: string): Verdict | null;
+  decide(caller: Caller, method: string, path: string, now: Date): Verdict | null;
   /** Records that a request was refused before it could be judged, for its form. */
   refused(caller: Caller | null, code: string): void;
   /** Records the end of what the decision `id` let through for longer than an answer takes. */
@@ -58,11 +66,15 @@ export function createDecider({ policy, audit, clock, metrics }: DeciderDeps): D
   );
   const run = randomBytes(6).toString('base64url');
   const counts = { allow: 0, deny: 0, would_deny: 0, would_allow: 0 };
+  const text = new DecisionText();
   let sequence = 0;
 
   const count = ({ effect, wouldBe }: Decision) => {
-    counts[effect]++;
-    if (wouldBe !== effect) counts[wouldBe === 'deny' ? 'would_deny' : 'would_allow']++;
+    if (effect === 'allow') counts.allow++;
+    else counts.deny++;
+    if (wouldBe === effect) return;
+    if (wouldBe === 'deny') counts.would_deny++;
+    else counts.would_allow++;
   };
   const flush = () => {
     for (const [effect, n] of Object.entries(counts)) if (n > 0) decisions.add(n, { effect });
@@ -72,12 +84,12 @@ export function createDecider({ policy, audit, clock, metrics }: DeciderDeps): D
   timer.unref();
 
   return {
-    decide(caller, method, path) {
+    decide(caller, method, path, now) {
       const compiled = policy.current;
       if (compiled === null || !audit.accepting) return null;
       const decision = evaluate(compiled, { caller: caller.id, method, path });
       const id = `${run}-${(sequence++).toString(36)}`;
-      audit.record(decisionEvent(id, caller, method, path, compiled.digest, decision), clock.now());
+      audit.record(text.of(id, caller, method, path, compiled.digest, decision), now);
       count(decision);
       return { id, decision };
     },
@@ -104,27 +116,49 @@ export function createDecider({ policy, audit, clock, metrics }: DeciderDeps): D
   };
 }
 
-function decisionEvent(
-  id: string,
-  caller: Caller,
-  method: string,
-  path: string,
-  policy: string,
-  decision: Decision,
-): AuditEvent {
-  const { effect, rule, level, dryRun, wouldBe } = decision;
-  const event = {
-    type: 'decision',
-    id,
-    effect,
-    rule,
-    level,
-    // as text: a value with toJSON takes the serializer's slow path
-    caller: caller.id.toString(),
-    serial: caller.serial,
-    method,
-    path,
-    policy,
-  };
-  return dryRun.length === 0 ? event : { ...event, dry_run: dryRun, would_be: wouldBe };
+const DECISION = recordText('decision');
+const ID = textField('id');
+const METHOD = textField('method');
+const PATH = textField('path');
+const POLICY = textField('policy');
+
+/** Writes decisions down for the audit. What many have in common, the outcome and the caller, is written once. */
+class DecisionText {
+  private readonly outcomes = new WeakMap<Decision, FieldText>();
+  private readonly callers = new WeakMap<Caller, FieldText>();
+
+  of(
+    id: string,
+    caller: Caller,
+    method: string,
+    path: string,
+    policy: string,
+    decision: Decision,
+  ): RecordText {
+    const start = withFields(withFields(DECISION, ID(id)), this.outcome(decision));
+    const asked = withFields(withFields(withFields(start, this.caller(caller)), METHOD(method)), PATH(path));
+    const record = withFields(asked, POLICY(policy));
+    const { dryRun, wouldBe } = decision;
+    return dryRun.length === 0
+      ? record
+      : withFields(record, fieldText({ dry_run: dryRun, would_be: wouldBe }));
+  }
+
+  private outcome(decision: Decision): FieldText {
+    const known = this.outcomes.get(decision);
+    if (known !== undefined) return known;
+    const { effect, rule, level, dryRun } = decision;
+    const text = fieldText({ effect, rule, level });
+    // one that dry-run rules had a part in is made for one request alone
+    if (dryRun.length === 0) this.outcomes.set(decision, text);
+    return text;
+  }
+
+  private caller(caller: Caller): FieldText {
+    const known = this.callers.get(caller);
+    if (known !== undefined) return known;
+    const text = fieldText({ caller: caller.id, serial: caller.serial });
+    this.callers.set(caller, text);
+    return text;
+  }
 }

@@ -41,7 +41,8 @@ export function createMetrics(): Metrics {
       const values = scalar(name, help, 'counter');
       return {
         add(by = 1, labels) {
-          const key = labelText(labels);
+          // counted with every request: nothing is made for a counter without labels
+          const key = labels === undefined ? '' : labelText(labels);
           values.set(key, (values.get(key) ?? 0) + by);
         },
         value: (labels) => values.get(labelText(labels)) ?? 0,

@@ -17,4 +17,5 @@ export {
 export { type AuditReport, type Finding, type FindingKind, reportText } from './report.ts';
 export { RESUME_TAIL_BYTES, type Resumed, resumeFrom } from './resume.ts';
 export { type AuditSigner, GENESIS } from './seal.ts';
+export { type FieldText, fieldText, type RecordText, recordText, textField, withFields } from './text.ts';
 export { createVerifier, type Verifier, type VerifyOptions } from './verify.ts';

@@ -35,7 +35,7 @@ function recovered(state: ChainState, fragment: Buffer, now: Date): Resumed {
     return { chain: createChain(stateAfter(fragment.toString(), now)), repair: '\n' };
   }
   const fields = { fragment: { bytes: fragment.length, sha256: hash('sha256', fragment) } };
-  const appended = nextRecord(state, 'recovered', fields, null, now);
+  const appended = nextRecord(state, `,"type":"recovered",${JSON.stringify(fields).slice(1, -1)}`, null, now);
   return { chain: createChain(appended.state), repair: `\n${appended.line}` };
 }
 

@@ -1,12 +1,19 @@
 import { hash } from 'node:crypto';
 import type { SpiffeId } from '../spiffe/index.ts';
+import { type Decision, decided, NO_HITS } from './decision.ts';
 import { LEVELS, type PolicyDocument } from './document.ts';
 import { guardOf } from './guard.ts';
 import { type Matcher, matcherOf } from './matcher.ts';
 import { RuleIndex } from './rule-index.ts';
 
 /** A document ready to be judged. A lower `rank` names the decision when several match. */
-export type Rule = { readonly document: PolicyDocument; readonly rank: number; readonly matches: Matcher };
+export type Rule = {
+  readonly document: PolicyDocument;
+  readonly rank: number;
+  readonly matches: Matcher;
+  /** What it decides where no dry-run rule hits: one object for all these requests. */
+  readonly decision: Decision;
+};
 
 /** A policy set compiled for one target. Immutable; an empty one denies everything. */
 export class CompiledPolicy {
@@ -36,7 +43,12 @@ export function compilePolicies(documents: readonly PolicyDocument[], target: Sp
   const own = documents.filter((document) => document.target.equals(target)).sort(byStrength);
   return new CompiledPolicy(
     target,
-    own.map((document, rank) => ({ document, rank, matches: matcherOf(document.when) })),
+    own.map((document, rank) => ({
+      document,
+      rank,
+      matches: matcherOf(document.when),
+      decision: decided(document, NO_HITS, document.effect),
+    })),
   );
 }
 

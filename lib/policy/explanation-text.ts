@@ -1,4 +1,4 @@
-import type { Decision } from './evaluate.ts';
+import type { Decision } from './decision.ts';
 import type { Check, RuleJudgement } from './explanation.ts';
 import type { Subject } from './matcher.ts';
 

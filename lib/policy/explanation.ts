@@ -1,5 +1,5 @@
+import type { Decision } from './decision.ts';
 import type { Effect, Level, Mode } from './document.ts';
-import type { Decision } from './evaluate.ts';
 
 /** One predicate compared: which one, what it wanted, what the request had, and whether it was satisfied where it stands. */
 export type Check = {

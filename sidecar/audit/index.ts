@@ -8,6 +8,7 @@ import {
   type AuditSigner,
   createChain,
   RESUME_TAIL_BYTES,
+  type RecordText,
   type Resumed,
   resumeFrom,
 } from '../../lib/audit/index.ts';
@@ -66,7 +67,7 @@ export async function openAudit(deps: AuditWriterDeps): Promise<AuditWriter> {
   state.set(1);
   let closed = false;
 
-  const record = (event: AuditEvent, now: Date) => {
+  const record = (event: AuditEvent | RecordText, now: Date) => {
     queue.push(chain.append(event, now).line);
     records.add();
     checkpoint(now);

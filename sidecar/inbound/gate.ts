@@ -106,13 +106,14 @@ export class PeerGate implements Gate {
 
   admit(head: RequestHead): Route | Refused {
     const { credentials, decider, denied } = this.deps;
-    const now = this.deps.clock.now().getTime();
+    const now = this.deps.clock.now();
+    const nowMs = now.getTime();
     const svid = credentials.current;
-    if (svid === null || svid.notAfter.getTime() <= now) return this.noted(NO_IDENTITY);
-    if (this.notAfter <= now) return this.noted(EXPIRED);
+    if (svid === null || svid.notAfter.getTime() <= nowMs) return this.noted(NO_IDENTITY);
+    if (this.notAfter <= nowMs) return this.noted(EXPIRED);
     const reason = denied(this.peer);
     if (reason !== null) return this.noted(deniedPeer(reason));
-    const verdict = decider.decide(this.peer, head.method, head.target.path);
+    const verdict = decider.decide(this.peer, head.method, head.target.path, now);
     if (verdict === null) return UNDECIDED;
     const { decision } = verdict;
     this.decision = verdict.id;

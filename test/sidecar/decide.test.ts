@@ -5,6 +5,7 @@ import { parseSpiffeId } from '../../lib/spiffe/index.ts';
 import { createDecider } from '../../sidecar/decide.ts';
 import { clock, FakeAudit, ORDERS, WEB } from './support.ts';
 
+const NOW = new Date();
 const CALLER = { id: parseSpiffeId(WEB), serial: '0a:0b' };
 
 function decided(documents: readonly object[]) {
@@ -27,7 +28,7 @@ function decided(documents: readonly object[]) {
 describe('the decision point', () => {
   it('records what was judged, by which rule of which policy, under the id it gives', () => {
     const { decider, audit, current } = decided([{ name: 'read', when: { method: { in: ['GET'] } } }]);
-    const verdicts = ['GET', 'POST'].map((method) => decider.decide(CALLER, method, '/a')!);
+    const verdicts = ['GET', 'POST'].map((method) => decider.decide(CALLER, method, '/a', NOW)!);
     const shared = { type: 'decision', caller: WEB, serial: '0a:0b', path: '/a', policy: current.digest };
     assert.deepEqual(audit.events, [
       { ...shared, id: verdicts[0]!.id, effect: 'allow', rule: 'read', level: 'application', method: 'GET' },
@@ -42,7 +43,7 @@ describe('the decision point', () => {
       { name: 'all', when: { path: { starts: '/' } } },
       { name: 'soon', effect: 'deny', mode: 'dry-run', when: { path: { starts: '/old/' } } },
     ]);
-    assert.equal(decider.decide(CALLER, 'GET', '/old/a')!.decision.effect, 'allow');
+    assert.equal(decider.decide(CALLER, 'GET', '/old/a', NOW)!.decision.effect, 'allow');
     const { effect, would_be, dry_run } = audit.events[0]!;
     assert.deepEqual(
       { effect, would_be, dry_run },
@@ -61,7 +62,7 @@ describe('the decision point', () => {
   it('judges nothing without a policy or an audit that takes a record', () => {
     const { decider, audit } = decided([{ name: 'all', when: { path: { starts: '/' } } }]);
     audit.accepting = false;
-    assert.equal(decider.decide(CALLER, 'GET', '/a'), null);
+    assert.equal(decider.decide(CALLER, 'GET', '/a', NOW), null);
     decider[Symbol.dispose]();
     const none = createDecider({
       policy: { current: null },
@@ -69,7 +70,7 @@ describe('the decision point', () => {
       clock,
       metrics: createMetrics(),
     });
-    assert.equal(none.decide(CALLER, 'GET', '/a'), null);
+    assert.equal(none.decide(CALLER, 'GET', '/a', NOW), null);
     none[Symbol.dispose]();
   });
 

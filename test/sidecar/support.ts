@@ -1,6 +1,6 @@
 import { createLog } from '../../lib/adapter/log.ts';
 import { createMetrics } from '../../lib/adapter/metrics.ts';
-import type { AuditEvent } from '../../lib/audit/index.ts';
+import type { AuditEvent, RecordText } from '../../lib/audit/index.ts';
 import { compilePolicies, parsePolicies } from '../../lib/policy/index.ts';
 import { parseSpiffeId } from '../../lib/spiffe/index.ts';
 import { createDecider, type Decider, type DecisionLog } from '../../sidecar/decide.ts';
@@ -63,8 +63,8 @@ export async function credentialsFor(
 export class FakeAudit implements DecisionLog {
   accepting = true;
   readonly events: AuditEvent[] = [];
-  record(event: AuditEvent): void {
-    this.events.push(event);
+  record(event: AuditEvent | RecordText): void {
+    this.events.push(typeof event === 'string' ? JSON.parse(`{${event.slice(1)}}`) : event);
   }
 }
 

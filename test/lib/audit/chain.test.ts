@@ -1,12 +1,17 @@
 import assert from 'node:assert/strict';
 import { createHash, verify, X509Certificate } from 'node:crypto';
+import fc from 'fast-check';
 import {
   type AuditEvent,
   CHECKPOINT_RECORDS,
   createChain,
+  fieldText,
   GENESIS,
   MAX_LINE_BYTES,
   readRecord,
+  recordText,
+  textField,
+  withFields,
 } from '../../../lib/audit/index.ts';
 import { at, check, decision, found, NOON, signatory, wholeRun } from './log.ts';
 
@@ -126,6 +131,41 @@ describe('audit chain', () => {
     assert.equal(line.length, MAX_LINE_BYTES);
     assert.deepEqual(found(check([line], { bundle: null })), ['unsigned 1']);
   });
+});
+
+describe('a record written down in parts', () => {
+  it('is the record that the event would be', () => {
+    const unit = fc.constantFrom(...'aä"\\\n\u0000\u007f/ ~!#[]é\ud800😀');
+    fc.assert(
+      fc.property(
+        fc.string({ unit, maxLength: 12 }),
+        fc.string({ unit, maxLength: 12 }),
+        fc.integer(),
+        (a, b, n) => {
+          const parts = withFields(
+            withFields(recordText('decision'), textField('a')(a)),
+            fieldText({ b, n }),
+          );
+          const line = createChain().append(parts, NOON).line;
+          assert.equal(line, createChain().append({ type: 'decision', a, b, n }, NOON).line);
+          assert.notEqual(readRecord(line.slice(0, -1)), null);
+        },
+      ),
+    );
+  });
+
+  for (const name of ['seq', 'time', 'prev', 'chain', 'sig', 'fragment', 'type', '7', '']) {
+    it(`has no field named ${JSON.stringify(name)}`, () => {
+      assert.throws(() => textField(name), { name: 'AuditError', code: 'AUDIT_RECORD_INVALID' });
+      assert.throws(() => fieldText({ [name]: 1 }), { name: 'AuditError', code: 'AUDIT_RECORD_INVALID' });
+    });
+  }
+
+  for (const type of ['checkpoint', 'stop', 'recovered', '', 'a","x":"']) {
+    it(`is not of the type ${JSON.stringify(type)}`, () => {
+      assert.throws(() => recordText(type), { name: 'AuditError', code: 'AUDIT_RECORD_INVALID' });
+    });
+  }
 });
 
 describe('readRecord', () => {

@@ -1,7 +1,8 @@
 import { once } from 'node:events';
 import { lstat, unlink } from 'node:fs/promises';
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
+import { createServer } from '../lib/adapter/http.ts';
 import { formatAddress, isLoopback } from './address.ts';
 import type { AdminListener } from './config/values.ts';
 import type { RotationOutcome } from './identity/rotator.ts';

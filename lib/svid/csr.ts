@@ -1,13 +1,17 @@
 import { createPublicKey, type KeyObject, sign } from 'node:crypto';
-import { Attributes, CertificationRequest, CertificationRequestInfo } from '@peculiar/asn1-csr';
-import { AsnConvert } from '@peculiar/asn1-schema';
-import { AlgorithmIdentifier, Name, SubjectPublicKeyInfo } from '@peculiar/asn1-x509';
+import { TAG } from './der.ts';
 import { SvidError } from './error.ts';
 import { toPem } from './pem.ts';
 
-const ECDSA_WITH_SHA256 = '1.2.840.10045.4.3.2';
-
 export type Csr = { readonly der: Uint8Array; readonly pem: string };
+
+const VERSION_1 = Buffer.from([TAG.integer, 1, 0]);
+const NO_SUBJECT = Buffer.from([TAG.sequence, 0]);
+/** `[0]`, empty: Go demands that it is spelled out. */
+const NO_ATTRIBUTES = Buffer.from([0xa0, 0]);
+/** 1.2.840.10045.4.3.2, without parameters (RFC 5758 §3.2). */
+const ECDSA_WITH_SHA256 = element(TAG.sequence, Buffer.from('06082a8648ce3d040302', 'hex'));
+const WHOLE_OCTETS = Buffer.from([0]);
 
 /**
  * A certification request (PKCS #10, RFC 2986) for a P-256 key: no subject, no names. Vault takes the ID from the grant and ignores
@@ -18,26 +22,22 @@ export function createCsr(privateKey: KeyObject): Csr {
   if (privateKey.type !== 'private' || privateKey.asymmetricKeyDetails?.namedCurve !== 'prime256v1') {
     throw new SvidError('CSR_BAD_KEY', 'a request needs a private key on P-256');
   }
-  const spki = createPublicKey(privateKey).export({ type: 'spki', format: 'der' });
-  const info = new CertificationRequestInfo({
-    version: 0,
-    subject: new Name(),
-    subjectPKInfo: AsnConvert.parse(spki, SubjectPublicKeyInfo),
-    attributes: new Attributes(),
-  });
-  const request = new CertificationRequest({
-    certificationRequestInfo: info,
-    signatureAlgorithm: new AlgorithmIdentifier({ algorithm: ECDSA_WITH_SHA256 }),
-    signature: signed(Buffer.from(AsnConvert.serialize(info)), privateKey),
-  });
-  const der = Buffer.from(AsnConvert.serialize(request));
+  const publicKey = createPublicKey(privateKey).export({ type: 'spki', format: 'der' });
+  const info = element(TAG.sequence, VERSION_1, NO_SUBJECT, publicKey, NO_ATTRIBUTES);
+  const signature = sign('sha256', info, { key: privateKey, dsaEncoding: 'der' });
+  const der = element(TAG.sequence, info, ECDSA_WITH_SHA256, element(TAG.bitString, WHOLE_OCTETS, signature));
   return { der, pem: toPem('CERTIFICATE REQUEST', der) };
 }
 
-function signed(data: Buffer, key: KeyObject): ArrayBuffer {
-  const signature = sign('sha256', data, { key, dsaEncoding: 'der' });
-  return signature.buffer.slice(
-    signature.byteOffset,
-    signature.byteOffset + signature.byteLength,
-  ) as ArrayBuffer;
+/** One element in DER (X.690 §10.1), of less than 64 KiB. */
+function element(tag: number, ...parts: readonly Uint8Array[]): Buffer {
+  const content = Buffer.concat(parts);
+  const { length } = content;
+  const head =
+    length < 0x80
+      ? [tag, length]
+      : length < 0x100
+        ? [tag, 0x81, length]
+        : [tag, 0x82, length >> 8, length & 0xff];
+  return Buffer.concat([Buffer.from(head), content]);
 }

@@ -1,4 +1,4 @@
-import { STATUS_CODES } from 'node:http';
+import { STATUS_CODES } from '../../lib/adapter/http.ts';
 
 /** A refusal as the caller is told of it (RFC 9457). Every member beside these is an extension member. */
 export type Problem = {

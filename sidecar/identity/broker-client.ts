@@ -1,7 +1,7 @@
 import { once } from 'node:events';
-import { Agent, request as httpRequest } from 'node:http';
 import { isIP } from 'node:net';
 import { type ConnectionOptions, connect, type TLSSocket } from 'node:tls';
+import { Agent, request as httpRequest } from '../../lib/adapter/http.ts';
 import { brokerId } from '../../lib/grant/index.ts';
 import type { Secret } from '../../lib/secret.ts';
 import { checkPeer } from '../../lib/svid/index.ts';

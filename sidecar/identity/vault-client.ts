@@ -1,4 +1,4 @@
-import { Agent as HttpAgent, request as httpRequest } from 'node:http';
+import { Agent as HttpAgent, request as httpRequest } from '../../lib/adapter/http.ts';
 import type { Grant } from '../../lib/grant/index.ts';
 import { Secret } from '../../lib/secret.ts';
 import { AcquireError } from './acquire-error.ts';

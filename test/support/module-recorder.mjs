@@ -11,4 +11,8 @@ registerHooks({
     return next(url, context);
   },
 });
-process.on('exit', () => writeFileSync(String(process.env['LOADED_MODULES']), [...loaded].join('\n')));
+process.on('exit', () => {
+  // Node's own parts that were loaded, as `NativeModule internal/deps/…`; its types do not know the list
+  const { moduleLoadList } = /** @type {typeof process & { moduleLoadList: string[] }} */ (process);
+  writeFileSync(String(process.env['LOADED_MODULES']), [...loaded, ...moduleLoadList].join('\n'));
+});

@@ -6,20 +6,9 @@ import { existsSync } from 'node:fs';
 import { constants } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { environment, flags } from './flags.mjs';
 
 const neededNode = 26;
-
-/** Node's own flags for each program; a service opens no debugger for who may send it a signal. @type {Record<string, string[]>} */
-const flags = {
-  sidecar: [
-    '--disable-warning=ExperimentalWarning',
-    '--disable-sigusr1',
-    '--max-semi-space-size=1',
-    '--v8-pool-size=0',
-  ],
-  broker: ['--disable-warning=ExperimentalWarning', '--disable-sigusr1'],
-  cli: ['--disable-warning=ExperimentalWarning'],
-};
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const [first, ...rest] = process.argv.slice(2);
@@ -50,8 +39,9 @@ function become(program, args) {
  */
 function startOf(program) {
   const main = join(root, program, 'main.ts');
-  if (!existsSync(main)) return { main: join(root, 'dist', program, 'main.js'), env: process.env };
-  return { main, env: { NODE_COMPILE_CACHE: join(root, '.cache/node'), ...process.env } };
+  const env = { ...environment[program], ...process.env };
+  if (!existsSync(main)) return { main: join(root, 'dist', program, 'main.js'), env };
+  return { main, env: { NODE_COMPILE_CACHE: join(root, '.cache/node'), ...env } };
 }
 
 /** This Node when it is new enough, else the one that a clone pins. */

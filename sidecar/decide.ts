@@ -126,6 +126,8 @@ const POLICY = textField('policy');
 class DecisionText {
   private readonly outcomes = new WeakMap<Decision, FieldText>();
   private readonly callers = new WeakMap<Caller, FieldText>();
+  /** Of the policy in force. */
+  private policy = { digest: '', text: POLICY('') };
 
   of(
     id: string,
@@ -137,7 +139,8 @@ class DecisionText {
   ): RecordText {
     const start = withFields(withFields(DECISION, ID(id)), this.outcome(decision));
     const asked = withFields(withFields(withFields(start, this.caller(caller)), METHOD(method)), PATH(path));
-    const record = withFields(asked, POLICY(policy));
+    if (policy !== this.policy.digest) this.policy = { digest: policy, text: POLICY(policy) };
+    const record = withFields(asked, this.policy.text);
     const { dryRun, wouldBe } = decision;
     return dryRun.length === 0
       ? record

@@ -7,6 +7,7 @@ import type { Config } from './config/index.ts';
 import { createDecider } from './decide.ts';
 import type { Credentials, Svid } from './identity/credentials.ts';
 import { createInbound } from './inbound/index.ts';
+import { settleMemory } from './memory.ts';
 import { createOutbound } from './outbound/index.ts';
 import { openPolicyFile, type PolicyStatus } from './policy-file.ts';
 import { warmUp } from './warm-up.ts';
@@ -80,8 +81,11 @@ export async function startServing(deps: ServingDeps): Promise<Serving> {
   }
 
   let warm = config.mode === 'agent';
+  let memory: Disposable | null = null;
+  stack.defer(() => memory?.[Symbol.dispose]());
   const warmOnce = async (svid: Svid) => {
     await warmUp(svid).catch((error: unknown) => log.warn('warm_up_failed', { error }));
+    memory = await settleMemory();
     warm = true;
   };
   if (!warm) void firstSvid(credentials).then(warmOnce);

@@ -10,6 +10,8 @@ export interface SystemCalls {
     fd: number,
     family: 4 | 6,
   ): { readonly host: string; readonly port: number } | undefined;
+  /** Gives memory that was freed back to the system. Left out where the C library has no call for it. */
+  releaseMemory?(): void;
 }
 
 const PR_GET_DUMPABLE = 3;
@@ -53,8 +55,19 @@ export async function openSystemCalls(): Promise<SystemCalls | undefined> {
             : Array.from({ length: 8 }, (_, i) => address.readUInt16BE(8 + i * 2).toString(16)).join(':');
         return { host, port: address.readUInt16BE(2) };
       },
+      ...memoryRelease(ffi),
     };
   } catch {
     return undefined;
+  }
+}
+
+/** Of glibc alone. */
+function memoryRelease(ffi: typeof import('node:ffi')): Pick<SystemCalls, 'releaseMemory'> {
+  try {
+    const { functions } = ffi.dlopen(null, { malloc_trim: { arguments: ['u64'], return: 'i32' } });
+    return { releaseMemory: () => void functions.malloc_trim(0n) };
+  } catch {
+    return {};
   }
 }

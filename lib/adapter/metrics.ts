@@ -29,23 +29,35 @@ export function createMetrics(): Metrics {
     if (families.has(family.name)) throw new Error(`metric registered twice: ${family.name}`);
     families.set(family.name, family);
   };
-  const scalar = (name: string, help: string, kind: Kind) => {
+  const scalar = (name: string, help: string, kind: Kind, update: () => void = () => {}) => {
     const values = new Map<string, number>();
-    const lines = () =>
-      (values.size > 0 ? [...values] : [['', 0]]).map(([labels, value]) => `${name}${labels} ${value}`);
+    const lines = () => {
+      update();
+      return (values.size > 0 ? [...values] : [['', 0]]).map(
+        ([labels, value]) => `${name}${labels} ${value}`,
+      );
+    };
     register({ name, help, kind, lines });
     return values;
   };
   return {
     counter(name, help) {
-      const values = scalar(name, help, 'counter');
+      // without labels, it is counted with every request
+      let plain = 0;
+      const values = scalar(name, help, 'counter', () => values.has('') && values.set('', plain));
       return {
         add(by = 1, labels) {
-          // counted with every request: nothing is made for a counter without labels
           const key = labels === undefined ? '' : labelText(labels);
-          values.set(key, (values.get(key) ?? 0) + by);
+          if (key !== '') values.set(key, (values.get(key) ?? 0) + by);
+          else {
+            if (plain === 0) values.set('', 0);
+            plain += by;
+          }
         },
-        value: (labels) => values.get(labelText(labels)) ?? 0,
+        value(labels) {
+          const key = labelText(labels);
+          return key === '' ? plain : (values.get(key) ?? 0);
+        },
       };
     },
     gauge(name, help) {

@@ -77,7 +77,8 @@ export class Pool {
     for (let i = idle.length - 1; i >= 0; i--) {
       const up = idle[i]!;
       if (up.address !== address) continue;
-      idle.splice(i, 1);
+      if (i === idle.length - 1) idle.pop();
+      else idle.splice(i, 1);
       if (!up.dead && this.connector.usable(up)) {
         this.engage(up);
         return up;
@@ -215,6 +216,7 @@ export class Pool {
   }
 
   private nextWaiting(): Caller | null {
+    if (this.waiting.length === 0) return null;
     for (let next = this.waiting.shift(); next !== undefined; next = this.waiting.shift())
       if (next.caller.awaits(this)) return next.caller;
     return null;

@@ -5,11 +5,11 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { startChild } from '../../harness/child.ts';
 
-const launcher = fileURLToPath(new URL('../../bin/signet.mjs', import.meta.url));
+const launcher = fileURLToPath(new URL('../../bin', import.meta.url));
 
 /** Tells how it was started, then waits if told to. */
 const program = `
-console.log(JSON.stringify({ pid: process.pid, file: import.meta.filename, args: process.argv.slice(2), color: process.env.COLOR, compileCache: process.env.NODE_COMPILE_CACHE,
+console.log(JSON.stringify({ pid: process.pid, file: import.meta.filename, args: process.argv.slice(2), color: process.env.COLOR, compileCache: process.env.NODE_COMPILE_CACHE, arenas: process.env.MALLOC_ARENA_MAX,
   flags: process.execArgv, main: import.meta.main }));
 if (process.argv.includes('wait')) setTimeout(() => {}, 30_000);
 process.exitCode = 3;
@@ -25,8 +25,7 @@ describe('bin/signet.mjs', () => {
   let folder: string;
   beforeEach(async () => {
     folder = await mkdtemp(join(tmpdir(), 'signet-bin-'));
-    await mkdir(join(folder, 'bin'));
-    await cp(launcher, join(folder, 'bin/signet.mjs'));
+    await cp(launcher, join(folder, 'bin'), { recursive: true });
     await writeFile(join(folder, 'package.json'), '{"type":"module"}');
   });
   afterEach(() => rm(folder, { recursive: true }));
@@ -68,6 +67,9 @@ describe('bin/signet.mjs', () => {
       assert.deepEqual([told.file, told.args, told.pid], [join(folder, file), passed, pid]);
       assert.deepEqual([told.color, told.main, code, stderr], ['blue', true, 3, '']);
       assert.equal(told.compileCache, join(folder, '.cache/node'));
+      const isSidecar = args[0] === 'sidecar';
+      assert.equal(told.arenas, isSidecar ? '1' : undefined);
+      assert.equal(told.flags.includes('--max-semi-space-size=1'), isSidecar);
     });
   }
 

@@ -32,7 +32,8 @@ export async function buildGhostunnel(signal) {
     renameSync(unfinished, place());
   } catch (error) {
     if (!(error instanceof SetupError)) throw error;
-    say(`${error.message}\nthe benchmark goes without ghostunnel`);
+    say(error.message);
+    say('the benchmark goes without ghostunnel');
   } finally {
     rmSync(unfinished, { force: true });
   }

@@ -29,9 +29,11 @@ export async function circumstances(
     first(which('go'), 'version'),
   ]);
   return [
-    `machine: ${cpus().length} cores of ${cpu?.model ?? 'an unknown CPU'}, ${Math.round(totalmem() / 2 ** 30)} GiB, Linux ${release()}, for load generator, proxies and app together`,
+    `machine, for load generator, proxies and app together: ${cpus().length} cores of ${cpu?.model ?? 'an unknown CPU'}, ${Math.round(totalmem() / 2 ** 30)} GiB, Linux ${release()}`,
     `load average: ${loadAtStart} at the start, ${load()} at the end`,
-    `rounds: ${closeRounds} of inbound and pair, ${rounds} of the others, ${durationMs / 1000} s each after ${warmMs / 1000} s of warm load; Signet, whose code is compiled as it runs, had ${settleMs / 1000} s of load before the first; ${Math.round(tookMs / 60_000)} minutes in all`,
+    `rounds: ${closeRounds} of inbound and pair, ${rounds} of the others, ${durationMs / 1000} s each after ${warmMs / 1000} s of warm load`,
+    `before the first round Signet, whose code is compiled as it runs, had ${settleMs / 1000} s of load`,
+    `time: ${Math.round(tookMs / 60_000)} min in all`,
     `Signet ${version()} on Node ${process.version}, OpenSSL ${process.versions.openssl}, with ${FLAGS.join(' ')}`,
     ...versions.filter((text) => text !== undefined),
     `ghostunnel ${ghostunnelVersion()}, GOMAXPROCS=1`,

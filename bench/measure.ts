@@ -13,7 +13,6 @@ export type Sample = {
   readonly seconds: number;
   readonly p50_ms: number;
   readonly p99_ms: number;
-  readonly own_cores: number;
   readonly processes: readonly {
     readonly pid: number;
     readonly cpu_ms: number;

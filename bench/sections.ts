@@ -23,7 +23,7 @@ const REQUESTS = [CPU, ...RATIOS, RATE, ...TIMES, PRIVATE];
 export const SECTIONS: Readonly<Record<Section, Presentation>> = {
   inbound: {
     title: 'Inbound alone',
-    note: `mTLS in, plain HTTP/1.1 to an app that answers 165 bytes. Signet and Envoy judge caller, method and path by 20 rules; Signet writes an
+    note: `mTLS in, plain HTTP/1.1 to an app that answers 158 bytes. Signet and Envoy judge caller, method and path by 20 rules; Signet writes an
 audit record of every request to disk besides. nginx and haproxy verify the client's certificate and judge nothing. ghostunnel passes TCP
 on: no HTTP and no policy, the caller's ID is looked at once per connection.`,
     columns: REQUESTS,

@@ -49,6 +49,6 @@ func hold(o options, dial dialFunc) (result, error) {
 	}
 	elapsed := time.Since(start)
 	time.Sleep(rest)
-	processes, _, err := watch.since()
+	processes, err := watch.since()
 	return result{Requests: int64(len(clients)), Seconds: elapsed.Seconds(), Processes: processes}, err
 }

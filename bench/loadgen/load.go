@@ -60,7 +60,7 @@ func run(o options, dial dialFunc) (result, error) {
 	time.Sleep(o.duration)
 	counting.Store(false)
 	elapsed := time.Since(start)
-	processes, own, err := watch.since()
+	processes, err := watch.since()
 	if err != nil {
 		return result{}, err
 	}
@@ -75,7 +75,7 @@ func run(o options, dial dialFunc) (result, error) {
 	return result{
 		Requests: latency.count(), Errors: failed.Load(), Refused: refused.Load(), LastError: message,
 		Seconds: elapsed.Seconds(), P50Ms: latency.quantile(0.50), P99Ms: latency.quantile(0.99),
-		OwnCores: own / 1000 / elapsed.Seconds(), Processes: processes,
+		Processes: processes,
 	}, nil
 }
 

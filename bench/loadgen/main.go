@@ -33,8 +33,6 @@ type result struct {
 	Seconds   float64 `json:"seconds"`
 	P50Ms     float64 `json:"p50_ms"`
 	P99Ms     float64 `json:"p99_ms"`
-	// Cores that this program itself kept busy.
-	OwnCores  float64 `json:"own_cores"`
 	Processes []spent `json:"processes"`
 }
 

@@ -30,7 +30,6 @@ type watch struct {
 	pids   []int
 	cpu    []float64
 	memory []memory
-	own    float64
 }
 
 func observe(pids []int) (watch, error) {
@@ -49,33 +48,27 @@ func observe(pids []int) (watch, error) {
 		}
 		w.cpu = append(w.cpu, cpu)
 	}
-	own, err := cpuOf(os.Getpid())
-	w.own = own
-	return w, err
+	return w, nil
 }
 
-// since tells what was used since the look, and the milliseconds of CPU that this program itself used.
-func (w watch) since() ([]spent, float64, error) {
+// since tells what was used since the look.
+func (w watch) since() ([]spent, error) {
 	now := make([]float64, len(w.pids))
 	for i, pid := range w.pids {
 		var err error
 		if now[i], err = cpuOf(pid); err != nil {
-			return nil, 0, err
+			return nil, err
 		}
-	}
-	own, err := cpuOf(os.Getpid())
-	if err != nil {
-		return nil, 0, err
 	}
 	all := []spent{}
 	for i, pid := range w.pids {
 		after, err := memoryOf(pid)
 		if err != nil {
-			return nil, 0, err
+			return nil, err
 		}
 		all = append(all, spent{Pid: pid, CPUMs: now[i] - w.cpu[i], Before: w.memory[i], After: after})
 	}
-	return all, own - w.own, nil
+	return all, nil
 }
 
 // cpuOf is the user and system time of all threads in milliseconds, by the process's own clock: /proc counts in steps of 10 ms.

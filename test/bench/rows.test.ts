@@ -11,7 +11,7 @@ function sample(cpuMs: number, times: Partial<Pick<Sample, 'requests' | 'p50_ms'
     before: NOTHING,
     after: { ...NOTHING, private_mb: 2 },
   }));
-  const common = { errors: 0, refused: 0, seconds: 2, own_cores: 0, p50_ms: 1, p99_ms: 2 };
+  const common = { errors: 0, refused: 0, seconds: 2, p50_ms: 1, p99_ms: 2 };
   return { requests: 1_000, ...common, ...times, processes };
 }
 

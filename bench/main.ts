@@ -41,18 +41,25 @@ const tell = (line: string) => void process.stderr.write(`bench: ${line}\n`);
 const wanted = (name: string) => name.includes(only);
 const [begun, loadAtStart] = [Date.now(), loadNow()];
 
+const chosen = scenarios(quick)
+  .map((each) => ({ ...each, wanted: each.loads.filter(({ name }) => wanted(name)) }))
+  .filter((each) => each.wanted.length > 0);
+const others = [MEMORY, IDLE, DECISION].filter(wanted);
+if (chosen.length + others.length === 0) {
+  const names = scenarios(quick).flatMap(({ loads }) => loads.map(({ name }) => name));
+  tell(`no row's name holds "${only}"; there are: ${[...names, MEMORY, IDLE, DECISION].join('; ')}`);
+  process.exit(2);
+}
+
 // Its own, so that two runs do not meet; in the cache, from where what is compiled finds its packages.
 mkdirSync(cache, { recursive: true });
 const folder = mkdtempSync(join(cache, 'bench-'));
-process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
+process.on('exit', () => rmSync(folder, { recursive: true, force: true, maxRetries: 5 }));
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
 
 tell('building the load generator and the proxies');
 const dist = join(folder, 'dist');
 await Promise.all([buildLoadgen(), compile()]);
-const chosen = scenarios(quick)
-  .map((each) => ({ ...each, wanted: each.loads.filter(({ name }) => wanted(name)) }))
-  .filter((each) => each.wanted.length > 0);
 await writeWorld(folder, new Set([RULES, ...chosen.map(({ setting }) => setting.rules)]));
 const peers = [signetPeer(dist), nginxPeer(), haproxyPeer(), envoyPeer(), ghostunnelPeer()].filter(
   (peer) => peer !== undefined,
@@ -80,14 +87,15 @@ for (const scenario of chosen) {
   for (const load of scenario.wanted)
     rows.push(...rowsOf(section, load, await compare(load, subjects.all, generate, effort, tell)));
 }
-if (wanted(MEMORY)) rows.push(...(await memoryRows(place, generate, MEMORY_ROUNDS[kind], BUSY_MS[kind])));
-if (wanted(IDLE)) rows.push(...(await idleRows(place, generate, MEMORY_ROUNDS[kind])));
-const decision: Decision | null = wanted(DECISION) ? await measureDecision(dist, FLAGS) : null;
+if (others.includes(MEMORY))
+  rows.push(...(await memoryRows(place, generate, MEMORY_ROUNDS[kind], BUSY_MS[kind])));
+if (others.includes(IDLE)) rows.push(...(await idleRows(place, generate, MEMORY_ROUNDS[kind])));
+const decision: Decision | null = others.includes(DECISION) ? await measureDecision(dist, FLAGS) : null;
 
 const report: Report = {
   rows,
   decision,
-  verdicts: verdicts(rows, decision?.p99_ns),
+  verdicts: verdicts(rows, decision?.p99_ns).filter(({ measured }) => only === '' || measured !== undefined),
   circumstances: [
     ...(await circumstances(effort, loadAtStart, Date.now() - begun)),
     ...missing.map((name) => `left out, because it is not installed: ${name}`),

@@ -18,7 +18,8 @@ export function terminalText(report: Report): string {
     ([section, rows]) => `${SECTIONS[section].title}\n${table(section, rows)}`,
   );
   if (report.decision !== null) parts.push(`Policy decision\n${decisionTable(report.decision)}`);
-  return [...parts, `Budgets\n${verdictTable(report.verdicts)}`, lines(report.circumstances)].join('\n\n');
+  if (report.verdicts.length > 0) parts.push(`Budgets\n${verdictTable(report.verdicts)}`);
+  return [...parts, lines(report.circumstances)].join('\n\n');
 }
 
 /** The report as bench/RESULTS.md. */

@@ -79,8 +79,10 @@ ${http.join('\n')}
 }
 `,
   );
+  const command = nginxBinary();
+  if (command === undefined) throw new Error('nginx is not installed: it is the app behind every proxy');
   const args = ['-c', file, '-e', 'stderr'];
-  return { name, command: nginxBinary()!, args, port, children: workers === 1 ? 0 : workers };
+  return { name, command, args, port, children: workers === 1 ? 0 : workers };
 }
 
 function asOurselves(): string {

@@ -1,82 +1,124 @@
 /**
- * Side-by-side benchmark. `npm run bench`, or `npm run bench -- --quick` for a rough answer in under two minutes.
- * Prints one table; writes bench/results.json and bench/RESULTS.md.
+ * Side-by-side benchmark. `npm run bench`, or `npm run bench -- --quick` for rougher answers in a few minutes; `--only TEXT` runs the
+ * rows whose name holds it. Prints tables; writes bench/results.json and bench/RESULTS.md unless only some rows were asked for.
  */
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { freePort } from '../harness/port.ts';
 import { which } from '../setup/commands.mjs';
 import { cache, root } from '../setup/paths.mjs';
-import { compare, type Effort, type Load, type Row } from './measure.ts';
-import { backend, envoyPeer, nginxPeer } from './peers.ts';
-import { output, type Program, type Running, start } from './processes.ts';
-import { results, table } from './report.ts';
+import { circumstances, load as loadNow } from './circumstances.ts';
+import { DECISION, type Decision, measureDecision } from './decision.ts';
+import { compare, type Effort, generator, settle } from './measure.ts';
+import { IDLE, idleRows, MEMORY, memoryRows } from './memory.ts';
+import { envoyPeer } from './peers/envoy.ts';
+import { ghostunnelPeer } from './peers/ghostunnel.ts';
+import { haproxyPeer } from './peers/haproxy.ts';
+import { nginxPeer } from './peers/nginx.ts';
+import { FLAGS, signetPeer } from './peers/signet.ts';
+import { output } from './processes.ts';
+import { markdown, type Report, terminalText } from './report.ts';
+import { type Row, rowsOf } from './rows.ts';
+import { ALL_PEERS, RULES, scenarios } from './scenarios.ts';
+import { launch, type Place } from './subjects.ts';
+import { verdicts } from './verdict.ts';
 import { writeWorld } from './world.ts';
 
-const LOADS: readonly Load[] = [
-  { name: 'inbound, 64 connections', connections: 64, rate: 0 },
-  { name: 'inbound, 1,000 req/s', connections: 8, rate: 1_000 },
-];
-const FULL: Effort = { rounds: 7, warmMs: 1_000, durationMs: 4_000 };
-const QUICK: Effort = { rounds: 3, warmMs: 500, durationMs: 2_000 };
-/** So that no one is measured while its code is still being compiled, or its memory still grows. */
-const SETTLE: Effort = { rounds: 1, warmMs: 500, durationMs: 6_000 };
-/** A young generation that stays in the CPU's cache, and no helper threads for collecting it. */
-const FLAGS = ['--max-semi-space-size=2', '--single-threaded-gc'];
+const FULL: Effort = { rounds: 5, closeRounds: 7, warmMs: 700, durationMs: 3_000, settleMs: 6_000 };
+const QUICK: Effort = { rounds: 2, closeRounds: 3, warmMs: 300, durationMs: 1_500, settleMs: 3_000 };
+/** Memory differs little from one start to the next. */
+const MEMORY_ROUNDS = { full: 3, quick: 1 };
+const BUSY_MS = { full: 8_000, quick: 4_000 };
 
-const { values } = parseArgs({ options: { quick: { type: 'boolean', default: false } } });
-const effort = values.quick ? QUICK : FULL;
+const { values } = parseArgs({
+  options: { quick: { type: 'boolean', default: false }, only: { type: 'string', default: '' } },
+});
+const { quick, only } = values;
+const kind = quick ? 'quick' : 'full';
+const effort = quick ? QUICK : FULL;
 const tell = (line: string) => void process.stderr.write(`bench: ${line}\n`);
+const wanted = (name: string) => name.includes(only);
+const [begun, loadAtStart] = [Date.now(), loadNow()];
 
-const folder = join(cache, 'bench');
-rmSync(join(folder, 'run'), { recursive: true, force: true });
-const run = join(folder, 'run');
-mkdirSync(run, { recursive: true });
-tell('building the load generator and the sidecar');
-const loadgen = await buildLoadgen();
-const inbound = await compile();
-await writeWorld(run);
-
-await using stack = new AsyncDisposableStack();
-const launch = async (program: Program): Promise<Running> => stack.use(await start(program, run));
-const app = await launch(backend(run, await freePort()));
-const programs = [await launch(await signet()), await launch(nginxPeer(run, await freePort(), app.port))];
-const envoy = envoyPeer(run, await freePort(), app.port);
-if (envoy === undefined) tell('no Envoy: it is left out');
-else programs.push(await launch(envoy));
-
-tell(`settling: ${SETTLE.durationMs / 1000} s of load each, not counted`);
-await compare(LOADS[0]!, programs, loadgen, run, SETTLE, () => {});
-
-const rows: Row[] = [];
-for (const load of LOADS) rows.push(...(await compare(load, programs, loadgen, run, effort, tell)));
-console.log(table(rows));
-const here = fileURLToPath(new URL('.', import.meta.url));
-writeFileSync(join(here, 'results.json'), `${JSON.stringify({ rows }, null, 2)}\n`);
-writeFileSync(join(here, 'RESULTS.md'), await results(rows, effort, [`Node's flags: ${FLAGS.join(' ')}`]));
-
-async function signet(): Promise<Program> {
-  const port = await freePort();
-  const args = [...FLAGS, inbound, run, `127.0.0.1:${port}`, `127.0.0.1:${app.port}`];
-  return { name: 'signet', command: process.execPath, args, port };
+const chosen = scenarios(quick)
+  .map((each) => ({ ...each, wanted: each.loads.filter(({ name }) => wanted(name)) }))
+  .filter((each) => each.wanted.length > 0);
+const others = [MEMORY, IDLE, DECISION].filter(wanted);
+if (chosen.length + others.length === 0) {
+  const names = scenarios(quick).flatMap(({ loads }) => loads.map(({ name }) => name));
+  tell(`no row's name holds "${only}"; there are: ${[...names, MEMORY, IDLE, DECISION].join('; ')}`);
+  process.exit(2);
 }
 
-async function buildLoadgen(): Promise<string> {
+// Its own, so that two runs do not meet; in the cache, from where what is compiled finds its packages.
+mkdirSync(cache, { recursive: true });
+const folder = mkdtempSync(join(cache, 'bench-'));
+process.on('exit', () => rmSync(folder, { recursive: true, force: true, maxRetries: 5 }));
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
+
+tell('building the load generator and the proxies');
+const dist = join(folder, 'dist');
+await Promise.all([buildLoadgen(), compile()]);
+await writeWorld(folder, new Set([RULES, ...chosen.map(({ setting }) => setting.rules)]));
+const peers = [signetPeer(dist), nginxPeer(), haproxyPeer(), envoyPeer(), ghostunnelPeer()].filter(
+  (peer) => peer !== undefined,
+);
+const missing = ALL_PEERS.filter((name) => !peers.some((peer) => peer.name === name));
+if (missing.length > 0) tell(`not installed, so left out: ${missing.join(', ')}`);
+
+const leftOut = new Set<string>();
+const place: Place = {
+  folder,
+  anyApp: join(folder, 'bin/app'),
+  peers,
+  tell,
+  leftOut: (line) => {
+    leftOut.add(line);
+    tell(line);
+  },
+};
+const generate = generator(join(folder, 'bin/loadgen'), folder);
+const rows: Row[] = [];
+for (const scenario of chosen) {
+  const { section, loads } = scenario;
+  await using subjects = await launch(section, scenario, place);
+  await settle(loads[0]!, subjects.all, generate, effort);
+  for (const load of scenario.wanted)
+    rows.push(...rowsOf(section, load, await compare(load, subjects.all, generate, effort, tell)));
+}
+if (others.includes(MEMORY))
+  rows.push(...(await memoryRows(place, generate, MEMORY_ROUNDS[kind], BUSY_MS[kind])));
+if (others.includes(IDLE)) rows.push(...(await idleRows(place, generate, MEMORY_ROUNDS[kind])));
+const decision: Decision | null = others.includes(DECISION) ? await measureDecision(dist, FLAGS) : null;
+
+const report: Report = {
+  rows,
+  decision,
+  verdicts: verdicts(rows, decision?.p99_ns).filter(({ measured }) => only === '' || measured !== undefined),
+  circumstances: [
+    ...(await circumstances(effort, loadAtStart, Date.now() - begun)),
+    ...missing.map((name) => `left out, because it is not installed: ${name}`),
+    ...leftOut,
+  ],
+};
+console.log(terminalText(report));
+if (only === '') {
+  const here = fileURLToPath(new URL('.', import.meta.url));
+  writeFileSync(join(here, 'results.json'), `${JSON.stringify(report, null, 2)}\n`);
+  writeFileSync(join(here, 'RESULTS.md'), markdown(report));
+}
+
+async function buildLoadgen(): Promise<void> {
   const go = which('go');
   if (go === undefined) throw new Error('Go is not on PATH: the load generator is built with it');
-  const binary = join(folder, 'loadgen');
-  await output(go, ['-C', join(root, 'bench/loadgen'), 'build', '-o', binary, '.']);
-  return binary;
+  const bin = join(folder, 'bin/');
+  mkdirSync(bin);
+  await output(go, ['-C', join(root, 'bench/loadgen'), 'build', '-mod=readonly', '-o', bin, './...']);
 }
 
 /** As JavaScript, which is how Signet is shipped: Node's own type stripping costs memory. */
-async function compile(): Promise<string> {
-  await output(process.execPath, [
-    join(root, 'node_modules/typescript/bin/tsc'),
-    '-p',
-    join(root, 'bench/tsconfig.json'),
-  ]);
-  return join(folder, 'dist/bench/inbound-only.js');
+async function compile(): Promise<void> {
+  const tsc = join(root, 'node_modules/typescript/bin/tsc');
+  await output(process.execPath, [tsc, '-p', join(root, 'bench/tsconfig.json'), '--outDir', dist]);
 }

@@ -1,5 +1,8 @@
-import { output, type Running } from './processes.ts';
-import { PATH } from './world.ts';
+import { output } from './processes.ts';
+import type { Load } from './scenarios.ts';
+import type { Subject } from './subjects.ts';
+
+type Memory = { readonly private_mb: number; readonly pss_mb: number; readonly rss_mb: number };
 
 /** One run of the load generator. */
 export type Sample = {
@@ -7,110 +10,78 @@ export type Sample = {
   readonly errors: number;
   readonly refused: number;
   readonly last_error?: string;
-  readonly rps: number;
+  readonly seconds: number;
   readonly p50_ms: number;
   readonly p99_ms: number;
-  readonly cpu_ms_per_1k: number;
-  readonly private_mb: number;
+  readonly processes: readonly {
+    readonly pid: number;
+    readonly cpu_ms: number;
+    readonly before: Memory;
+    readonly after: Memory;
+  }[];
 };
 
-export type Load = {
-  readonly name: string;
-  readonly connections: number;
-  /** Requests per second; 0 is as many as are answered. */
-  readonly rate: number;
+export type Effort = {
+  readonly rounds: number;
+  /** Of the rows that the budgets are about. */
+  readonly closeRounds: number;
+  readonly warmMs: number;
+  readonly durationMs: number;
+  /** Load before the first round, not counted, for those whose code is compiled while it runs. */
+  readonly settleMs: number;
 };
 
-export type Row = {
-  readonly name: string;
-  readonly impl: string;
-  readonly cpu_ms_per_1k: number;
-  readonly ratio_to_nginx: number;
-  readonly rps: number;
-  readonly p50_ms: number;
-  readonly p99_ms: number;
-  readonly private_mb: number;
-};
+/** Runs the load generator against a subject. @throws Error when a request fails: a figure with failures in it means nothing */
+export type Generate = (subject: Subject, args: readonly string[]) => Promise<Sample>;
 
-export type Effort = { readonly rounds: number; readonly warmMs: number; readonly durationMs: number };
+export function generator(binary: string, folder: string): Generate {
+  return async ({ name, port, pids, plain }, args) => {
+    const target = ['-address', `127.0.0.1:${port}`, '-folder', folder, ...(plain ? ['-plain'] : [])];
+    const text = await output(binary, [...target, '-pids', pids.join(','), ...args]);
+    const sample = JSON.parse(text) as Sample;
+    const { requests, errors, refused, last_error } = sample;
+    if (errors + refused > 0)
+      throw new Error(
+        `${name}: ${errors} errors (${last_error ?? ''}), ${refused} answers that were not 200`,
+      );
+    if (requests === 0) throw new Error(`${name}: not one answer`);
+    return sample;
+  };
+}
 
 /**
- * Measures every program in turns, round after round, so that what else the machine does falls on all of them alike. A row holds
- * medians over the rounds; its ratio is the median of the ratios within each round.
- * @throws Error when a request fails: a figure with failures in it means nothing
+ * Measures every subject in turns, round after round, so that what else the machine does falls on all of them alike.
+ * @returns for each subject its samples, in the order of the rounds
  */
 export async function compare(
   load: Load,
-  programs: readonly Running[],
-  loadgen: string,
-  folder: string,
+  subjects: readonly Subject[],
+  generate: Generate,
   effort: Effort,
   tell: (line: string) => void,
-): Promise<Row[]> {
-  const samples = new Map<string, Sample[]>(programs.map(({ name }) => [name, []]));
-  for (let round = 1; round <= effort.rounds; round++) {
-    for (const program of programs) {
-      const sample = await once(load, program, loadgen, folder, effort);
-      if (sample.errors + sample.refused > 0) {
-        const { errors, refused, last_error } = sample;
-        throw new Error(
-          `${program.name}: ${errors} errors (${last_error ?? ''}), ${refused} answers that were not 200`,
-        );
-      }
-      samples.get(program.name)!.push(sample);
-      tell(
-        `${load.name} ${round}/${effort.rounds} ${program.name}: ${sample.cpu_ms_per_1k.toFixed(1)} ms per 1,000`,
-      );
+): Promise<Map<string, Sample[]>> {
+  const samples = new Map<string, Sample[]>(subjects.map(({ name }) => [name, []]));
+  const rounds = load.close ? effort.closeRounds : effort.rounds;
+  const time = ['-warm', `${effort.warmMs}ms`, '-duration', `${effort.durationMs}ms`];
+  for (let round = 1; round <= rounds; round++) {
+    const said: string[] = [];
+    for (const subject of subjects) {
+      const sample = await generate(subject, [...load.args, ...time]);
+      samples.get(subject.name)!.push(sample);
+      said.push(`${subject.name} ${Math.round(sample.requests / sample.seconds)}/s`);
     }
+    tell(`${load.name}, round ${round} of ${rounds}: ${said.join(', ')}`);
   }
-  const base = samples.get('nginx')!;
-  return programs.map(({ name }) => {
-    const own = samples.get(name)!;
-    const of = (key: 'cpu_ms_per_1k' | 'rps' | 'p50_ms' | 'p99_ms' | 'private_mb') =>
-      median(own.map((s) => s[key]));
-    return {
-      name: load.name,
-      impl: name,
-      cpu_ms_per_1k: round(of('cpu_ms_per_1k'), 1),
-      ratio_to_nginx: round(median(own.map((s, i) => s.cpu_ms_per_1k / base[i]!.cpu_ms_per_1k)), 2),
-      rps: Math.round(of('rps')),
-      p50_ms: round(of('p50_ms'), 3),
-      p99_ms: round(of('p99_ms'), 3),
-      private_mb: round(of('private_mb'), 1),
-    };
-  });
+  return samples;
 }
 
-async function once(
+/** Runs load that is not counted. */
+export async function settle(
   load: Load,
-  program: Running,
-  loadgen: string,
-  folder: string,
+  subjects: readonly Subject[],
+  generate: Generate,
   effort: Effort,
-): Promise<Sample> {
-  const text = await output(loadgen, [
-    ...[
-      '-address',
-      `127.0.0.1:${program.port}`,
-      '-folder',
-      folder,
-      '-path',
-      PATH,
-      '-pids',
-      String(program.pid),
-    ],
-    ...['-connections', String(load.connections), '-rate', String(load.rate)],
-    ...['-warm', `${effort.warmMs}ms`, '-duration', `${effort.durationMs}ms`],
-  ]);
-  return JSON.parse(text) as Sample;
-}
-
-function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
-}
-
-function round(value: number, digits: number): number {
-  return Number(value.toFixed(digits));
+): Promise<void> {
+  for (const subject of subjects.filter(({ settles }) => settles))
+    await generate(subject, [...load.args, '-warm', '0s', '-duration', `${effort.settleMs}ms`]);
 }

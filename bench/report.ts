@@ -1,80 +1,100 @@
-import { readFileSync } from 'node:fs';
-import { cpus, loadavg, release, totalmem } from 'node:os';
-import { basename } from 'node:path';
-import { which } from '../setup/commands.mjs';
-import { envoyBinary } from '../setup/envoy.mjs';
-import type { Effort, Row } from './measure.ts';
-import { output } from './processes.ts';
+import type { Decision } from './decision.ts';
+import type { Row } from './rows.ts';
+import type { Section } from './scenarios.ts';
+import { type Column, SECTIONS } from './sections.ts';
+import type { Verdict } from './verdict.ts';
 
-const COLUMNS = [
-  'name',
-  'impl',
-  'cpu_ms_per_1k',
-  'ratio_to_nginx',
-  'rps',
-  'p50_ms',
-  'p99_ms',
-  'private_mb',
-] as const;
-const TITLES = [
-  'row',
-  'implementation',
-  'CPU ms per 1,000',
-  '× nginx',
-  'req/s',
-  'p50 ms',
-  'p99 ms',
-  'private MB',
-];
+export type Report = {
+  readonly rows: readonly Row[];
+  readonly decision: Decision | null;
+  readonly verdicts: readonly Verdict[];
+  /** On what it was measured, and how; a line each. */
+  readonly circumstances: readonly string[];
+};
 
-/** The rows as a table that reads well both in a terminal and as Markdown. */
-export function table(rows: readonly Row[]): string {
-  const lines = [TITLES, ...rows.map((row) => COLUMNS.map((column) => String(row[column])))];
-  const widths = TITLES.map((_, i) => Math.max(...lines.map((line) => line[i]!.length)));
-  const show = (line: readonly string[]) =>
-    `| ${line.map((cell, i) => pad(cell, widths[i]!, i)).join(' | ')} |`;
-  const rule = `|${widths.map((width, i) => (i < 2 ? '-'.repeat(width + 2) : `${'-'.repeat(width + 1)}:`)).join('|')}|`;
-  return [show(lines[0]!), rule, ...lines.slice(1).map(show)].join('\n');
+/** The report for a terminal. */
+export function terminalText(report: Report): string {
+  const parts = sectionsOf(report.rows).map(
+    ([section, rows]) => `${SECTIONS[section].title}\n${table(section, rows)}`,
+  );
+  if (report.decision !== null) parts.push(`Policy decision\n${decisionTable(report.decision)}`);
+  if (report.verdicts.length > 0) parts.push(`Budgets\n${verdictTable(report.verdicts)}`);
+  return [...parts, lines(report.circumstances)].join('\n\n');
 }
 
-function pad(cell: string, width: number, column: number): string {
-  return column < 2 ? cell.padEnd(width) : cell.padStart(width);
-}
-
-/** What RESULTS.md says: the table, and on what it was measured. */
-export async function results(
-  rows: readonly Row[],
-  effort: Effort,
-  notes: readonly string[],
-): Promise<string> {
-  const [cpu] = cpus();
-  const machine = `${cpus().length} × ${cpu?.model ?? 'CPU'}, ${Math.round(totalmem() / 2 ** 30)} GiB, Linux ${release()}, load average at the end ${loadavg()[0]!.toFixed(1)}`;
+/** The report as bench/RESULTS.md. */
+export function markdown(report: Report): string {
+  const parts = sectionsOf(report.rows).map(
+    ([section, rows]) =>
+      `## ${SECTIONS[section].title}\n\n${SECTIONS[section].note}\n\n${table(section, rows)}`,
+  );
+  if (report.decision !== null)
+    parts.push(
+      `## Policy decision\n\nOne evaluation of Signet's policy, most documents of which do not concern the request; no network.\n\n${decisionTable(report.decision)}`,
+    );
   return `# Benchmark results
 
-Written by \`npm run bench\`. Every implementation has one worker and the same backend (nginx, a fixed small body), keys, client and
-requests; they are measured in turns, ${effort.rounds} rounds of ${effort.durationMs / 1000} s each after ${effort.warmMs / 1000} s of warm load. Figures are medians over the rounds;
-the ratio is the median of each round's own ratio. CPU is user and system time of the process, private memory its dirty pages. nginx
-verifies the client's certificate and judges nothing; Envoy enforces the same 20 rules by its RBAC filter; Signet enforces them, and
-writes its audit to disk.
+Written by \`npm run bench\`. All have the same keys, client and requests, and one worker each; they are measured in turns, round after
+round. Figures are medians over the rounds; × is the ratio of CPU, the median of each round's own. CPU is user and system time of the
+processes named in the row.
 
-${table(rows)}
+## Budgets
 
-- machine: ${machine}
-${(await versions()).map((line) => `- ${line}`).join('\n')}
-${notes.map((line) => `- ${line}`).join('\n')}
+${verdictTable(report.verdicts)}
+
+${parts.join('\n\n')}
+
+## Circumstances
+
+${lines(report.circumstances)}
 `;
 }
 
-async function versions(): Promise<string[]> {
-  const first = async (command: string | undefined, ...args: string[]) =>
-    command === undefined
-      ? 'none'
-      : (await output(command, args)).trim().split('\n')[0]!.replace(command, basename(command));
-  const openssl = process.versions.openssl;
-  return [
-    `Signet ${(JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }).version} on Node ${process.version}, OpenSSL ${openssl}`,
-    await first(which('nginx', ['/usr/sbin']), '-v'),
-    (await first(envoyBinary(), '--version')).replace(/^\S*\/(?=envoy\s)/, ''),
-    await first(which('go'), 'version'),
-  ];
+function sectionsOf(rows: readonly Row[]): [Section, readonly Row[]][] {
+  return (Object.keys(SECTIONS) as Section[])
+    .map((section): [Section, readonly Row[]] => [section, rows.filter((row) => row.section === section)])
+    .filter(([, own]) => own.length > 0);
+}
+
+function table(section: Section, rows: readonly Row[]): string {
+  const { columns } = SECTIONS[section];
+  const titles = ['row', 'implementation', ...columns.map(({ title }) => title)];
+  return layOut(
+    titles,
+    rows.map((row) => [row.name, row.impl, ...columns.map((column) => cell(row, column))]),
+    2,
+  );
+}
+
+function cell({ figures }: Row, { figure, digits }: Column): string {
+  const value = figures[figure];
+  if (value === undefined) return '';
+  return digits === 0 ? Math.round(value).toLocaleString('en') : value.toFixed(digits);
+}
+
+function decisionTable(decision: Decision): string {
+  const { documents, mean_ns, p50_ns, p99_ns, p999_ns } = decision;
+  const cells = [documents, mean_ns, p50_ns, p99_ns, p999_ns].map((value) => value.toLocaleString('en'));
+  return layOut(['documents', 'mean ns', 'p50 ns', 'p99 ns', 'p99.9 ns'], [cells], 0);
+}
+
+function verdictTable(verdicts: readonly Verdict[]): string {
+  return layOut(
+    ['budget', 'verdict'],
+    verdicts.map(({ budget, outcome }) => [budget, outcome]),
+    2,
+  );
+}
+
+function lines(texts: readonly string[]): string {
+  return texts.map((text) => `- ${text}`).join('\n');
+}
+
+/** A table that reads well both in a terminal and as Markdown; the first `words` columns are text. */
+function layOut(titles: readonly string[], rows: readonly (readonly string[])[], words: number): string {
+  const widths = titles.map((title, i) => Math.max(title.length, ...rows.map((row) => row[i]!.length)));
+  const show = (row: readonly string[]) =>
+    `| ${row.map((text, i) => (i < words ? text.padEnd(widths[i]!) : text.padStart(widths[i]!))).join(' | ')} |`;
+  const rule = widths.map((width, i) => (i < words ? '-'.repeat(width + 2) : `${'-'.repeat(width + 1)}:`));
+  return [show(titles), `|${rule.join('|')}|`, ...rows.map(show)].join('\n');
 }

@@ -2,12 +2,15 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createCa } from '../test/support/ca.ts';
 
-const SERVER = 'spiffe://example.org/ns/bench/sa/orders';
-const CLIENT = 'spiffe://example.org/ns/bench/sa/web';
+export const SERVER = 'spiffe://example.org/ns/bench/sa/orders';
+export const CLIENT = 'spiffe://example.org/ns/bench/sa/web';
+/** Under it the client's requests name the service; the name in `named.pem`, for those who check names and not IDs. */
+export const HOST = 'orders';
 /** What the load generator asks for. */
 export const PATH = '/api/v1/items?id=7';
-/** Rules in the policy set; the load generator's requests are allowed by one of them. */
-const RULES = 20;
+export const GRPC_PATH = '/bench.Items/Read';
+
+const DAY_MS = 24 * 3_600_000;
 
 /** A rule that allows; `path` is Signet's template, `pattern` the same as a regular expression. */
 type Rule = {
@@ -18,33 +21,59 @@ type Rule = {
   readonly pattern: string;
 };
 
-/** The rules that every implementation with a policy enforces. */
-export function allowed(): readonly Rule[] {
-  return Array.from({ length: RULES }, (_, i) => ({
-    name: i === RULES / 2 ? 'web-reads-items' : `other-${i}`,
-    caller: i === RULES / 2 ? CLIENT : `spiffe://example.org/ns/bench/sa/other-${i}`,
+/** So many rules, one document each, that every implementation with a policy enforces. Those for our client are in the middle. */
+export function allowed(count: number): readonly Rule[] {
+  const rules: Rule[] = Array.from({ length: count }, (_, i) => ({
+    name: nameOf(i),
+    caller: `spiffe://example.org/ns/bench/sa/other-${i}`,
     methods: ['GET', 'HEAD'],
-    path: `/api/{version}/items${i === RULES / 2 ? '' : `/${i}`}`,
-    pattern: `/api/[^/]+/items${i === RULES / 2 ? '' : `/${i}`}`,
+    path: `/api/{version}/items/${i}`,
+    pattern: `/api/[^/]+/items/${i}`,
   }));
+  const middle = count >> 1;
+  const ours = { caller: CLIENT, methods: ['GET', 'HEAD', 'POST'] };
+  rules[middle] = {
+    ...ours,
+    name: nameOf(middle),
+    path: '/api/{version}/items',
+    pattern: '/api/[^/]+/items',
+  };
+  const next = middle + 1;
+  rules[next] = { ...ours, name: nameOf(next), path: '/bench.Items/{method}', pattern: '/bench.Items/[^/]+' };
+  return rules;
+}
+
+/** Those who judge rules in the order of their names meet ours in the middle too. */
+function nameOf(i: number): string {
+  return `rule-${String(i).padStart(4, '0')}`;
 }
 
 /** Writes the keys, certificates and policies that every implementation under test is given. */
-export async function writeWorld(folder: string): Promise<void> {
+export async function writeWorld(folder: string, counts: Iterable<number>): Promise<void> {
   const root = await createCa();
   const issuer = await root.intermediate();
   const write = (name: string, text: string) => writeFileSync(join(folder, name), text, { mode: 0o600 });
-  for (const [name, id] of [
-    ['server', SERVER],
-    ['client', CLIENT],
+  for (const [name, id, dns] of [
+    ['server', SERVER, []],
+    ['client', CLIENT, []],
+    ['named', SERVER, [HOST]],
   ] as const) {
-    const leaf = await issuer.leaf(id);
+    const sans = [
+      { type: 'url' as const, value: id },
+      ...dns.map((value) => ({ type: 'dns' as const, value })),
+    ];
+    const leaf = await issuer.leaf(id, { sans: [...sans], notAfter: new Date(Date.now() + DAY_MS) });
     write(`${name}.key`, leaf.privateKeyPem);
     write(`${name}.pem`, leaf.pem + issuer.pem);
+    write(`${name}.both.pem`, leaf.pem + issuer.pem + leaf.privateKeyPem);
     write(`${name}.id`, id);
   }
   write('root.pem', root.pem);
-  write('policies.json', JSON.stringify(allowed().map(document)));
+  for (const count of counts) write(policyFile(count), JSON.stringify(allowed(count).map(document)));
+}
+
+export function policyFile(count: number): string {
+  return `policies-${count}.json`;
 }
 
 function document({ name, caller, methods, path }: Rule): object {

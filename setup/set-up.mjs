@@ -4,6 +4,7 @@ import { SetupError, say } from './commands.mjs';
 import { fillCompileCache } from './compile-cache.mjs';
 import { hasDependencies, installDependencies } from './dependencies.mjs';
 import { envoyBinary, installEnvoy } from './envoy.mjs';
+import { buildGhostunnel, ghostunnelBinary } from './ghostunnel.mjs';
 import { installKosoku, kosokuFolder } from './kosoku.mjs';
 import { withLock } from './lock.mjs';
 import { cache } from './paths.mjs';
@@ -20,6 +21,8 @@ const vault = { present: findVault, demand: requireGo, provide: (signal) => buil
 /** @type {Part} */
 const envoy = { present: envoyBinary, provide: installEnvoy };
 /** @type {Part} */
+const ghostunnel = { present: ghostunnelBinary, provide: buildGhostunnel };
+/** @type {Part} */
 const kosoku = { present: kosokuFolder, provide: installKosoku };
 
 /** What each task stands on. @type {Record<string, Part[]>} */
@@ -27,7 +30,7 @@ const partsOf = {
   run: [dependencies, vault],
   check: [dependencies],
   test: [dependencies, vault, kosoku],
-  bench: [dependencies, vault, envoy],
+  bench: [dependencies, vault, envoy, ghostunnel],
 };
 
 /**

@@ -19,7 +19,6 @@ export const neededFor = {
   bench: [
     { command: 'nginx', package: 'nginx-light' },
     { command: 'haproxy', package: 'haproxy' },
-    { command: 'wrk', package: 'wrk' },
   ],
 };
 

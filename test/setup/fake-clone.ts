@@ -37,6 +37,7 @@ export async function fakeClone(): Promise<FakeClone> {
     'package-lock.json',
     'tools/vault/go.mod',
     'tools/envoy/requirements.txt',
+    'tools/ghostunnel/go.mod',
     'tools/kosoku/requirements.txt',
   ]) {
     await cp(join(top, file), path(file));

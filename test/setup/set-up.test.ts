@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
-import { appendFile } from 'node:fs/promises';
+import { appendFile, symlink } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { ghostunnelVersion } from '../../setup/ghostunnel.mjs';
 import { builtVault } from '../../setup/vault.mjs';
 import { type FakeClone, fakeClone, linesOf } from './fake-clone.ts';
 
@@ -140,6 +141,40 @@ describe('set-up', () => {
       const run = await clone.run('bench', {}, asOrdinaryUser);
       assert.equal(run.code, 0);
       assert.ok(run.lines.includes('python3 is not on PATH: the benchmark goes without Envoy'));
+    });
+  });
+
+  describe('provides ghostunnel for the benchmark', () => {
+    beforeEach(async () => {
+      await clone.has('npm');
+      await clone.hasVault('1.21.1');
+    });
+    const withCompilers = async () => {
+      await clone.has('go');
+      await symlink('/bin/true', clone.path('bin', 'cc'));
+    };
+    const without = 'the benchmark goes without ghostunnel';
+
+    it('once', async () => {
+      await withCompilers();
+      for (const _ of [1, 2]) assert.equal((await clone.run('bench', {}, asOrdinaryUser)).code, 0);
+      assert.deepEqual((await clone.calls()).toSorted(), ['go build', 'npm ci']);
+      assert.deepEqual(await clone.cached(), ['ghostunnel', `ghostunnel/ghostunnel-${ghostunnelVersion()}`]);
+    });
+
+    it('or says that it goes without, where it cannot be built', async () => {
+      await withCompilers();
+      const run = await clone.run('bench', { FAKE_FAILURE: 'no space left on device' }, asOrdinaryUser);
+      assert.equal(run.code, 0);
+      assert.ok(run.lines.includes('no space left on device'));
+      assert.ok(run.lines.includes(without));
+      assert.deepEqual(await clone.cached(), ['ghostunnel']);
+    });
+
+    it('or says that it goes without, where there is no Go', async () => {
+      const run = await clone.run('bench', {}, asOrdinaryUser);
+      assert.equal(run.code, 0);
+      assert.ok(run.lines.some((line) => line.endsWith(without)));
     });
   });
 

@@ -18,6 +18,7 @@ import { openAudit } from '../sidecar/audit/index.ts';
 import { createDecider } from '../sidecar/decide.ts';
 import { createCredentials } from '../sidecar/identity/credentials.ts';
 import { createInbound } from '../sidecar/inbound/index.ts';
+import { settleMemory } from '../sidecar/memory.ts';
 import { warmUp } from '../sidecar/warm-up.ts';
 import { identityFrom } from './identity.ts';
 
@@ -40,6 +41,7 @@ const log = createLog({ level: 'info' });
 const metrics = createMetrics();
 const credentials = createCredentials();
 await warmUp(svid);
+using _memory = await settleMemory();
 credentials.publish(svid);
 const policies = readFileSync(join(folder, values.policies), 'utf8');
 const current = compilePolicies(parsePolicies([{ file: values.policies, text: policies }]), svid.id);

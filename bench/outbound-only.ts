@@ -12,6 +12,7 @@ import { createLog } from '../lib/adapter/log.ts';
 import { createMetrics } from '../lib/adapter/metrics.ts';
 import { parseAddress } from '../sidecar/address.ts';
 import { createCredentials } from '../sidecar/identity/credentials.ts';
+import { settleMemory } from '../sidecar/memory.ts';
 import { createOutbound } from '../sidecar/outbound/index.ts';
 import { warmUp } from '../sidecar/warm-up.ts';
 import { identityFrom } from './identity.ts';
@@ -23,6 +24,7 @@ const { id: server } = identityFrom(values.folder, 'server');
 const log = createLog({ level: 'info' });
 const credentials = createCredentials();
 await warmUp(svid);
+using _memory = await settleMemory();
 credentials.publish(svid);
 await using outbound = await createOutbound({
   listen: parseAddress(values.listen)!,

@@ -3,7 +3,7 @@
 /**
  * Node's own flags. A service opens no debugger for who may send it a signal. The sidecar is small before it is quick to collect: a young
  * generation of 1 MB, one thread, no compiler between the first and the last; and it may ask for a collection before it is ready.
- * @type {Readonly<Record<string, readonly string[]>>}
+ * @satisfies {Readonly<Record<string, readonly string[]>>}
  */
 export const flags = {
   sidecar: [
@@ -19,6 +19,6 @@ export const flags = {
 
 /**
  * What goes before a program's environment: one arena of memory for all threads, which keeps less than one for each.
- * @type {Readonly<Record<string, Readonly<Record<string, string>>>>}
+ * @satisfies {Readonly<Record<string, Readonly<Record<string, string>>>>}
  */
-export const environment = { sidecar: { MALLOC_ARENA_MAX: '1' } };
+export const environment = { sidecar: { MALLOC_ARENA_MAX: '1' }, broker: {}, cli: {} };

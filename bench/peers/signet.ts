@@ -1,9 +1,10 @@
+import { environment, flags } from '../../bin/flags.mjs';
 import type { Program } from '../processes.ts';
 import { policyFile } from '../world.ts';
 import type { OutboundTask, Peer, Task } from './peer.ts';
 
-/** A young generation that stays in the CPU's cache, and no helper threads for collecting it. */
-export const FLAGS = ['--max-semi-space-size=2', '--single-threaded-gc'];
+/** As the launcher starts a sidecar. */
+export const FLAGS = flags.sidecar;
 
 /** Our own proxies, compiled into `dist`. */
 export function signetPeer(dist: string): Peer {
@@ -11,6 +12,7 @@ export function signetPeer(dist: string): Peer {
     name,
     command: process.execPath,
     args: [...FLAGS, `${dist}/bench/${script}.js`, '--listen', `127.0.0.1:${port}`, ...args],
+    env: environment.sidecar,
     port,
     says: '"listening"',
   });

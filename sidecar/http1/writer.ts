@@ -22,9 +22,15 @@ export type Framing = 'as-received' | 'chunked';
  */
 export class HeadWriter {
   private slab = Buffer.allocUnsafeSlow(SLAB);
+  private readonly made: (bytes: number) => void;
   private used = 0;
   /** Where the piece being written begins. */
   private at = 0;
+
+  /** `made` is told of all memory that is taken, by bytes. */
+  constructor(made: (bytes: number) => void = () => {}) {
+    this.made = made;
+  }
 
   /**
    * The request as it goes on: its line with the canonical target, the kept header lines, its framing, `append` (whole header lines),
@@ -86,9 +92,11 @@ export class HeadWriter {
   private room(size: number): Buffer {
     if (size > LARGE) {
       this.at = 0;
+      this.made(size);
       return Buffer.allocUnsafeSlow(size);
     }
     if (this.used + size > SLAB) {
+      this.made(SLAB);
       this.slab = Buffer.allocUnsafeSlow(SLAB);
       this.used = 0;
     }

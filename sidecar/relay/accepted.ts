@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import type { HeadWriter, RequestHead } from '../http1/index.ts';
+import type { Leftovers } from './leftovers.ts';
 import type { RelayLimits } from './limits.ts';
 import type { Gate } from './route.ts';
 import type { Ticker } from './ticker.ts';
@@ -23,6 +24,8 @@ export type Relay = {
   readonly limits: RelayLimits;
   readonly ticker: Ticker;
   readonly writer: HeadWriter;
+  /** Told of every piece that was received into memory of its own. */
+  readonly leftovers: Leftovers;
   /** Scanned into by one connection at a time. */
   readonly requestHead: RequestHead;
   closed(connection: Accepted): void;

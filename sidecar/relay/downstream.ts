@@ -145,6 +145,7 @@ export class Downstream implements Accepted, Side {
 
   /** Takes in what came on the socket. */
   receive(chunk: Buffer): void {
+    this.relay.leftovers.add(chunk.length);
     if (this.splice !== null) this.splice.pass(this, chunk);
     else if (this.over) {
       this.lingered += chunk.length;

@@ -4,6 +4,7 @@ import { TLSSocket } from 'node:tls';
 import { HeadWriter, RequestHead } from '../http1/index.ts';
 import type { Accept, Accepted, Relay } from './accepted.ts';
 import { Downstream } from './downstream.ts';
+import { Leftovers } from './leftovers.ts';
 import type { RelayLimits } from './limits.ts';
 import { Prelude } from './prelude.ts';
 import type { Gate } from './route.ts';
@@ -35,7 +36,8 @@ const HANDSHAKE_DRAIN_MS = 1_000;
 /** A listening port and the connections it accepted. */
 export class Listener {
   readonly ticker = new Ticker();
-  readonly writer = new HeadWriter();
+  readonly leftovers = new Leftovers();
+  readonly writer = new HeadWriter((bytes) => this.leftovers.add(bytes));
   readonly readBuffer = Buffer.allocUnsafeSlow(READ_BUFFER);
   readonly limits: RelayLimits;
   private readonly servers: Server[];
@@ -57,6 +59,7 @@ export class Listener {
       limits,
       ticker: this.ticker,
       writer: this.writer,
+      leftovers: this.leftovers,
       requestHead: new RequestHead(),
       closed: (connection) => {
         this.connections.delete(connection);

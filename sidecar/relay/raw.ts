@@ -38,7 +38,10 @@ class RawConnection implements Accepted, Caller, Side {
     this.relay = relay;
     this.transport = transport;
     socket.pause();
-    socket.on('data', (piece: Buffer) => this.splice?.pass(this, piece));
+    socket.on('data', (piece: Buffer) => {
+      relay.leftovers.add(piece.length);
+      this.splice?.pass(this, piece);
+    });
     socket.on('drain', () => this.splice?.drained(this));
     socket.on('end', () => this.ended());
     socket.on('error', () => {});

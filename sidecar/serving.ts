@@ -67,11 +67,12 @@ export async function startServing(deps: ServingDeps): Promise<Serving> {
   }
   if (config.inbound !== null && policy !== null) {
     const decider = stack.use(createDecider({ policy, audit, clock, metrics }));
-    const { http, tcp } = config.inbound;
+    const { http, tcp, anonymous } = config.inbound;
     const inbound = await createInbound({
       listen: http?.listen ?? null,
       app: http?.app ?? null,
       tcp,
+      anonymous,
       trustDomain: config.trustDomain,
       decider,
       ...common,

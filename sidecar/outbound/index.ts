@@ -100,13 +100,7 @@ export async function createOutbound(deps: OutboundDeps): Promise<Outbound> {
   });
   const byHost = gateTo(({ host }) => served.get(nameOf(host)) ?? unknown(host, names));
   const plainServer = () => createServer({ allowHalfOpen: true, noDelay: true });
-  const listener = new Listener({
-    limits,
-    server: plainServer(),
-    event: 'connection',
-    http2: acceptHttp2,
-    gate: () => byHost,
-  });
+  const listener = new Listener({ limits, http2: acceptHttp2 });
   const shared = {
     relay: listener,
     clock,
@@ -140,14 +134,18 @@ export async function createOutbound(deps: OutboundDeps): Promise<Outbound> {
   };
   const ports = new Map<string, string>();
   try {
-    const address = await listener.listen(deps.listen);
+    const address = await listener.listen(
+      plainServer(),
+      { event: 'connection', gate: () => byHost },
+      deps.listen,
+    );
     log.info('listening', { what: 'outbound', address });
     for (const { name, listen, protocol } of deps.upstreams) {
       if (listen === undefined) continue;
       const gate = gateTo(() => destinations.get(name)!);
       const accept = protocol === 'tcp' ? { accept: acceptRaw(RAW_PATH) } : {};
       const port = { event: 'connection', gate: () => gate, ...accept } as const;
-      ports.set(name, await listener.listenAlso(plainServer(), port, listen));
+      ports.set(name, await listener.listen(plainServer(), port, listen));
       log.info('listening', { what: 'upstream', upstream: name, address: ports.get(name) });
     }
     let transparent: string | null = null;
@@ -161,7 +159,7 @@ export async function createOutbound(deps: OutboundDeps): Promise<Outbound> {
           return found ?? unknownDestination(host, original);
         });
       };
-      transparent = await listener.listenAlso(plainServer(), { event: 'connection', gate }, deps.transparent);
+      transparent = await listener.listen(plainServer(), { event: 'connection', gate }, deps.transparent);
       log.info('listening', { what: 'transparent', address: transparent });
     }
     return {

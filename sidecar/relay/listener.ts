@@ -21,9 +21,8 @@ export type Port = {
   readonly accept?: Accept;
 };
 
-export type ListenerDeps = Port & {
+export type ListenerDeps = {
   readonly limits: RelayLimits;
-  readonly server: Server;
   /** Takes over connections that speak HTTP/2, as ALPN or, without TLS, their first bytes tell. Left out, all speak HTTP/1. */
   readonly http2?: Accept;
 };
@@ -32,13 +31,13 @@ const READ_BUFFER = 65_536;
 /** What a handshake under way may still take when a drain begins. */
 const HANDSHAKE_DRAIN_MS = 1_000;
 
-/** A listening port and the connections it accepted. */
+/** Listening ports and the connections that they accepted, which are counted, drained and cut together. */
 export class Listener {
   readonly ticker = new Ticker();
   readonly writer = new HeadWriter();
   readonly readBuffer = Buffer.allocUnsafeSlow(READ_BUFFER);
   readonly limits: RelayLimits;
-  private readonly servers: Server[];
+  private readonly servers: Server[] = [];
   private readonly relay: Relay;
   private readonly connections = new Set<Accepted>();
   private readonly http2: Accept | undefined;
@@ -49,8 +48,7 @@ export class Listener {
   private emptied: (() => void) | null = null;
 
   constructor(deps: ListenerDeps) {
-    const { server, limits } = deps;
-    this.servers = [server];
+    const { limits } = deps;
     this.http2 = deps.http2;
     this.limits = limits;
     this.relay = {
@@ -63,7 +61,6 @@ export class Listener {
         this.tellIfEmpty();
       },
     };
-    this.attach(server, deps);
     this.ticker.each(() => {
       for (const down of this.connections) down.sweep(this.ticker.now);
     });
@@ -122,15 +119,7 @@ export class Listener {
   }
 
   /** @returns the address as `host:port`, with the port that was given by the kernel if 0 was asked for */
-  listen(address: Listen): Promise<string> {
-    return bind(this.servers[0]!, address);
-  }
-
-  /**
-   * One more port: what it accepts is counted, drained and cut with the others.
-   * @returns as `listen`
-   */
-  listenAlso(server: Server, port: Port, address: Listen): Promise<string> {
+  listen(server: Server, port: Port, address: Listen): Promise<string> {
     this.servers.push(server);
     this.attach(server, port);
     return bind(server, address);

@@ -64,6 +64,7 @@ describe("the sidecar's configuration", () => {
     assert.deepEqual(config.inbound, {
       http: { listen: { host: '0.0.0.0', port: 8443 }, app: { host: '127.0.0.1', port: 8080 } },
       tcp: [],
+      anonymous: null,
       policyFile: '/etc/signet/policy.json',
     });
     assert.deepEqual(config.outbound?.listen, { host: '::1', port: 15_001 });
@@ -121,13 +122,55 @@ describe("the sidecar's configuration", () => {
   });
 
   for (const [wrong, text] of [
-    ['has two forwards for HTTP; all but one have to be tcp:', ':1->127.0.0.1:1 :2->127.0.0.1:2'],
+    [
+      'has two forwards for mTLS; all others have to be tcp:, tls: or http:',
+      ':1->127.0.0.1:1 :2->127.0.0.1:2',
+    ],
+    [
+      'has two forwards for clients without an SVID (tls: or http:)',
+      ':1->127.0.0.1:1 tls::2->127.0.0.1:1 http:127.0.0.1:3->127.0.0.1:1',
+    ],
+    [
+      'has two forwards for clients without an SVID (tls: or http:)',
+      'tls::1->127.0.0.1:1 tls::2->127.0.0.1:1',
+    ],
+    ['has an http: listener that is not on loopback', 'http::8081->127.0.0.1:8080'],
+    ['has an http: listener that is not on loopback', 'http:0.0.0.0:8081->127.0.0.1:8080'],
+    ['has an http: listener that is not on loopback', 'http:[::]:8081->127.0.0.1:8080'],
+    ['has an http: listener that is not on loopback', 'http:127.0.0.1.evil.org:8081->127.0.0.1:8080'],
+    ['names an app that is not on loopback', 'tls::8443->10.0.0.1:8080'],
+    ['is not listener->app, such as 0.0.0.0:8443->127.0.0.1:8080', 'http://127.0.0.1:8081->127.0.0.1:8080'],
+    ['is not listener->app, such as 0.0.0.0:8443->127.0.0.1:8080', 'tls:tcp::8443->127.0.0.1:8080'],
+    ['is not listener->app, such as 0.0.0.0:8443->127.0.0.1:8080', 'TLS::8443->127.0.0.1:8080'],
+    ['gives two forwards one port', ':1->127.0.0.1:1 tls::1->127.0.0.1:2'],
     ['gives two forwards one port', ':1->127.0.0.1:1 tcp::1->127.0.0.1:2'],
     ['says both tcp and h2c of one forward', 'tcp::1->h2c://127.0.0.1:2'],
     ['names an app that is not on loopback', 'tcp::1->10.0.0.1:5432'],
   ] as const)
     it(`refuses an inbound setting that ${wrong}`, () => {
       assert.deepEqual(defects({ ...service, SIGNET_INBOUND: text }), [`SIGNET_INBOUND ${wrong}`]);
+    });
+
+  for (const [text, protocol, listen, app] of [
+    ['tls:0.0.0.0:8444->127.0.0.1:8080', 'tls', '0.0.0.0:8444', { host: '127.0.0.1', port: 8080 }],
+    ['tls:[::]:8444 -> h2c://127.0.0.1:8080', 'tls', ':::8444', { host: '127.0.0.1', port: 8080, h2c: true }],
+    ['http:127.0.0.1:8081->localhost:8080', 'http', '127.0.0.1:8081', { host: 'localhost', port: 8080 }],
+    ['http:[::1]:8081->[::1]:8080', 'http', '::1:8081', { host: '::1', port: 8080 }],
+  ] as const)
+    it(`takes a forward for clients without an SVID, alone or beside others: ${text}`, () => {
+      const beside = load({
+        ...service,
+        SIGNET_INBOUND: `:8443->127.0.0.1:8080\n${text} tcp::1->127.0.0.1:5432`,
+      });
+      const { anonymous, http } = beside.inbound!;
+      assert.deepEqual(
+        [anonymous?.protocol, `${anonymous?.listen.host}:${anonymous?.listen.port}`, anonymous?.app],
+        [protocol, listen, app],
+      );
+      assert.equal(http?.listen.port, 8443);
+      assert.equal(beside.inbound?.tcp.length, 1);
+      const alone = load({ ...service, SIGNET_INBOUND: text }).inbound!;
+      assert.deepEqual([alone.http, alone.tcp, alone.anonymous], [null, [], anonymous]);
     });
 
   it('fills in what is not set, and takes an empty variable for one', () => {

@@ -1,5 +1,5 @@
 import type { Clock } from '../../lib/adapter/clock.ts';
-import type { Denial } from '../../lib/policy/index.ts';
+import { ANONYMOUS, type Denial } from '../../lib/policy/index.ts';
 import type { Caller, Decider, Verdict } from '../decide.ts';
 import type { RequestHead } from '../http1/index.ts';
 import type { Credentials } from '../identity/credentials.ts';
@@ -29,6 +29,8 @@ const UNDECIDED = new Refused({
 
 /** Before a connection whose peer showed a certificate that is no valid SVID: TLS let it in, nothing else does. */
 export class StrangerGate implements Gate {
+  /** What it shows proves nothing. */
+  readonly peer = null;
   private readonly refused: Refused;
   private readonly decider: Decider;
   private readonly code: string;
@@ -58,6 +60,7 @@ export class StrangerGate implements Gate {
 
 /** Before a connection whose caller is known, or known to have no SVID: judges its standing and each of its requests. */
 export class CallerGate implements Gate {
+  readonly peer: string | null;
   private readonly deps: GateDeps;
   private readonly caller: Caller;
   private readonly stands: Standing;
@@ -68,6 +71,7 @@ export class CallerGate implements Gate {
   constructor(caller: Caller, stands: Standing, route: RouteWith, deps: GateDeps) {
     this.deps = deps;
     this.caller = caller;
+    this.peer = caller.id === ANONYMOUS ? null : caller.id.toString();
     this.stands = stands;
     this.route = route(Buffer.from(`x-signet-caller: ${caller.id}\r\n`));
   }

@@ -6,10 +6,11 @@ import type { Metrics } from '../../lib/adapter/metrics.ts';
 import type { Address } from '../address.ts';
 import type { AnonymousForward, Forward } from '../config/values.ts';
 import { ANONYMOUS_CALLER, type Decider } from '../decide.ts';
-import { acceptHttp2 } from '../http2/index.ts';
+import { HTTP2 } from '../http2/index.ts';
 import type { Credentials, Svid } from '../identity/credentials.ts';
 import {
   acceptRaw,
+  CrowdMeter,
   Listener,
   type Port,
   RELAY_LIMITS,
@@ -74,7 +75,12 @@ export async function createInbound(deps: InboundDeps): Promise<Inbound> {
   const refused = metrics.counter(handshakes, 'TLS handshakes that failed, by error');
   const open = metrics.gauge('signet_inbound_connections', 'Connections from other workloads');
   const tls = new TlsServers({ credentials, handshakeMs: limits.handshakeMs, log, refused });
-  const listener = new Listener({ limits, http2: acceptHttp2 });
+  const crowd = new CrowdMeter(metrics, log, 'inbound');
+  const listener = new Listener({
+    limits,
+    http2: HTTP2,
+    crowded: (reason, peer) => crowd.count(reason, peer),
+  });
   const apps = new Apps(listener);
   const authorities = new Authorities();
   const gates: GateDeps = { credentials, decider, clock, splices: new SpliceMeter(metrics, 'inbound') };

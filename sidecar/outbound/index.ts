@@ -5,10 +5,11 @@ import type { Metrics } from '../../lib/adapter/metrics.ts';
 import type { Address } from '../address.ts';
 import type { Upstream } from '../config/values.ts';
 import type { RequestHead } from '../http1/index.ts';
-import { acceptHttp2 } from '../http2/index.ts';
+import { HTTP2 } from '../http2/index.ts';
 import type { Credentials, Svid } from '../identity/credentials.ts';
 import {
   acceptRaw,
+  CrowdMeter,
   type Gate,
   Listener,
   RELAY_LIMITS,
@@ -70,7 +71,8 @@ const NO_IDENTITY = new Refused({
 
 export async function createOutbound(deps: OutboundDeps): Promise<Outbound> {
   const { credentials, clock, log, metrics } = deps;
-  const chosen = { ...RELAY_LIMITS, ...POOL_LIMITS, ...deps.limits };
+  // the app is the one peer
+  const chosen = { ...RELAY_LIMITS, ...POOL_LIMITS, ...deps.limits, connectionsPerPeer: 0 };
   const limits = { ...chosen, head: { ...chosen.head, absoluteTarget: true } };
   const malformed = metrics.counter(
     'signet_outbound_requests_refused_total',
@@ -88,6 +90,7 @@ export async function createOutbound(deps: OutboundDeps): Promise<Outbound> {
   const names = deps.upstreams.filter(({ protocol }) => protocol !== 'tcp').map(({ name }) => name);
 
   const gateTo = (choose: (head: RequestHead) => Destination | Refused): Gate => ({
+    peer: null,
     admit(head) {
       const svid = credentials.current;
       if (svid === null || svid.notAfter.getTime() <= clock.now().getTime()) return NO_IDENTITY;
@@ -100,7 +103,12 @@ export async function createOutbound(deps: OutboundDeps): Promise<Outbound> {
   });
   const byHost = gateTo(({ host }) => served.get(nameOf(host)) ?? unknown(host, names));
   const plainServer = () => createServer({ allowHalfOpen: true, noDelay: true });
-  const listener = new Listener({ limits, http2: acceptHttp2 });
+  const crowd = new CrowdMeter(metrics, log, 'outbound');
+  const listener = new Listener({
+    limits,
+    http2: HTTP2,
+    crowded: (reason, peer) => crowd.count(reason, peer),
+  });
   const shared = {
     relay: listener,
     clock,

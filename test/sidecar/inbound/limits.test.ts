@@ -96,7 +96,7 @@ describe('inbound: limits', () => {
     using second = await w.dial();
     using third = await w.dial();
     third.send(GET);
-    assert.equal(await third.ends(), '');
+    assert.equal(problemIn(await third.ends())['code'], 'too_many_connections');
     first.send(GET);
     await first.hears(OK);
     second.socket.destroy();

@@ -48,6 +48,11 @@ export const SETTINGS = {
     required: 'with SIGNET_INBOUND',
     doc: 'JSON file of the policies for calls to the app; read again when it changes and on SIGHUP',
   },
+  SIGNET_LIMITS: {
+    fallback: '',
+    required: '',
+    doc: 'bounds that shall differ from their defaults: `name=value`, separated by white space, such as `body=10m head-time=5s`; docs/sidecar.md lists them',
+  },
   SIGNET_AUDIT: {
     fallback: '-',
     required: '',

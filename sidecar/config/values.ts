@@ -36,7 +36,13 @@ export type AdminListener = Address | { readonly socket: string };
  * Why a setting's text is refused. The message never quotes the text: what was pasted into the wrong variable may be a secret.
  * It reads on from the variable's name: `is not …`.
  */
-export class SettingError extends Error {}
+export class SettingError extends Error {
+  readonly defects: readonly string[];
+  constructor(...defects: readonly string[]) {
+    super(defects.join('; '));
+    this.defects = defects;
+  }
+}
 
 const UPSTREAM_NAME = /^[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?$/;
 

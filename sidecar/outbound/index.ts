@@ -62,7 +62,7 @@ const RAW_PATH = '/';
 const DISPOSE_MS = 5_000;
 const LOOKUP_MS = 10_000;
 /** For each upstream. */
-const POOL_LIMITS = { poolConnections: 1_024, poolWaiting: 1_024 };
+export const POOL_LIMITS = { poolConnections: 1_024, poolWaiting: 1_024 };
 const NO_IDENTITY = new Refused({
   status: 503,
   code: 'no_svid',

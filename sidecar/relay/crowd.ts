@@ -3,6 +3,8 @@ import type { RelayLimits } from './limits.ts';
 /** Why a connection is one too many. */
 export type Excess = 'connections' | 'connections_of_peer' | 'handshakes' | 'handshakes_of_address';
 
+const UNBOUNDED = Number.POSITIVE_INFINITY;
+
 /** How many are here, in all and of each peer: connections that stand, and TLS handshakes under way, whose peer is not known yet. */
 export class Crowd {
   private readonly limits: Pick<RelayLimits, 'connections' | 'connectionsPerPeer' | 'handshakes'>;
@@ -34,7 +36,9 @@ export class Crowd {
   /** As `enter`, for a handshake. */
   begin(address: string): Excess | null {
     const { handshakes, connectionsPerPeer } = this.limits;
-    const excess = this.shaking.excess(address, handshakes, connectionsPerPeer);
+    // never all there may be: one address could keep the others out
+    const ofOne = Math.min(connectionsPerPeer || UNBOUNDED, Math.ceil(handshakes / 2) || UNBOUNDED);
+    const excess = this.shaking.excess(address, handshakes, ofOne);
     if (excess !== null) return excess === 'total' ? 'handshakes' : 'handshakes_of_address';
     this.shaking.add(address);
     return null;

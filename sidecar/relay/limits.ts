@@ -9,7 +9,7 @@ export type RelayLimits = {
   readonly connections: number;
   /** Those of one peer: by its SPIFFE ID, or without one by its address; and TLS handshakes under way from one address. */
   readonly connectionsPerPeer: number;
-  /** TLS handshakes under way. */
+  /** TLS handshakes under way; from one address no more than half of them. */
   readonly handshakes: number;
   /** Interim (1xx) responses to one request. */
   readonly interim: number;
@@ -41,8 +41,8 @@ export const RELAY_LIMITS: RelayLimits = {
   head: HEAD_LIMITS,
   bodyBytes: 0,
   connections: 10_000,
-  connectionsPerPeer: 2_000,
-  handshakes: 4_000,
+  connectionsPerPeer: 2_500,
+  handshakes: 5_000,
   interim: 32,
   handshakeMs: 10_000,
   headMs: 10_000,

@@ -267,6 +267,18 @@ describe('inbound: handshakes under way', () => {
     using _again = await servedAtLast(w);
   });
 
+  it('leaves half of them to others, however many connections a peer may have', async () => {
+    await using w = await start({ limits: { connectionsPerPeer: 0, handshakes: 4 } });
+    const mute = await Promise.all([1, 2].map(() => dialFrom(w.inbound.address, HERE)));
+    using third = await dialFrom(w.inbound.address, HERE);
+    await reset(third);
+    assert.deepEqual(w.refused(), { handshakes_of_address: 1 });
+    using _elsewhere = await served(
+      await dialTls(w.inbound.address, w.web, { localAddress: ELSEWHERE } as object),
+    );
+    for (const { socket } of mute) socket.resetAndDestroy();
+  });
+
   it('a reset for those beyond the bound of all', async () => {
     await using w = await start({ limits: { handshakes: 2, handshakeMs: 500 } });
     using first = await dialFrom(w.inbound.address, HERE);

@@ -5,6 +5,7 @@ import {
   explain,
   type PolicyDocument,
   PolicyError,
+  parseCaller,
   parsePolicies,
   pathFlaw,
 } from '../lib/policy/index.ts';
@@ -32,7 +33,7 @@ export function policyCommand(): Command {
       'judge one request and show, rule by rule, what was compared with what; exit status 1 if denied',
     )
     .requiredOption('--policy <file...>', 'policy files, - for standard input')
-    .requiredOption('--caller <id>', "the caller's SPIFFE ID")
+    .requiredOption('--caller <id>', "the caller's SPIFFE ID, or anonymous for one without")
     .requiredOption('--method <method>', 'the HTTP method')
     .requiredOption('--path <path>', 'the path, without query')
     .option('--target <id>', 'the SPIFFE ID of the service; needed when the files are for several')
@@ -69,7 +70,7 @@ type ExplainOptions = {
 
 async function explainRequest(options: ExplainOptions, command: Command): Promise<void> {
   const { method, path } = options;
-  const caller = parsed(command, '--caller', () => parseSpiffeId(options.caller));
+  const caller = parsed(command, '--caller', () => parseCaller(options.caller));
   const flaw = pathFlaw(path);
   if (flaw !== null)
     wrongUsage(command, `--path: policy never sees ${JSON.stringify(path)}: expected ${flaw}`);

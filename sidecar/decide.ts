@@ -10,11 +10,15 @@ import {
   textField,
   withFields,
 } from '../lib/audit/index.ts';
-import { type CompiledPolicy, type Decision, evaluate } from '../lib/policy/index.ts';
+import { ANONYMOUS, type CompiledPolicy, type Decision, evaluate } from '../lib/policy/index.ts';
 import type { SpiffeId } from '../lib/spiffe/index.ts';
 
-/** Who asks: the SVID that the connection was made with. */
-export type Caller = { readonly id: SpiffeId; readonly serial: string };
+/** Who asks: by the SVID that the connection was made with, or without one. */
+export type Caller =
+  | { readonly id: SpiffeId; readonly serial: string }
+  | { readonly id: typeof ANONYMOUS; readonly serial: null };
+
+export const ANONYMOUS_CALLER: Caller = { id: ANONYMOUS, serial: null };
 
 /** A decision and the name under which the audit has it. */
 export type Verdict = { readonly id: string; readonly decision: Decision };
@@ -37,7 +41,7 @@ export interface DecisionLog {
 export interface Decider {
   /** Judges and records one request. Null: it cannot be recorded, or there is no policy to judge by, and must not be served. */
   decide(caller: Caller, method: string, path: string, now: Date): Verdict | null;
-  /** Records that a request was refused before it could be judged, for its form. */
+  /** Records that a request was refused before it could be judged, for its form. Null: its caller showed what is no SVID. */
   refused(caller: Caller | null, code: string): void;
   /** Records the end of what the decision `id` let through for longer than an answer takes. */
   ended(caller: Caller, id: string, protocol: string, end: PassageEnd): void;

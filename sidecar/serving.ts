@@ -13,7 +13,7 @@ import { openPolicyFile, type PolicyStatus } from './policy-file.ts';
 import { warmUp } from './warm-up.ts';
 
 export type ServingDeps = {
-  readonly config: Pick<Config, 'trustDomain' | 'mode' | 'inbound' | 'outbound' | 'audit'>;
+  readonly config: Pick<Config, 'trustDomain' | 'mode' | 'inbound' | 'outbound' | 'limits' | 'audit'>;
   readonly credentials: Credentials;
   readonly clock: Clock;
   readonly log: Log;
@@ -61,18 +61,20 @@ export async function startServing(deps: ServingDeps): Promise<Serving> {
   // The app needs its outbound calls until the last inbound request is answered, so inbound comes last and drains first.
   const common = { credentials, clock, log, metrics };
   if (config.outbound !== null) {
-    const outbound = await createOutbound({ ...config.outbound, ...common });
+    const outbound = await createOutbound({ ...config.outbound, limits: config.limits.outbound, ...common });
     stack.defer(async () =>
       tellCut(log, 'outbound', await outbound.close({ deadlineMs: OUTBOUND_DRAIN_MS })),
     );
   }
   if (config.inbound !== null && policy !== null) {
     const decider = stack.use(createDecider({ policy, audit, clock, metrics }));
-    const { http, tcp } = config.inbound;
+    const { http, tcp, anonymous } = config.inbound;
     const inbound = await createInbound({
       listen: http?.listen ?? null,
       app: http?.app ?? null,
       tcp,
+      anonymous,
+      limits: config.limits.inbound,
       trustDomain: config.trustDomain,
       decider,
       ...common,

@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto';
 import type { SpiffeId } from '../spiffe/index.ts';
+import { anonymousCondition } from './anonymous.ts';
 import { type Decision, decided, NO_HITS } from './decision.ts';
 import { LEVELS, type PolicyDocument } from './document.ts';
 import { guardOf } from './guard.ts';
@@ -24,8 +25,10 @@ export class CompiledPolicy {
   readonly digest: string;
   /** @internal By rank. */
   readonly rules: readonly Rule[];
-  /** @internal */
-  readonly index: RuleIndex<Rule>;
+  /** @internal For callers with a SPIFFE ID. */
+  readonly index = new RuleIndex<Rule>();
+  /** @internal For those without: the rules that can match them, by what these then ask. */
+  readonly anonymousIndex = new RuleIndex<Rule>();
 
   /** @internal Made by `compilePolicies`. */
   constructor(target: SpiffeId, rules: readonly Rule[]) {
@@ -33,8 +36,12 @@ export class CompiledPolicy {
     this.size = rules.length;
     this.rules = rules;
     this.digest = hash('sha256', JSON.stringify(rules.map((rule) => rule.document)));
-    this.index = new RuleIndex<Rule>();
-    for (const rule of rules) this.index.add(rule, guardOf(rule.document.when));
+    for (const rule of rules) {
+      const { document } = rule;
+      this.index.add(rule, guardOf(document.when));
+      const when = anonymousCondition(document);
+      if (when !== null) this.anonymousIndex.add({ ...rule, matches: matcherOf(when) }, guardOf(when));
+    }
   }
 }
 

@@ -1,4 +1,5 @@
-import { parseIdPattern, parseSpiffeId, parseTrustDomain, SpiffeError } from '../spiffe/index.ts';
+import { parseIdPattern, parseTrustDomain, SpiffeError } from '../spiffe/index.ts';
+import { parseCaller } from './caller.ts';
 import { oneOf, type Place } from './defect.ts';
 import type { Condition, Predicate } from './document.ts';
 import { parseTemplate, pathFlaw } from './path.ts';
@@ -15,7 +16,7 @@ type Operator = (operand: unknown, place: Place) => Predicate | null;
 type ValueCheck = (text: string) => string | null;
 
 const callerFlaw: ValueCheck = (text) =>
-  flawOf(() => parseSpiffeId(text), 'a SPIFFE ID such as spiffe://example.org/ns/shop/sa/web');
+  flawOf(() => parseCaller(text), 'a SPIFFE ID such as spiffe://example.org/ns/shop/sa/web, or "anonymous"');
 const trustDomainFlaw: ValueCheck = (text) =>
   flawOf(() => parseTrustDomain(text), 'a trust domain such as example.org');
 const methodFlaw: ValueCheck = (text) => (METHOD.test(text) ? null : 'a method in capitals such as "GET"');

@@ -1,11 +1,11 @@
-import type { SpiffeId } from '../spiffe/index.ts';
+import { ANONYMOUS, type Caller } from './caller.ts';
 import type { CompiledPolicy, Rule } from './compile.ts';
 import { type Decision, decided, NO_RULE } from './decision.ts';
 import type { Subject } from './matcher.ts';
 import type { Visitor } from './rule-index.ts';
 
 /** What policy judges. `path` is the canonical path, without query; `method` as sent. */
-export type PolicyRequest = { readonly caller: SpiffeId; readonly method: string; readonly path: string };
+export type PolicyRequest = { readonly caller: Caller; readonly method: string; readonly path: string };
 
 /**
  * Judges a request: one enforced deny, of whatever level, overrides every allow; without an allow it is denied. Builds no
@@ -14,7 +14,8 @@ export type PolicyRequest = { readonly caller: SpiffeId; readonly method: string
 export function evaluate(policy: CompiledPolicy, request: PolicyRequest): Decision {
   const { caller, method, path } = request;
   const tally = new Tally({ caller, callerText: caller.toString(), method, path });
-  policy.index.visit(path, method, tally.subject.callerText, tally);
+  const index = caller === ANONYMOUS ? policy.anonymousIndex : policy.index;
+  index.visit(path, method, tally.subject.callerText, tally);
   return tally.decision();
 }
 

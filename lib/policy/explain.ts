@@ -1,9 +1,11 @@
+import { anonymousCondition } from './anonymous.ts';
+import { ANONYMOUS } from './caller.ts';
 import type { CompiledPolicy, Rule } from './compile.ts';
-import type { Condition, Predicate } from './document.ts';
+import type { Condition, PolicyDocument, Predicate } from './document.ts';
 import { evaluate, type PolicyRequest } from './evaluate.ts';
 import type { Check, Explanation, RuleJudgement } from './explanation.ts';
 import { explanationText } from './explanation-text.ts';
-import { attributeOf, predicateMatcher, type Subject } from './matcher.ts';
+import { attributeOf, matcherOf, predicateMatcher, type Subject } from './matcher.ts';
 
 /** Judges a request once more and tells, rule by rule, what was compared with what. For the log, the CLI, the dashboard. */
 export function explain(policy: CompiledPolicy, request: PolicyRequest): Explanation {
@@ -20,10 +22,30 @@ export function explain(policy: CompiledPolicy, request: PolicyRequest): Explana
   return { decision, considered, nearest, text: explanationText(decision, considered, nearest, subject) };
 }
 
-function judge(rule: Rule, subject: Subject): RuleJudgement {
-  const { name, level, effect, mode, when } = rule.document;
-  const { checks, unmet } = examine(when, subject, false, '/when');
+function judge({ document }: Rule, subject: Subject): RuleJudgement {
+  const { name, level, effect, mode, when } = document;
+  const compared = examine(when, subject, false, '/when');
+  const named = subject.caller !== ANONYMOUS || isNamed(document, subject, compared);
+  const checks = named ? compared.checks : [...compared.checks, UNNAMED];
+  const unmet = named ? compared.unmet : [...compared.unmet, UNNAMED];
   return { rule: name, level, effect, mode, matched: unmet.length === 0, checks, unmet };
+}
+
+/** Why a rule that holds for others does not hold for an anonymous caller. */
+const UNNAMED: Check = {
+  pointer: '/when',
+  attribute: 'caller',
+  operator: 'named',
+  negated: false,
+  wanted: ANONYMOUS,
+  found: 'no condition that holds and names it',
+  ok: false,
+};
+
+/** Whether it is not for want of its name that a rule does not match an anonymous caller. */
+function isNamed(document: PolicyDocument, subject: Subject, { unmet }: Examined): boolean {
+  const condition = anonymousCondition(document);
+  return condition !== null && (unmet.length > 0 || matcherOf(condition)(subject));
 }
 
 type Examined = { readonly checks: readonly Check[]; readonly unmet: readonly Check[] };

@@ -1,3 +1,4 @@
+export { ANONYMOUS, type Caller, parseCaller } from './caller.ts';
 export { type CompiledPolicy, compilePolicies } from './compile.ts';
 export type { Decision, Denial, DryRunHit, Permit } from './decision.ts';
 export { defectText, type PolicyDefect, PolicyError } from './defect.ts';

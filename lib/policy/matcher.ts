@@ -1,10 +1,11 @@
-import { matchesPattern, type SpiffeId } from '../spiffe/index.ts';
+import { matchesPattern } from '../spiffe/index.ts';
+import { ANONYMOUS, type Caller } from './caller.ts';
 import type { Condition, Predicate } from './document.ts';
 import { matchesTemplate, startsWith } from './path.ts';
 
 /** A request, with the caller's text taken once. */
 export type Subject = {
-  readonly caller: SpiffeId;
+  readonly caller: Caller;
   readonly callerText: string;
   readonly method: string;
   readonly path: string;
@@ -38,13 +39,13 @@ export function matcherOf(condition: Condition): Matcher {
   }
 }
 
-/** What the request has for an attribute. */
+/** What the request has for an attribute: nothing, which is equal to no operand, for the trust domain of nobody. */
 export function attributeOf(attribute: Predicate['attribute'], subject: Subject): string {
   switch (attribute) {
     case 'caller':
       return subject.callerText;
     case 'caller.trust_domain':
-      return subject.caller.trustDomain;
+      return subject.caller === ANONYMOUS ? '' : subject.caller.trustDomain;
     case 'method':
       return subject.method;
     case 'path':
@@ -74,7 +75,7 @@ export function predicateMatcher(predicate: Predicate): Matcher {
         return (subject) => matchesTemplate(template, subject.path);
       }
       const { pattern } = predicate;
-      return (subject) => matchesPattern(pattern, subject.caller);
+      return ({ caller }) => caller !== ANONYMOUS && matchesPattern(pattern, caller);
     }
   }
 }

@@ -2,6 +2,7 @@ import { LOG_LEVELS, type LogLevel } from '../../lib/adapter/log.ts';
 import { ConfigError, type Environment, readSettings } from '../../lib/adapter/settings.ts';
 import { parseTrustDomain } from '../../lib/spiffe/index.ts';
 import type { Address } from '../address.ts';
+import { type Limits, parseLimits } from './limits.ts';
 import { SETTINGS, type SettingName } from './settings.ts';
 import {
   type AdminListener,
@@ -33,6 +34,7 @@ export type Config = {
     readonly upstreams: readonly Upstream[];
     readonly transparent?: Address;
   } | null;
+  readonly limits: Limits;
   /** A file's path, or `-` for standard output. */
   readonly audit: string;
   readonly admin: AdminListener;
@@ -60,7 +62,8 @@ export function loadConfig(environment: Environment, readFile: (path: string) =>
     try {
       return parser(text[name]);
     } catch (error) {
-      flaw(name, error instanceof SettingError ? error.message : 'cannot be read');
+      for (const defect of error instanceof SettingError ? error.defects : ['cannot be read'])
+        flaw(name, defect);
       return undefined;
     }
   };
@@ -76,6 +79,7 @@ export function loadConfig(environment: Environment, readFile: (path: string) =>
   const listen = parse('SIGNET_OUTBOUND', parseLoopback);
   const upstreams = parse('SIGNET_UPSTREAMS', parseUpstreams);
   const transparent = parse('SIGNET_TRANSPARENT', parseLoopback);
+  const limits = parse('SIGNET_LIMITS', parseLimits);
   const admin = parse('SIGNET_ADMIN', parseAdmin);
   const logLevel = parse('SIGNET_LOG_LEVEL', oneOf(LOG_LEVELS));
   const vaultAddress = parse('VAULT_ADDR', (s) => parseOrigin(s, 'https or loopback http'));
@@ -99,6 +103,7 @@ export function loadConfig(environment: Environment, readFile: (path: string) =>
       listen === undefined
         ? null
         : { listen, upstreams: upstreams!, ...(transparent === undefined ? {} : { transparent }) },
+    limits: limits ?? { inbound: {}, outbound: {} },
     audit: text.SIGNET_AUDIT,
     admin: admin!,
   };

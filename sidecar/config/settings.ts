@@ -26,7 +26,7 @@ export const SETTINGS = {
   SIGNET_INBOUND: {
     fallback: '',
     required: 'mode service, unless SIGNET_OUTBOUND is set',
-    doc: '`listener->app`, such as `0.0.0.0:8443->127.0.0.1:8080`: takes mTLS, gives plain HTTP to the app, which is on loopback; `tcp:listener->app` for raw connections; several are separated by white space',
+    doc: '`listener->app`, such as `0.0.0.0:8443->127.0.0.1:8080`: takes mTLS, gives plain HTTP to the app, which is on loopback; `tcp:listener->app` for raw connections, `tls:listener->app` or `http:listener->app` for clients without an SVID; several are separated by white space',
   },
   SIGNET_OUTBOUND: {
     fallback: '',
@@ -47,6 +47,11 @@ export const SETTINGS = {
     fallback: '',
     required: 'with SIGNET_INBOUND',
     doc: 'JSON file of the policies for calls to the app; read again when it changes and on SIGHUP',
+  },
+  SIGNET_LIMITS: {
+    fallback: '',
+    required: '',
+    doc: 'bounds that shall differ from their defaults: `name=value`, separated by white space, such as `body=10m head-time=5s`; docs/sidecar.md lists them',
   },
   SIGNET_AUDIT: {
     fallback: '-',

@@ -21,15 +21,28 @@ export type Upstream = {
 
 /** `h2c`: the app speaks HTTP/2 there, without TLS. */
 export type Forward = { readonly listen: Address; readonly app: Address & { readonly h2c?: true } };
+/** For clients that have no SVID: over TLS in which we alone show one, or plain, and then on loopback. */
+export type AnonymousForward = Forward & { readonly protocol: 'tls' | 'http' };
+
 /** At least one. */
-export type Forwards = { readonly http: Forward | null; readonly tcp: readonly Forward[] };
+export type Forwards = {
+  readonly http: Forward | null;
+  readonly tcp: readonly Forward[];
+  readonly anonymous: AnonymousForward | null;
+};
 export type AdminListener = Address | { readonly socket: string };
 
 /**
  * Why a setting's text is refused. The message never quotes the text: what was pasted into the wrong variable may be a secret.
  * It reads on from the variable's name: `is not …`.
  */
-export class SettingError extends Error {}
+export class SettingError extends Error {
+  readonly defects: readonly string[];
+  constructor(...defects: readonly string[]) {
+    super(defects.join('; '));
+    this.defects = defects;
+  }
+}
 
 const UPSTREAM_NAME = /^[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?$/;
 
@@ -67,24 +80,42 @@ const H2C = 'h2c://';
 const TCP = 'tcp:';
 
 /**
- * The forwards of `SIGNET_INBOUND`, separated by white space: one for HTTP, and any number for raw connections, which begin with `tcp:`.
+ * The forwards of `SIGNET_INBOUND`, separated by white space: one for mTLS, any number for raw connections, which begin with `tcp:`, and
+ * one for clients that have no SVID, which begins with `tls:` or `http:`.
  */
 export function parseForwards(text: string): Forwards {
   const http: Forward[] = [];
   const tcp: Forward[] = [];
+  const anonymous: AnonymousForward[] = [];
   const items = text.trim().replace(/\s*->\s*/g, '->');
   for (const item of items.split(/\s+/)) {
-    if (!item.startsWith(TCP)) http.push(parseForward(item));
-    else {
-      const forward = parseForward(item.slice(TCP.length));
-      if (forward.app.h2c) throw new SettingError('says both tcp and h2c of one forward');
-      tcp.push(forward);
-    }
+    const [, kind, rest = item] = /^(tcp|tls|http):(.*)$/.exec(item) ?? [];
+    const forward = parseForward(rest);
+    if (kind === 'tcp') tcp.push(rawForward(forward));
+    else if (kind === 'tls' || kind === 'http') anonymous.push(anonymousForward(kind, forward));
+    else http.push(forward);
   }
-  if (http.length > 1) throw new SettingError('has two forwards for HTTP; all but one have to be tcp:');
-  const ports = [...http, ...tcp].flatMap(({ listen }) => (listen.port === 0 ? [] : [formatAddress(listen)]));
+  if (http.length > 1)
+    throw new SettingError('has two forwards for mTLS; all others have to be tcp:, tls: or http:');
+  if (anonymous.length > 1)
+    throw new SettingError('has two forwards for clients without an SVID (tls: or http:)');
+  const ports = [...http, ...tcp, ...anonymous].flatMap(({ listen }) =>
+    listen.port === 0 ? [] : [formatAddress(listen)],
+  );
   if (new Set(ports).size < ports.length) throw new SettingError('gives two forwards one port');
-  return { http: http[0] ?? null, tcp };
+  return { http: http[0] ?? null, tcp, anonymous: anonymous[0] ?? null };
+}
+
+function rawForward(forward: Forward): Forward {
+  if (forward.app.h2c) throw new SettingError('says both tcp and h2c of one forward');
+  return forward;
+}
+
+function anonymousForward(protocol: AnonymousForward['protocol'], forward: Forward): AnonymousForward {
+  // what is neither encrypted nor tied to a certificate stays on this machine
+  if (protocol === 'http' && !isLoopback(forward.listen.host))
+    throw new SettingError('has an http: listener that is not on loopback');
+  return { protocol, ...forward };
 }
 
 function parseForward(text: string): Forward {

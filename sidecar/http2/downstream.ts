@@ -51,6 +51,8 @@ export class Http2Downstream implements Accepted {
     this.session.once('remoteSettings', () => this.rest());
     // `close` follows, and tells all there is to do
     this.session.on('error', () => {});
+    // no new stream can come; node would leave it open, and it would be counted, until it has been idle for too long
+    socket.on('end', () => this.leave());
     socket.on('close', () => relay.closed(this));
   }
 

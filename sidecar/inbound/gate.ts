@@ -1,23 +1,20 @@
-import { X509Certificate } from 'node:crypto';
 import type { Clock } from '../../lib/adapter/clock.ts';
-import type { Denial } from '../../lib/policy/index.ts';
-import { pemToDer } from '../../lib/svid/index.ts';
-import type { Decider, Verdict } from '../decide.ts';
+import { ANONYMOUS, type Denial } from '../../lib/policy/index.ts';
+import type { Caller, Decider, Verdict } from '../decide.ts';
 import type { RequestHead } from '../http1/index.ts';
 import type { Credentials } from '../identity/credentials.ts';
 import { type Gate, Refused, type Route, type SpliceEnd, type SpliceMeter } from '../relay/index.ts';
-import { chainsTo, type Peer } from './peer.ts';
+import type { Standing } from './standing.ts';
 
 export type GateDeps = {
   readonly credentials: Credentials;
   readonly decider: Decider;
   readonly clock: Clock;
-  /** Why a peer is refused although its certificate is good (deny-list), or null. Asked at every request: it must be cheap. */
-  readonly denied: (peer: Peer) => string | null;
-  /** The way to the app, with header lines of ours. */
-  route(append: Buffer): Route;
   readonly splices: SpliceMeter;
 };
+
+/** The way to the app, with header lines of ours. */
+export type RouteWith = (append: Buffer) => Route;
 
 const NO_IDENTITY = new Refused({
   status: 503,
@@ -29,33 +26,11 @@ const UNDECIDED = new Refused({
   code: 'not_decided',
   detail: 'requests cannot be judged and recorded at the moment',
 });
-const EXPIRED = new Refused(
-  {
-    status: 401,
-    code: 'SVID_EXPIRED',
-    detail: 'the certificate that this connection was made with has expired',
-  },
-  true,
-);
-
-/** The authorities in force, parsed once for all connections that have to be judged anew. */
-export class Authorities {
-  version = 0;
-  certificates: readonly X509Certificate[] = [];
-  private pem = '';
-
-  /** @returns whether they changed */
-  replace(pem: string): boolean {
-    if (pem === this.pem) return false;
-    this.pem = pem;
-    this.version++;
-    this.certificates = pemToDer(pem).map((der) => new X509Certificate(der));
-    return true;
-  }
-}
 
 /** Before a connection whose peer showed a certificate that is no valid SVID: TLS let it in, nothing else does. */
 export class StrangerGate implements Gate {
+  /** What it shows proves nothing. */
+  readonly peer = null;
   private readonly refused: Refused;
   private readonly decider: Decider;
   private readonly code: string;
@@ -83,55 +58,45 @@ export class StrangerGate implements Gate {
   }
 }
 
-/** Before a connection whose peer is known: judges the peer's standing and each of its requests. */
-export class PeerGate implements Gate {
+/** Before a connection whose caller is known, or known to have no SVID: judges its standing and each of its requests. */
+export class CallerGate implements Gate {
+  readonly peer: string | null;
   private readonly deps: GateDeps;
-  private readonly peer: Peer;
-  private readonly authorities: Authorities;
+  private readonly caller: Caller;
+  private readonly stands: Standing;
   private readonly route: Route;
-  private readonly notAfter: number;
-  /** The authorities to which the peer's chain is known to lead. */
-  private verified: number;
   /** The decision by which the last request passed. */
   private decision = '';
 
-  constructor(peer: Peer, authorities: Authorities, deps: GateDeps) {
+  constructor(caller: Caller, stands: Standing, route: RouteWith, deps: GateDeps) {
     this.deps = deps;
-    this.peer = peer;
-    this.authorities = authorities;
-    this.verified = authorities.version;
-    this.notAfter = peer.notAfter.getTime();
-    this.route = deps.route(Buffer.from(`x-signet-caller: ${peer.id}\r\n`));
+    this.caller = caller;
+    this.peer = caller.id === ANONYMOUS ? null : caller.id.toString();
+    this.stands = stands;
+    this.route = route(Buffer.from(`x-signet-caller: ${caller.id}\r\n`));
   }
 
   admit(head: RequestHead): Route | Refused {
-    const { credentials, decider, denied } = this.deps;
-    const now = this.deps.clock.now();
+    const { credentials, decider, clock } = this.deps;
+    const now = clock.now();
     const nowMs = now.getTime();
     const svid = credentials.current;
     if (svid === null || svid.notAfter.getTime() <= nowMs) return this.noted(NO_IDENTITY);
-    if (this.notAfter <= nowMs) return this.noted(EXPIRED);
-    const reason = denied(this.peer);
-    if (reason !== null) return this.noted(deniedPeer(reason));
-    const verdict = decider.decide(this.peer, head.method, head.target.path, now);
+    const refusal = this.stands.refusal(nowMs);
+    if (refusal !== null) return this.noted(refusal);
+    const verdict = decider.decide(this.caller, head.method, head.target.path, now);
     if (verdict === null) return UNDECIDED;
     const { decision } = verdict;
     this.decision = verdict.id;
-    return decision.effect === 'allow' ? this.route : forbidden(verdict, decision, this.peer, head);
+    return decision.effect === 'allow' ? this.route : forbidden(verdict, decision, this.caller, head);
   }
 
   malformed(code: string): void {
-    this.deps.decider.refused(this.peer, code);
+    this.deps.decider.refused(this.caller, code);
   }
 
   standing(): string | null {
-    if (this.notAfter <= this.deps.clock.now().getTime()) return 'SVID_EXPIRED';
-    const reason = this.deps.denied(this.peer);
-    if (reason !== null) return reason;
-    if (this.verified === this.authorities.version) return null;
-    if (!chainsTo(this.peer, this.authorities.certificates)) return 'SVID_UNTRUSTED';
-    this.verified = this.authorities.version;
-    return null;
+    return this.stands.fault(this.deps.clock.now().getTime());
   }
 
   spliced(protocol: string): (end: SpliceEnd) => void {
@@ -139,22 +104,18 @@ export class PeerGate implements Gate {
     const counted = this.deps.splices.begin(protocol);
     return (end) => {
       counted(end);
-      this.deps.decider.ended(this.peer, decision, protocol, end);
+      this.deps.decider.ended(this.caller, decision, protocol, end);
     };
   }
 
   private noted(refused: Refused): Refused {
-    this.deps.decider.refused(this.peer, refused.problem.code);
+    this.deps.decider.refused(this.caller, refused.problem.code);
     return refused;
   }
 }
 
-function deniedPeer(reason: string): Refused {
-  return new Refused({ status: 401, code: 'peer_denied', detail: `the caller is denied: ${reason}` }, true);
-}
-
-function forbidden({ id }: Verdict, { code, rule }: Denial, peer: Peer, head: RequestHead): Refused {
-  const request = `${head.method} ${head.target.path} for ${peer.id}`;
+function forbidden({ id }: Verdict, { code, rule }: Denial, caller: Caller, head: RequestHead): Refused {
+  const request = `${head.method} ${head.target.path} for ${caller.id}`;
   const detail = rule === null ? `no policy allows ${request}` : `policy ${rule} denies ${request}`;
   return new Refused({ status: 403, code, detail, rule, decision_id: id });
 }

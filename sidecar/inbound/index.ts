@@ -1,27 +1,28 @@
-import { createServer, type TLSSocket } from 'node:tls';
+import { createServer } from 'node:net';
+import type { TLSSocket } from 'node:tls';
 import type { Clock } from '../../lib/adapter/clock.ts';
 import type { Log } from '../../lib/adapter/log.ts';
 import type { Metrics } from '../../lib/adapter/metrics.ts';
 import type { Address } from '../address.ts';
-import type { Forward } from '../config/values.ts';
-import type { Decider } from '../decide.ts';
-import { acceptHttp2, Http2Route, Sessions } from '../http2/index.ts';
+import type { AnonymousForward, Forward } from '../config/values.ts';
+import { ANONYMOUS_CALLER, type Decider } from '../decide.ts';
+import { HTTP2 } from '../http2/index.ts';
 import type { Credentials, Svid } from '../identity/credentials.ts';
 import {
   acceptRaw,
-  type Connector,
+  CrowdMeter,
   Listener,
-  Pool,
   type Port,
   RELAY_LIMITS,
   type RelayLimits,
-  Route,
   SpliceMeter,
 } from '../relay/index.ts';
-import { tlsContext } from '../tls-context.ts';
-import { type App, appConnector } from './app.ts';
-import { Authorities, type GateDeps, PeerGate, StrangerGate } from './gate.ts';
+import type { App } from './app.ts';
+import { Apps } from './apps.ts';
+import { CallerGate, type GateDeps, type RouteWith, StrangerGate } from './gate.ts';
 import { type Peer, readPeer } from './peer.ts';
+import { ANYONES, Authorities, PeerStanding, type PeerStandingDeps } from './standing.ts';
+import { TlsServers } from './tls-servers.ts';
 
 export type { App } from './app.ts';
 export type { Peer } from './peer.ts';
@@ -32,6 +33,8 @@ export type InboundDeps = {
   readonly app: App | null;
   /** Ports whose connections are each judged once, as `CONNECT /tcp/<port of the app>`. */
   readonly tcp?: readonly Forward[];
+  /** Where clients come in that have no SVID: as `anonymous`, whatever they show. */
+  readonly anonymous?: AnonymousForward | null;
   readonly trustDomain: string;
   readonly credentials: Credentials;
   readonly decider: Decider;
@@ -49,6 +52,8 @@ export interface Inbound extends AsyncDisposable {
   readonly address: string;
   /** Those of the raw forwards, in their order. */
   readonly tcp: readonly string[];
+  /** Of clients that have no SVID; null where they are not served. */
+  readonly anonymous: string | null;
   readonly connections: number;
   /** Judges the peers of live connections anew (the deny-list changed) and cuts those that may not stay. @returns how many */
   recheck(): number;
@@ -56,70 +61,31 @@ export interface Inbound extends AsyncDisposable {
   close(options: { readonly deadlineMs: number }): Promise<number>;
 }
 
+const HTTP_ALPN = ['h2', 'http/1.1'];
 /** Between sidecars. A client that names no protocol is served as well: other programs with an SVID know none. */
-const RAW_ALPN = 'signet-tcp';
+const RAW_ALPN = ['signet-tcp'];
 const DISPOSE_MS = 5_000;
 const STANDING_EVERY_TICKS = 10;
 
 /** Begins to listen. Without an identity yet, handshakes fail until there is one. */
 export async function createInbound(deps: InboundDeps): Promise<Inbound> {
-  const { credentials, decider, clock, log, metrics, trustDomain } = deps;
+  const { credentials, decider, clock, log, metrics } = deps;
   const limits = { ...RELAY_LIMITS, ...deps.limits };
-  const handshakes = metrics.counter(
-    'signet_inbound_handshakes_refused_total',
-    'TLS handshakes that failed, by error',
-  );
+  const handshakes = 'signet_inbound_handshakes_refused_total';
+  const refused = metrics.counter(handshakes, 'TLS handshakes that failed, by error');
   const open = metrics.gauge('signet_inbound_connections', 'Connections from other workloads');
-  const authorities = new Authorities();
-  const tlsServer = (ALPNProtocols: string[]) => {
-    const server = createServer({
-      ...tlsContext(credentials.current),
-      requestCert: true,
-      rejectUnauthorized: true,
-      ALPNProtocols,
-      handshakeTimeout: limits.handshakeMs,
-      allowHalfOpen: true,
-      noDelay: true,
-    });
-    server.on('tlsClientError', (error: NodeJS.ErrnoException, socket) => {
-      socket.destroy();
-      handshakes.add(1, { error: error.code ?? 'unknown' });
-      log.debug('inbound_handshake', { error });
-    });
-    return server;
-  };
-  const server = tlsServer(['h2', 'http/1.1']);
-  const servers = [server];
-
-  const port = (deps: () => GateDeps): Port => ({
-    event: 'secureConnection',
-    gate(socket) {
-      const peer = readPeer(socket as TLSSocket, trustDomain, clock.now());
-      if (typeof peer !== 'string') return new PeerGate(peer, authorities, deps());
-      log.warn('inbound_peer_refused', { code: peer });
-      return new StrangerGate(peer, decider);
-    },
+  const tls = new TlsServers({ credentials, handshakeMs: limits.handshakeMs, log, refused });
+  const crowd = new CrowdMeter(metrics, log, 'inbound');
+  const listener = new Listener({
+    limits,
+    http2: HTTP2,
+    crowded: (reason, peer) => crowd.count(reason, peer),
   });
-  const listener = new Listener({ limits, server, http2: acceptHttp2, ...port(() => gateDeps) });
-  const pools: Pool[] = [];
-  const poolTo = (connector: Connector) => {
-    const pool = new Pool(connector, listener);
-    pools.push(pool);
-    return pool;
-  };
-  const connector = deps.app === null ? null : appConnector(deps.app);
-  const pool = connector === null ? null : poolTo(connector);
-  const sessions = connector !== null && deps.app?.h2c ? new Sessions(connector, listener) : null;
-  const route = (append: Buffer) =>
-    sessions === null ? new Route(pool!, append) : new Http2Route(pool!, sessions, append);
-  const gateDeps: GateDeps = {
-    credentials,
-    decider,
-    clock,
-    route,
-    splices: new SpliceMeter(metrics, 'inbound'),
-    denied: deps.denied ?? (() => null),
-  };
+  const apps = new Apps(listener);
+  const authorities = new Authorities();
+  const gates: GateDeps = { credentials, decider, clock, splices: new SpliceMeter(metrics, 'inbound') };
+  const standing: PeerStandingDeps = { authorities, denied: deps.denied ?? (() => null) };
+
   const recheck = () => {
     const cut = listener.recheck();
     if (cut > 0) log.warn('inbound_peers_cut', { connections: cut });
@@ -127,43 +93,51 @@ export async function createInbound(deps: InboundDeps): Promise<Inbound> {
   };
   const adopt = (svid: Svid | null) => {
     if (svid === null) return;
-    for (const each of servers) each.setSecureContext(tlsContext(svid));
+    tls.adopt(svid);
     if (authorities.replace(svid.bundlePem)) recheck();
   };
   adopt(credentials.current);
   const unsubscribe = credentials.subscribe(adopt);
   listener.ticker.each(() => {
-    for (const each of pools) each.sweep();
-    sessions?.sweep();
+    apps.sweep();
     open.set(listener.size);
     if (listener.ticker.now % STANDING_EVERY_TICKS === 0) recheck();
   });
-
   const close = async ({ deadlineMs }: { readonly deadlineMs: number }) => {
     const cut = await listener.close(deadlineMs);
     unsubscribe();
-    for (const each of pools) each.destroy();
-    sessions?.destroy();
+    apps.destroy();
     return cut;
   };
-  const listenRaw = async ({ listen, app }: Forward) => {
-    const raw = poolTo(appConnector(app));
-    const accept = acceptRaw(`/tcp/${app.port}`);
-    const rawServer = tlsServer([RAW_ALPN]);
-    servers.push(rawServer);
-    const rawDeps = { ...gateDeps, route: (append: Buffer) => new Route(raw, append) };
-    const address = await listener.listenAlso(rawServer, { ...port(() => rawDeps), accept }, listen);
-    log.info('listening', { what: 'inbound', protocol: 'tcp', address });
-    return address;
-  };
+
+  const peers = (route: RouteWith): Port => peerPort(route, deps, standing, gates);
   const tcp: string[] = [];
   let address = '';
+  let anonymous: string | null = null;
   try {
-    if (deps.listen !== null) {
-      address = await listener.listen(deps.listen);
+    if (deps.listen !== null && deps.app !== null) {
+      address = await listener.listen(
+        tls.make('mutual', HTTP_ALPN),
+        peers(apps.routeTo(deps.app)),
+        deps.listen,
+      );
       log.info('listening', { what: 'inbound', address });
     }
-    for (const forward of deps.tcp ?? []) tcp.push(await listenRaw(forward));
+    for (const { listen, app } of deps.tcp ?? []) {
+      const port = { ...peers(apps.routeTo(app)), accept: acceptRaw(`/tcp/${app.port}`) };
+      tcp.push(await listener.listen(tls.make('mutual', RAW_ALPN), port, listen));
+      log.info('listening', { what: 'inbound', protocol: 'tcp', address: tcp.at(-1) });
+    }
+    if (deps.anonymous) {
+      const { protocol, listen, app } = deps.anonymous;
+      const plain = protocol === 'http';
+      const server = plain
+        ? createServer({ allowHalfOpen: true, noDelay: true })
+        : tls.make('one-way', HTTP_ALPN);
+      const port = anonymousPort(plain ? 'connection' : 'secureConnection', apps.routeTo(app), gates);
+      anonymous = await listener.listen(server, port, listen);
+      log.info('listening', { what: 'inbound', protocol, callers: 'anonymous', address: anonymous });
+    }
   } catch (error) {
     await close({ deadlineMs: 0 });
     throw error;
@@ -171,6 +145,7 @@ export async function createInbound(deps: InboundDeps): Promise<Inbound> {
   return {
     address,
     tcp,
+    anonymous,
     get connections() {
       return listener.size;
     },
@@ -178,4 +153,28 @@ export async function createInbound(deps: InboundDeps): Promise<Inbound> {
     close,
     [Symbol.asyncDispose]: async () => void (await close({ deadlineMs: DISPOSE_MS })),
   };
+}
+
+/** Callers are who their certificates say. */
+function peerPort(
+  route: RouteWith,
+  { trustDomain, clock, decider, log }: InboundDeps,
+  standing: PeerStandingDeps,
+  gates: GateDeps,
+): Port {
+  return {
+    event: 'secureConnection',
+    gate(socket) {
+      const peer = readPeer(socket as TLSSocket, trustDomain, clock.now());
+      if (typeof peer !== 'string')
+        return new CallerGate(peer, new PeerStanding(peer, standing), route, gates);
+      log.warn('inbound_peer_refused', { code: peer });
+      return new StrangerGate(peer, decider);
+    },
+  };
+}
+
+/** Callers are `anonymous`: nothing that they show is looked at. */
+function anonymousPort(event: Port['event'], route: RouteWith, gates: GateDeps): Port {
+  return { event, gate: () => new CallerGate(ANONYMOUS_CALLER, ANYONES, route, gates) };
 }

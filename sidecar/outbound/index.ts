@@ -4,22 +4,23 @@ import type { Log } from '../../lib/adapter/log.ts';
 import type { Metrics } from '../../lib/adapter/metrics.ts';
 import type { Address } from '../address.ts';
 import type { Upstream } from '../config/values.ts';
-import type { RequestHead } from '../http1/index.ts';
-import { acceptHttp2 } from '../http2/index.ts';
-import type { Credentials, Svid } from '../identity/credentials.ts';
+import { HTTP2 } from '../http2/index.ts';
+import type { Credentials } from '../identity/credentials.ts';
 import {
   acceptRaw,
-  type Gate,
+  CrowdMeter,
   Listener,
+  type PoolDeps,
+  type Port,
   RELAY_LIMITS,
-  Refused,
   type RelayLimits,
   type RequestTransformer,
   SpliceMeter,
 } from '../relay/index.ts';
-import { Destination } from './destination.ts';
+import { Destinations } from './destinations.ts';
+import { AppGate } from './gate.ts';
 import { type Lookup, lookup } from './names.ts';
-import { destinationAt, originalDestinations, unknownDestination } from './transparent.ts';
+import { originalDestinations } from './transparent.ts';
 
 export type OutboundDeps = {
   /** On loopback: whoever reaches it speaks with our identity. */
@@ -61,113 +62,34 @@ const RAW_PATH = '/';
 const DISPOSE_MS = 5_000;
 const LOOKUP_MS = 10_000;
 /** For each upstream. */
-const POOL_LIMITS = { poolConnections: 1_024, poolWaiting: 1_024 };
-const NO_IDENTITY = new Refused({
-  status: 503,
-  code: 'no_svid',
-  detail: 'this workload has no valid identity at the moment',
-});
+export const POOL_LIMITS = { poolConnections: 1_024, poolWaiting: 1_024 };
 
 export async function createOutbound(deps: OutboundDeps): Promise<Outbound> {
-  const { credentials, clock, log, metrics } = deps;
-  const chosen = { ...RELAY_LIMITS, ...POOL_LIMITS, ...deps.limits };
-  const limits = { ...chosen, head: { ...chosen.head, absoluteTarget: true } };
-  const malformed = metrics.counter(
-    'signet_outbound_requests_refused_total',
-    "The app's requests refused for their form, by code",
-  );
-  const failures = metrics.counter(
-    'signet_outbound_failures_total',
-    'Exchanges with upstreams that failed, by code',
-  );
+  const { credentials, log, metrics } = deps;
   const open = metrics.gauge('signet_outbound_connections', 'Connections from the app');
-  const splices = new SpliceMeter(metrics, 'outbound');
-  const destinations = new Map<string, Destination>();
-  /** Those that speak HTTP. */
-  const served = new Map<string, Destination>();
-  const names = deps.upstreams.filter(({ protocol }) => protocol !== 'tcp').map(({ name }) => name);
-
-  const gateTo = (choose: (head: RequestHead) => Destination | Refused): Gate => ({
-    admit(head) {
-      const svid = credentials.current;
-      if (svid === null || svid.notAfter.getTime() <= clock.now().getTime()) return NO_IDENTITY;
-      const found = choose(head);
-      return found instanceof Refused ? found : (found.route ?? NO_IDENTITY);
-    },
-    malformed: (code) => malformed.add(1, { code }),
-    standing: () => null,
-    spliced: (protocol) => splices.begin(protocol),
-  });
-  const byHost = gateTo(({ host }) => served.get(nameOf(host)) ?? unknown(host, names));
-  const plainServer = () => createServer({ allowHalfOpen: true, noDelay: true });
+  const crowd = new CrowdMeter(metrics, log, 'outbound');
   const listener = new Listener({
-    limits,
-    server: plainServer(),
-    event: 'connection',
-    http2: acceptHttp2,
-    gate: () => byHost,
+    limits: limitsOf(deps),
+    http2: HTTP2,
+    crowded: (reason, peer) => crowd.count(reason, peer),
   });
-  const shared = {
-    relay: listener,
-    clock,
-    log,
-    failures,
-    ejections: metrics.counter('signet_outbound_ejections_total', 'Addresses left out for a while, by code'),
-    lookup: deps.lookup ?? lookup,
-    lookupMs: deps.lookupMs ?? LOOKUP_MS,
-  };
-  for (const upstream of deps.upstreams) {
-    const destination = new Destination(upstream, deps.transformers ?? [], shared);
-    destinations.set(upstream.name, destination);
-    if (upstream.protocol !== 'tcp') served.set(upstream.name, destination);
-    destination.sweep();
-  }
-  const adopt = (svid: Svid | null) => {
-    if (svid !== null) for (const destination of destinations.values()) destination.adopt(svid);
-  };
-  adopt(credentials.current);
-  const unsubscribe = credentials.subscribe(adopt);
+  const destinations = destinationsOf(deps, listener);
+  destinations.adopt(credentials.current);
+  const unsubscribe = credentials.subscribe((svid) => destinations.adopt(svid));
   listener.ticker.each(() => {
-    for (const destination of destinations.values()) destination.sweep();
+    destinations.sweep();
     open.set(listener.size);
   });
-
   const close = async ({ deadlineMs }: { readonly deadlineMs: number }) => {
     const cut = await listener.close(deadlineMs);
     unsubscribe();
-    for (const destination of destinations.values()) destination.destroy();
+    destinations.destroy();
     return cut;
   };
-  const ports = new Map<string, string>();
   try {
-    const address = await listener.listen(deps.listen);
-    log.info('listening', { what: 'outbound', address });
-    for (const { name, listen, protocol } of deps.upstreams) {
-      if (listen === undefined) continue;
-      const gate = gateTo(() => destinations.get(name)!);
-      const accept = protocol === 'tcp' ? { accept: acceptRaw(RAW_PATH) } : {};
-      const port = { event: 'connection', gate: () => gate, ...accept } as const;
-      ports.set(name, await listener.listenAlso(plainServer(), port, listen));
-      log.info('listening', { what: 'upstream', upstream: name, address: ports.get(name) });
-    }
-    let transparent: string | null = null;
-    if (deps.transparent !== undefined) {
-      const originalOf = await originalDestinations(log);
-      const gate = (socket: Socket) => {
-        const original = originalOf(socket);
-        return gateTo(({ host }) => {
-          const named = served.get(nameOf(host));
-          const found = named ?? (original && destinationAt(original, served.values()));
-          return found ?? unknownDestination(host, original);
-        });
-      };
-      transparent = await listener.listenAlso(plainServer(), { event: 'connection', gate }, deps.transparent);
-      log.info('listening', { what: 'transparent', address: transparent });
-    }
+    const listening = await listenForApp(deps, listener, destinations);
     return {
-      address,
-      ports,
-      transparent,
+      ...listening,
       get connections() {
         return listener.size;
       },
@@ -180,14 +102,67 @@ export async function createOutbound(deps: OutboundDeps): Promise<Outbound> {
   }
 }
 
-/** The port of `Host` says where the app thinks the upstream listens; the name alone says which is meant. */
-function nameOf(host: string): string {
-  const colon = host.indexOf(':');
-  return colon === -1 ? host : host.slice(0, colon);
+function limitsOf({ limits }: OutboundDeps): RelayLimits {
+  // the app is the one peer
+  const chosen = { ...RELAY_LIMITS, ...POOL_LIMITS, ...limits, connectionsPerPeer: 0 };
+  return { ...chosen, head: { ...chosen.head, absoluteTarget: true } };
 }
 
-/** It is our own app that asks: it may know what it could ask for. */
-function unknown(host: string, names: readonly string[]): Refused {
-  const detail = `no upstream is named ${host}; there are: ${names.join(', ')}`;
-  return new Refused({ status: 404, code: 'unknown_upstream', detail, upstreams: names });
+function destinationsOf(deps: OutboundDeps, relay: PoolDeps): Destinations {
+  const { clock, log, metrics } = deps;
+  return new Destinations(deps.upstreams, deps.transformers ?? [], {
+    relay,
+    clock,
+    log,
+    failures: metrics.counter(
+      'signet_outbound_failures_total',
+      'Exchanges with upstreams that failed, by code',
+    ),
+    ejections: metrics.counter('signet_outbound_ejections_total', 'Addresses left out for a while, by code'),
+    lookup: deps.lookup ?? lookup,
+    lookupMs: deps.lookupMs ?? LOOKUP_MS,
+  });
+}
+
+/** Opens the ports by which the app can say, each in its own way, which upstream it means. */
+async function listenForApp(
+  deps: OutboundDeps,
+  listener: Listener,
+  destinations: Destinations,
+): Promise<Pick<Outbound, 'address' | 'ports' | 'transparent'>> {
+  const { credentials, clock, log, metrics } = deps;
+  const malformed = metrics.counter(
+    'signet_outbound_requests_refused_total',
+    "The app's requests refused for their form, by code",
+  );
+  const gates = { credentials, clock, malformed, splices: new SpliceMeter(metrics, 'outbound') };
+  const listen = (port: Omit<Port, 'event'>, address: Address) =>
+    listener.listen(
+      createServer({ allowHalfOpen: true, noDelay: true }),
+      { event: 'connection', ...port },
+      address,
+    );
+
+  const byHost = new AppGate((head) => destinations.byHost(head), gates);
+  const address = await listen({ gate: () => byHost }, deps.listen);
+  log.info('listening', { what: 'outbound', address });
+
+  const ports = new Map<string, string>();
+  for (const { name, listen: local, protocol } of deps.upstreams) {
+    if (local === undefined) continue;
+    const gate = new AppGate(() => destinations.named(name), gates);
+    const accept = protocol === 'tcp' ? { accept: acceptRaw(RAW_PATH) } : {};
+    ports.set(name, await listen({ gate: () => gate, ...accept }, local));
+    log.info('listening', { what: 'upstream', upstream: name, address: ports.get(name) });
+  }
+
+  if (deps.transparent === undefined) return { address, ports, transparent: null };
+  const originalOf = await originalDestinations(log);
+  const gate = (socket: Socket) => {
+    const original = originalOf(socket);
+    return new AppGate((head) => destinations.byHostOrAddress(head, original), gates);
+  };
+  const transparent = await listen({ gate }, deps.transparent);
+  log.info('listening', { what: 'transparent', address: transparent });
+  return { address, ports, transparent };
 }

@@ -5,8 +5,12 @@ export type RelayLimits = {
   readonly head: HeadLimits;
   /** A request's body, as it is framed. */
   readonly bodyBytes: number;
-  /** Accepted connections of one listener; more are closed as they come. */
+  /** Accepted connections of all ports of a listener, once their peers are known. */
   readonly connections: number;
+  /** Those of one peer: by its SPIFFE ID, or without one by its address; and TLS handshakes under way from one address. */
+  readonly connectionsPerPeer: number;
+  /** TLS handshakes under way; from one address no more than half of them. */
+  readonly handshakes: number;
   /** Interim (1xx) responses to one request. */
   readonly interim: number;
   readonly handshakeMs: number;
@@ -37,6 +41,8 @@ export const RELAY_LIMITS: RelayLimits = {
   head: HEAD_LIMITS,
   bodyBytes: 0,
   connections: 10_000,
+  connectionsPerPeer: 2_500,
+  handshakes: 5_000,
   interim: 32,
   handshakeMs: 10_000,
   headMs: 10_000,

@@ -3,11 +3,15 @@ import type { AddressInfo, Server, Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
 import { HeadWriter, RequestHead } from '../http1/index.ts';
 import type { Accept, Accepted, Relay } from './accepted.ts';
+import { Crowd, type Excess } from './crowd.ts';
+import { crowdedGate } from './crowded-gate.ts';
 import { Downstream } from './downstream.ts';
+import { addressOf, Handshakes } from './handshakes.ts';
 import { Leftovers } from './leftovers.ts';
 import type { RelayLimits } from './limits.ts';
 import { Prelude } from './prelude.ts';
 import type { Gate } from './route.ts';
+import { reset } from './splice.ts';
 import { NEVER, TICK_MS, Ticker } from './ticker.ts';
 
 export type Listen = { readonly host: string; readonly port: number };
@@ -22,38 +26,49 @@ export type Port = {
   readonly accept?: Accept;
 };
 
-export type ListenerDeps = Port & {
+/** What becomes of connections that speak HTTP/2, as ALPN or, without TLS, their first bytes tell. */
+export type Http2 = {
+  readonly accept: Accept;
+  /** Tells one that it is one too many. */
+  readonly refuse: Accept;
+};
+
+export type ListenerDeps = {
   readonly limits: RelayLimits;
-  readonly server: Server;
-  /** Takes over connections that speak HTTP/2, as ALPN or, without TLS, their first bytes tell. Left out, all speak HTTP/1. */
-  readonly http2?: Accept;
+  readonly http2: Http2;
+  /** Told of each connection that is one too many. */
+  crowded(reason: Excess, peer: string): void;
 };
 
 const READ_BUFFER = 65_536;
 /** What a handshake under way may still take when a drain begins. */
 const HANDSHAKE_DRAIN_MS = 1_000;
+/** So many at a time are told in words that they are too many; the others are reset. */
+const MOST_TURNED_AWAY = 256;
 
-/** A listening port and the connections it accepted. */
+/** Listening ports and the connections that they accepted, which are counted, drained and cut together. */
 export class Listener {
   readonly ticker = new Ticker();
   readonly leftovers = new Leftovers();
   readonly writer = new HeadWriter((bytes) => this.leftovers.add(bytes));
   readonly readBuffer = Buffer.allocUnsafeSlow(READ_BUFFER);
   readonly limits: RelayLimits;
-  private readonly servers: Server[];
+  private readonly servers: Server[] = [];
   private readonly relay: Relay;
-  private readonly connections = new Set<Accepted>();
-  private readonly http2: Accept | undefined;
-  /** Connections whose peer is not known yet; a request may be on its way behind the handshake. */
-  private readonly handshakes = new Map<string, Socket>();
+  private readonly deps: ListenerDeps;
+  private readonly crowd: Crowd;
+  /** Those that were accepted by the peer they count for, those that are turned away by null. */
+  private readonly connections = new Map<Accepted, string | null>();
+  private turnedAway = 0;
+  private readonly handshakes = new Handshakes((address) => this.crowd.end(address));
   /** The tick by which a drain is over, `NEVER` before one began. */
   private drainedBy = NEVER;
   private emptied: (() => void) | null = null;
 
   constructor(deps: ListenerDeps) {
-    const { server, limits } = deps;
-    this.servers = [server];
-    this.http2 = deps.http2;
+    const { limits } = deps;
+    this.deps = deps;
+    this.crowd = new Crowd(limits);
     this.limits = limits;
     this.relay = {
       limits,
@@ -61,63 +76,92 @@ export class Listener {
       writer: this.writer,
       leftovers: this.leftovers,
       requestHead: new RequestHead(),
-      closed: (connection) => {
-        this.connections.delete(connection);
-        this.tellIfEmpty();
-      },
+      closed: (connection) => this.closed(connection),
     };
-    this.attach(server, deps);
     this.ticker.each(() => {
-      for (const down of this.connections) down.sweep(this.ticker.now);
+      for (const down of this.connections.keys()) down.sweep(this.ticker.now);
     });
   }
 
   private attach(server: Server, { event, gate, accept }: Port): void {
-    if (this.limits.connections !== 0) server.maxConnections = this.limits.connections;
     if (event === 'secureConnection') server.on('connection', (socket: Socket) => this.handshake(socket));
     server.on(event, (socket: Socket) => {
-      const key = endpoint(socket);
-      const transport = this.handshakes.get(key) ?? socket;
-      this.handshakes.delete(key);
-      if (accept === undefined) this.add(this.accept(socket, gate(socket)));
-      else this.add(accept(socket, gate(socket), this.relay, transport));
+      const transport = this.handshakes.done(socket);
+      // its peer was gone before we came to it
+      if (socket.destroyed || addressOf(socket) === '') {
+        socket.destroy();
+        return;
+      }
+      const own = gate(socket);
+      const peer = own.peer ?? addressOf(socket);
+      const excess = this.crowd.enter(peer);
+      if (excess !== null) this.turnAway(socket, transport, accept === undefined, excess, peer);
+      else if (accept === undefined) this.serve(socket, own, this.deps.http2.accept, peer);
+      else this.add(accept(socket, own, this.relay, transport), peer);
     });
   }
 
-  private accept(socket: Socket, gate: Gate): Accepted {
-    const { http2, relay } = this;
-    if (http2 === undefined) return new Downstream(socket, gate, relay);
-    if (socket instanceof TLSSocket)
-      return socket.alpnProtocol === 'h2'
-        ? http2(socket, gate, relay, socket)
-        : new Downstream(socket, gate, relay);
+  /** Takes over a connection that speaks HTTP, of whatever version. */
+  private serve(socket: Socket, gate: Gate, http2: Accept, peer: string | null): void {
+    const { relay } = this;
+    if (socket instanceof TLSSocket) {
+      const isHttp2 = socket.alpnProtocol === 'h2';
+      this.add(isHttp2 ? http2(socket, gate, relay, socket) : new Downstream(socket, gate, relay), peer);
+      return;
+    }
     const prelude: Prelude = new Prelude(socket, gate, relay, (isHttp2, first) => {
       this.connections.delete(prelude);
       if (isHttp2) {
         socket.pause();
         socket.unshift(first);
-        this.add(http2(socket, gate, relay, socket));
+        this.add(http2(socket, gate, relay, socket), peer);
         return;
       }
       const down = new Downstream(socket, gate, relay);
-      this.add(down);
+      this.add(down, peer);
       down.receive(first);
     });
-    return prelude;
+    this.add(prelude, peer);
   }
 
-  private add(connection: Accepted): void {
-    this.connections.add(connection);
+  private turnAway(socket: Socket, transport: Socket, hasWords: boolean, excess: Excess, peer: string): void {
+    this.deps.crowded(excess, peer);
+    if (hasWords && this.turnedAway < MOST_TURNED_AWAY) {
+      this.turnedAway++;
+      this.serve(socket, crowdedGate(excess), this.deps.http2.refuse, null);
+      return;
+    }
+    socket.on('error', () => {});
+    reset(transport);
+  }
+
+  private add(connection: Accepted, peer: string | null): void {
+    this.connections.set(connection, peer);
     if (this.drainedBy !== NEVER) connection.drain(this.ticker.until(this.drainedBy));
   }
 
+  private closed(connection: Accepted): void {
+    const peer = this.connections.get(connection);
+    if (!this.connections.delete(connection)) return;
+    if (typeof peer === 'string') this.crowd.leave(peer);
+    else this.turnedAway--;
+    this.tellIfEmpty();
+  }
+
   private handshake(socket: Socket): void {
-    const key = endpoint(socket);
-    this.handshakes.set(key, socket);
-    socket.once('close', () => {
-      if (this.handshakes.get(key) === socket) this.handshakes.delete(key);
-      this.tellIfEmpty();
-    });
+    const address = addressOf(socket);
+    if (address === '') {
+      socket.destroy();
+      return;
+    }
+    const excess = this.crowd.begin(address);
+    if (excess !== null) {
+      this.deps.crowded(excess, address);
+      reset(socket);
+      return;
+    }
+    this.handshakes.begin(socket);
+    socket.once('close', () => this.tellIfEmpty());
   }
 
   private tellIfEmpty(): void {
@@ -125,15 +169,7 @@ export class Listener {
   }
 
   /** @returns the address as `host:port`, with the port that was given by the kernel if 0 was asked for */
-  listen(address: Listen): Promise<string> {
-    return bind(this.servers[0]!, address);
-  }
-
-  /**
-   * One more port: what it accepts is counted, drained and cut with the others.
-   * @returns as `listen`
-   */
-  listenAlso(server: Server, port: Port, address: Listen): Promise<string> {
+  listen(server: Server, port: Port, address: Listen): Promise<string> {
     this.servers.push(server);
     this.attach(server, port);
     return bind(server, address);
@@ -142,7 +178,7 @@ export class Listener {
   /** Cuts every connection whose peer may not stay. @returns how many */
   recheck(): number {
     let cut = 0;
-    for (const down of this.connections) {
+    for (const down of this.connections.keys()) {
       if (down.gate.standing() === null) continue;
       down.cut();
       cut++;
@@ -151,7 +187,7 @@ export class Listener {
   }
 
   get size(): number {
-    return this.connections.size;
+    return this.crowd.size;
   }
 
   /**
@@ -163,7 +199,7 @@ export class Listener {
     const closed = Promise.all(
       this.servers.map((server) => new Promise<void>((resolve) => server.close(() => resolve()))),
     );
-    for (const down of this.connections) down.drain(deadlineMs);
+    for (const down of this.connections.keys()) down.drain(deadlineMs);
     const empty = new Promise<void>((resolve) => {
       this.emptied = resolve;
       this.tellIfEmpty();
@@ -173,15 +209,13 @@ export class Listener {
       timer = setTimeout(resolve, deadlineMs);
     });
     // A caller who left in the middle of a handshake is not told from one who is slow: neither may hold up the end for long.
-    const hurry = setTimeout(() => {
-      for (const socket of this.handshakes.values()) socket.destroy();
-    }, HANDSHAKE_DRAIN_MS);
+    const hurry = setTimeout(() => this.handshakes.destroy(), HANDSHAKE_DRAIN_MS);
     await Promise.race([empty, late]);
     clearTimeout(timer);
     clearTimeout(hurry);
-    const left = this.connections.size;
-    for (const down of this.connections) down.cut();
-    for (const socket of this.handshakes.values()) socket.destroy();
+    const left = this.crowd.size;
+    for (const down of this.connections.keys()) down.cut();
+    this.handshakes.destroy();
     this.ticker[Symbol.dispose]();
     if (left > 0) await Promise.race([closed, new Promise((resolve) => setTimeout(resolve, 100))]);
     return left;
@@ -193,9 +227,4 @@ async function bind(server: Server, { host, port }: Listen): Promise<string> {
   await once(server, 'listening');
   const bound = server.address() as AddressInfo;
   return `${bound.family === 'IPv6' ? `[${bound.address}]` : bound.address}:${bound.port}`;
-}
-
-/** The other end's address and port, which no other live connection to this listener has. */
-function endpoint(socket: Socket): string {
-  return `${socket.remoteAddress} ${socket.remotePort}`;
 }

@@ -50,6 +50,8 @@ export type SpliceEnd = {
 
 /** Stands before one accepted connection. */
 export interface Gate {
+  /** By this the connections of one peer are counted together; null: by where they come from. */
+  readonly peer: string | null;
   /** Judges a request by its head, before one byte of it goes anywhere. The head is good until the call returns. */
   admit(head: RequestHead): Route | Refused;
   /** Told of a request that was refused for its form: it reached no judgement. */

@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import { TLSSocket } from 'node:tls';
 import type { SpliceEnd } from './route.ts';
 import { NEVER, type Ticker } from './ticker.ts';
 
@@ -158,10 +159,12 @@ function say(side: Side, ended: boolean, goodbye: Buffer | null | undefined): vo
 
 /**
  * Ends a connection by a reset; what is above `transport` closes with it. Later, and never together with a `destroy` of TLS above:
- * Node 26.10 crashes when both are done within a call of TLS.
+ * Node 26.10 crashes when both are done within a call of TLS. TLS itself cannot be reset: it is given when what carries it is not known
+ * any more.
  */
 export function reset(transport: Socket): void {
   setImmediate(() => {
-    if (!transport.destroyed) transport.resetAndDestroy();
+    if (transport instanceof TLSSocket) transport.destroy();
+    else if (!transport.destroyed) transport.resetAndDestroy();
   });
 }

@@ -90,6 +90,32 @@ describe('signet policy', () => {
     assert.equal(json.nearest.unmet[0].pointer, '/when/all/1/method/in');
   });
 
+  it('check and explain: a caller without an SVID', async () => {
+    const health = {
+      ...read,
+      name: 'health',
+      when: { all: [{ caller: { is: 'anonymous' } }, { path: { is: '/health' } }] },
+    };
+    await writeFile(join(cwd, 'anonymous.json'), JSON.stringify([read, health]));
+    assert.equal((await signet(['policy', 'check', 'anonymous.json'], { cwd })).status, 0);
+    const asked = [
+      'policy',
+      'explain',
+      '--policy',
+      'anonymous.json',
+      '--caller',
+      'anonymous',
+      '--method',
+      'GET',
+    ];
+    const allowed = await signet([...asked, '--path', '/health', '--json'], { cwd });
+    const { request, decision } = JSON.parse(allowed.stdout);
+    assert.deepEqual([allowed.status, request.caller, decision.rule], [0, 'anonymous', 'health']);
+    const denied = await signet([...asked, '--path', '/orders/7'], { cwd });
+    assert.equal(denied.status, 1);
+    assert.match(denied.stdout, /^denied: no rule allows it\n {2}caller anonymous\n/m);
+  });
+
   it('explain: for one of several targets', async () => {
     const several = [...request, '--policy', 'other.json', '--method', 'GET'];
     assert.equal((await signet(['policy', 'explain', ...several, '--target', WEB], { cwd })).status, 0);

@@ -7,6 +7,7 @@ import {
   evaluate,
   explain,
   type PolicyRequest,
+  parseCaller,
   parsePolicies,
 } from '../../../lib/policy/index.ts';
 import { parseSpiffeId } from '../../../lib/spiffe/index.ts';
@@ -48,7 +49,7 @@ describe('policy decisions', () => {
     describe(what, () => {
       for (const [caller, method, path, want] of requests) {
         it(`${caller} ${method} ${path}: ${want}`, () => {
-          const request = { caller: parseSpiffeId(vectors.callers[caller] ?? caller), method, path };
+          const request = { caller: parseCaller(vectors.callers[caller] ?? caller), method, path };
           const decision = evaluate(compiled(rules), request);
           assert.equal(shown(decision), want);
           assert.equal(shown(evaluate(compiled(rules.toReversed()), request)), want, 'in another order');
@@ -121,7 +122,7 @@ describe('the index', () => {
   it('never changes a decision: 30,000 random requests on 300 random sets', () => {
     const random = seededRandom(5);
     const pick = <T>(list: readonly T[]): T => list[Math.floor(random() * list.length)]!;
-    const callers = Object.values(vectors.callers);
+    const callers = [...Object.values(vectors.callers), 'anonymous', 'anonymous'];
     const methods = ['GET', 'PUT', 'POST'];
     const paths = ['/', '/a', '/a/', '/a/b', '/a/b/c', '/b', '/b/b', '/a/b/', '/c/a'];
     const templates = [...paths, '/{x}', '/a/{x}', '/{x}/b', '/{x}/{y}/{z}', '/a/{x}/'];
@@ -166,17 +167,33 @@ describe('the index', () => {
       const policy = compiled(rules);
       for (let i = 0; i < 100; i++) {
         const request = {
-          caller: parseSpiffeId(pick(callers)),
+          caller: parseCaller(pick(callers)),
           method: pick([...methods, 'X']),
           path: pick([...paths, '*', '/z']),
         };
         const decision = evaluate(policy, request);
         assert.equal(shown(decision), plainly(rules, request), JSON.stringify({ rules, request }));
-        outcomes.set(decision.effect, (outcomes.get(decision.effect) ?? 0) + 1);
+        const outcome = `${request.caller === 'anonymous' ? 'anonymous ' : ''}${decision.effect}`;
+        outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1);
+        const explained = explain(policy, request);
+        assert.deepEqual(explained.decision, decision);
+        assert.deepEqual(
+          explained.considered
+            .filter(({ matched }) => matched)
+            .map(({ rule }) => rule)
+            .sort(),
+          rules
+            .filter((rule) => matches(rule, request))
+            .map(({ name }) => name)
+            .sort(),
+        );
       }
     }
+    const counts = ['allow', 'deny', 'anonymous allow', 'anonymous deny'].map((outcome) =>
+      outcomes.get(outcome),
+    );
     assert.ok(
-      Math.min(outcomes.get('allow') ?? 0, outcomes.get('deny') ?? 0) > 3_000,
+      counts.every((count = 0) => count > 500),
       JSON.stringify([...outcomes]),
     );
   });
@@ -187,7 +204,7 @@ type PlainRule = { name: string; level: string; effect: string; mode: string; wh
 function plainly(rules: readonly PlainRule[], request: PolicyRequest): string {
   const levels = ['root', 'business-unit', 'application'];
   const matched = rules
-    .filter(({ when }) => holds(when as Record<string, never>, request))
+    .filter((rule) => matches(rule, request))
     .sort((a, b) => levels.indexOf(a.level) - levels.indexOf(b.level) || (a.name < b.name ? -1 : 1));
   const by = (effect: string, modes: string[]) =>
     matched.find((rule) => rule.effect === effect && modes.includes(rule.mode));
@@ -198,6 +215,30 @@ function plainly(rules: readonly PlainRule[], request: PolicyRequest): string {
   return `${effect} ${deciding?.name ?? '-'}${hits.length === 0 ? '' : `; dry-run ${hits.join(' ')}`}${would === effect ? '' : `; would ${would}`}`;
 }
 
+function matches({ effect, when }: Pick<PlainRule, 'effect' | 'when'>, request: PolicyRequest): boolean {
+  if (effect === 'deny' || request.caller !== 'anonymous')
+    return holds(when as Record<string, never>, request);
+  return ways(when as Record<string, never>, false).some(
+    (way) =>
+      way.every(({ predicate, negated }) => holds(predicate, request) !== negated) &&
+      way.some(
+        ({ predicate, negated }) => !negated && /"caller":.*"anonymous"/.test(JSON.stringify(predicate)),
+      ),
+  );
+}
+
+type Literal = { readonly predicate: Record<string, never>; readonly negated: boolean };
+
+/** Every way in which a condition can hold: comparisons that have to come true together (the disjunctive normal form). */
+function ways(when: Record<string, never>, negated: boolean): Literal[][] {
+  const [[key, value]] = Object.entries(when) as [[string, never]];
+  if (key === 'not') return ways(value, !negated);
+  if (key !== 'all' && key !== 'any') return [[{ predicate: when, negated }]];
+  const branches = (value as Record<string, never>[]).map((inner) => ways(inner, negated));
+  if ((key === 'any') !== negated) return branches.flat();
+  return branches.reduce((sofar, branch) => sofar.flatMap((a) => branch.map((b) => [...a, ...b])), [[]]);
+}
+
 function holds(when: Record<string, never>, request: PolicyRequest): boolean {
   const [[key, value]] = Object.entries(when) as [[string, never]];
   if (key === 'all') return (value as never[]).every((inner) => holds(inner, request));
@@ -206,7 +247,7 @@ function holds(when: Record<string, never>, request: PolicyRequest): boolean {
   const caller = request.caller.toString();
   const found = {
     caller,
-    'caller.trust_domain': caller.split('/')[2],
+    'caller.trust_domain': caller.split('/')[2] ?? 'none: no trust domain',
     method: request.method,
     path: request.path,
   }[key];

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { compilePolicies, explain, parsePolicies } from '../../../lib/policy/index.ts';
+import { compilePolicies, explain, parseCaller, parsePolicies } from '../../../lib/policy/index.ts';
 import { parseSpiffeId } from '../../../lib/spiffe/index.ts';
 
 const TARGET = 'spiffe://example.org/ns/shop/sa/orders';
@@ -30,7 +30,7 @@ const draft = { ...read, name: 'draft', mode: 'dry-run', when: { path: { starts:
 function explained(rules: readonly object[], method: string, path: string, caller = WEB) {
   const text = JSON.stringify(rules.map((rule) => ({ ...rule, target: TARGET })));
   const policy = compilePolicies(parsePolicies([{ file: 'f', text }]), parseSpiffeId(TARGET));
-  return explain(policy, { caller: parseSpiffeId(caller), method, path });
+  return explain(policy, { caller: parseCaller(caller), method, path });
 }
 
 describe('policy explanation', () => {
@@ -101,6 +101,37 @@ describe('policy explanation', () => {
       ['/when/any/1/all/1/path/is'],
     );
     assert.equal(nearest?.checks.length, 7);
+  });
+
+  it('says of an anonymous caller when a rule fits but does not name it', () => {
+    const open = { ...read, name: 'open', when: { path: { starts: '/' } } };
+    const health = {
+      ...read,
+      name: 'health',
+      when: {
+        any: [
+          { all: [{ caller: { is: 'anonymous' } }, { path: { is: '/health' } }] },
+          { path: { starts: '/admin' } },
+        ],
+      },
+    };
+    const { nearest, text } = explained([open], 'GET', '/x', 'anonymous');
+    assert.deepEqual(
+      nearest?.checks.map(({ pointer, operator, ok }) => [pointer, operator, ok]),
+      [
+        ['/when/path/starts', 'starts', true],
+        ['/when', 'named', false],
+      ],
+    );
+    assert.match(text, /^ {2}caller anonymous$/m);
+    assert.match(text, /^ {2}caller named "anonymous", found "no condition that holds and names it"$/m);
+    const unmet = (path: string) =>
+      explained([health], 'GET', path, 'anonymous').considered[0]?.unmet.map(({ pointer }) => pointer);
+    assert.deepEqual(unmet('/health'), []);
+    assert.deepEqual(unmet('/admin'), ['/when']);
+    assert.deepEqual(unmet('/x'), ['/when/any/0/all/1/path/is']);
+    const denied = explained([noStock], 'GET', '/x', 'anonymous');
+    assert.deepEqual([denied.decision.rule, denied.considered[0]?.unmet], ['no-stock', []]);
   });
 
   it('reads as text', () => {

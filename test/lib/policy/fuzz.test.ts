@@ -14,7 +14,7 @@ const SOUND = JSON.stringify([
     mode: 'enforce',
     when: {
       all: [
-        { caller: { is: WEB } },
+        { caller: { in: [WEB, 'anonymous'] } },
         { any: [{ method: { in: ['GET'] } }, { not: { path: { like: '/a/{b}' } } }] },
       ],
     },
@@ -72,17 +72,20 @@ describe('policy files at random', () => {
   it('50,000 requests of any characters: a decision, never an error', () => {
     const random = seededRandom(100);
     const policy = compilePolicies(parsePolicies([{ file: 'f', text: SOUND }]), parseSpiffeId(TARGET));
-    const caller = parseSpiffeId(WEB);
+    const callers = [parseSpiffeId(WEB), 'anonymous'] as const;
     const text = () =>
       String.fromCharCode(
         ...Array.from({ length: Math.floor(random() * 8) }, () => Math.floor(random() * 65536)),
       );
     for (let i = 0; i < 50_000; i++) {
       const path = random() < 0.5 ? `/a/${text()}` : text();
+      const caller = callers[i % 2]!;
       const { effect } = evaluate(policy, { caller, method: random() < 0.3 ? 'GET' : text(), path });
       assert.ok(effect === 'allow' || effect === 'deny');
     }
-    const deep = evaluate(policy, { caller, method: 'PUT', path: '/a'.repeat(1_000_000) });
-    assert.equal(deep.effect, 'allow');
+    for (const caller of callers) {
+      const deep = evaluate(policy, { caller, method: 'PUT', path: '/a'.repeat(1_000_000) });
+      assert.equal(deep.effect, 'allow');
+    }
   });
 });

@@ -76,6 +76,33 @@ describe('HTTP/2: drain', () => {
   });
 });
 
+describe('HTTP/2: a peer that has gone', () => {
+  for (const how of ['end', 'destroy'] as const)
+    it(`leaves no connection behind when it goes without a word (${how})`, async () => {
+      await using w = await world();
+      using idle = await dialFrames(w.inbound.address, w.web);
+      using asked = await dialFrames(w.inbound.address, w.web);
+      asked.send(headers(1, request('/a')));
+      await until(() => asked.isWhole(1) && w.inbound.connections === 2);
+      for (const { socket } of [idle, asked]) socket[how]();
+      await until(() => w.inbound.connections === 0);
+    });
+
+  it('is still answered when it only says that it asks no more', async () => {
+    const { handler, streams } = holding();
+    await using w = await h2cWorld(handler);
+    using peer = await dialFrames(w.inbound.address, w.web);
+    peer.send(headers(1, request('/a')));
+    await until(() => streams.length === 1);
+    peer.socket.end();
+    await until(() => peer.farewell !== undefined);
+    streams[0]!.respond({ ':status': 200 });
+    streams[0]!.end('held');
+    await until(() => peer.closed);
+    assert.deepEqual([peer.bodyOf(1), peer.isWhole(1)], ['held', true]);
+  });
+});
+
 describe('HTTP/2: a peer’s standing', () => {
   it('cuts every stream of a peer that is denied', async () => {
     const { handler, streams } = holding();

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { before, describe, it } from 'mocha';
 import { ConfigError, unknownSettings } from '../../../lib/adapter/settings.ts';
 import { type Config, loadConfig } from '../../../sidecar/config/index.ts';
+import { LIMITS, rangeOf } from '../../../sidecar/config/limits.ts';
 import { SETTINGS, settingsHelp } from '../../../sidecar/config/settings.ts';
 import { createCa } from '../../support/ca.ts';
 
@@ -64,6 +65,7 @@ describe("the sidecar's configuration", () => {
     assert.deepEqual(config.inbound, {
       http: { listen: { host: '0.0.0.0', port: 8443 }, app: { host: '127.0.0.1', port: 8080 } },
       tcp: [],
+      anonymous: null,
       policyFile: '/etc/signet/policy.json',
     });
     assert.deepEqual(config.outbound?.listen, { host: '::1', port: 15_001 });
@@ -121,7 +123,27 @@ describe("the sidecar's configuration", () => {
   });
 
   for (const [wrong, text] of [
-    ['has two forwards for HTTP; all but one have to be tcp:', ':1->127.0.0.1:1 :2->127.0.0.1:2'],
+    [
+      'has two forwards for mTLS; all others have to be tcp:, tls: or http:',
+      ':1->127.0.0.1:1 :2->127.0.0.1:2',
+    ],
+    [
+      'has two forwards for clients without an SVID (tls: or http:)',
+      ':1->127.0.0.1:1 tls::2->127.0.0.1:1 http:127.0.0.1:3->127.0.0.1:1',
+    ],
+    [
+      'has two forwards for clients without an SVID (tls: or http:)',
+      'tls::1->127.0.0.1:1 tls::2->127.0.0.1:1',
+    ],
+    ['has an http: listener that is not on loopback', 'http::8081->127.0.0.1:8080'],
+    ['has an http: listener that is not on loopback', 'http:0.0.0.0:8081->127.0.0.1:8080'],
+    ['has an http: listener that is not on loopback', 'http:[::]:8081->127.0.0.1:8080'],
+    ['has an http: listener that is not on loopback', 'http:127.0.0.1.evil.org:8081->127.0.0.1:8080'],
+    ['names an app that is not on loopback', 'tls::8443->10.0.0.1:8080'],
+    ['is not listener->app, such as 0.0.0.0:8443->127.0.0.1:8080', 'http://127.0.0.1:8081->127.0.0.1:8080'],
+    ['is not listener->app, such as 0.0.0.0:8443->127.0.0.1:8080', 'tls:tcp::8443->127.0.0.1:8080'],
+    ['is not listener->app, such as 0.0.0.0:8443->127.0.0.1:8080', 'TLS::8443->127.0.0.1:8080'],
+    ['gives two forwards one port', ':1->127.0.0.1:1 tls::1->127.0.0.1:2'],
     ['gives two forwards one port', ':1->127.0.0.1:1 tcp::1->127.0.0.1:2'],
     ['says both tcp and h2c of one forward', 'tcp::1->h2c://127.0.0.1:2'],
     ['names an app that is not on loopback', 'tcp::1->10.0.0.1:5432'],
@@ -129,6 +151,115 @@ describe("the sidecar's configuration", () => {
     it(`refuses an inbound setting that ${wrong}`, () => {
       assert.deepEqual(defects({ ...service, SIGNET_INBOUND: text }), [`SIGNET_INBOUND ${wrong}`]);
     });
+
+  for (const [text, protocol, listen, app] of [
+    ['tls:0.0.0.0:8444->127.0.0.1:8080', 'tls', '0.0.0.0:8444', { host: '127.0.0.1', port: 8080 }],
+    ['tls:[::]:8444 -> h2c://127.0.0.1:8080', 'tls', ':::8444', { host: '127.0.0.1', port: 8080, h2c: true }],
+    ['http:127.0.0.1:8081->localhost:8080', 'http', '127.0.0.1:8081', { host: 'localhost', port: 8080 }],
+    ['http:[::1]:8081->[::1]:8080', 'http', '::1:8081', { host: '::1', port: 8080 }],
+  ] as const)
+    it(`takes a forward for clients without an SVID, alone or beside others: ${text}`, () => {
+      const beside = load({
+        ...service,
+        SIGNET_INBOUND: `:8443->127.0.0.1:8080\n${text} tcp::1->127.0.0.1:5432`,
+      });
+      const { anonymous, http } = beside.inbound!;
+      assert.deepEqual(
+        [anonymous?.protocol, `${anonymous?.listen.host}:${anonymous?.listen.port}`, anonymous?.app],
+        [protocol, listen, app],
+      );
+      assert.equal(http?.listen.port, 8443);
+      assert.equal(beside.inbound?.tcp.length, 1);
+      const alone = load({ ...service, SIGNET_INBOUND: text }).inbound!;
+      assert.deepEqual([alone.http, alone.tcp, alone.anonymous], [null, [], anonymous]);
+    });
+
+  it('takes limits by name, each for the sides that it bounds', () => {
+    const text =
+      ' body=10m connections=10000\n connections-per-peer=0 pool-connections=5 pool-waiting=0 head-time=500ms head=64k idle-time=0 whole-time=2h\tstall-time=0s fields=256 ';
+    const head = { headBytes: 65_536, fields: 256, targetBytes: 8_192 };
+    const both = { connections: 10_000, headMs: 500, idleMs: 0, wholeMs: 7_200_000, stallMs: 0, head };
+    assert.deepEqual(load({ ...service, SIGNET_LIMITS: text }).limits, {
+      inbound: { ...both, bodyBytes: 10_485_760, connectionsPerPeer: 0 },
+      outbound: { ...both, poolConnections: 5, poolWaiting: 0 },
+    });
+    assert.deepEqual(load(service).limits, { inbound: {}, outbound: {} });
+    assert.deepEqual(load({ ...service, SIGNET_LIMITS: 'connect-time=1s' }).limits, {
+      inbound: { connectMs: 1_000 },
+      outbound: { connectMs: 1_000 },
+    });
+  });
+
+  const names = [...LIMITS.keys()].join(', ');
+  const [noSize, noTime] = [
+    'is not a size such as 512, 64k, 10m or 1g',
+    'is not a time such as 500ms, 10s, 5m or 1h',
+  ];
+  for (const [text, ...wrong] of [
+    ['body', 'limit 1: is not name=value, such as body=10m'],
+    ['body=', 'limit 1: is not name=value, such as body=10m'],
+    ['=10m', 'limit 1: is not name=value, such as body=10m'],
+    ['body=1=2', 'limit 1: is not name=value, such as body=10m'],
+    ['body = 10m', ...[1, 2, 3].map((n) => `limit ${n}: is not name=value, such as body=10m`)],
+    ['head=2k bodies=1', `limit 2: its name is none of ${names}`],
+    ['Body=1', `limit 1: its name is none of ${names}`],
+    [
+      '__proto__=1 toString=1',
+      `limit 1: its name is none of ${names}`,
+      `limit 2: its name is none of ${names}`,
+    ],
+    ['body=1k body=1k', 'body: is given twice'],
+    ['body=x body=1k', `body: ${noSize}`, 'body: is given twice'],
+    ['body=1.5m', `body: ${noSize}`],
+    ['body=-1', `body: ${noSize}`],
+    ['body=1K', `body: ${noSize}`],
+    ['body=1kb', `body: ${noSize}`],
+    ['body=5s', `body: ${noSize}`],
+    ['body=1e3', `body: ${noSize}`],
+    ['body=0x10', `body: ${noSize}`],
+    ['body=9999999999999999', `body: ${noSize}`],
+    ['body=1025g', 'body: is out of range (0, 1 to 1024g)'],
+    ['body=999999999999999g', 'body: is out of range (0, 1 to 1024g)'],
+    ['head=1023', 'head: is out of range (1k to 64k)'],
+    ['head=65537', 'head: is out of range (1k to 64k)'],
+    ['head=0', 'head: is out of range (1k to 64k)'],
+    ['fields=257', 'fields: is out of range (1 to 256)'],
+    ['fields=1k', 'fields: is not a number such as 1000'],
+    ['connections=1000001', 'connections: is out of range (0, 1 to 1000000)'],
+    ['head-time=10', `head-time: ${noTime}`],
+    ['head-time=10d', `head-time: ${noTime}`],
+    ['head-time=10 s', `head-time: ${noTime}`, 'limit 2: is not name=value, such as body=10m'],
+    ['head-time=99ms', 'head-time: is out of range (100ms to 168h)'],
+    ['head-time=0', `head-time: ${noTime}`],
+    ['head-time=0s', 'head-time: is out of range (100ms to 168h)'],
+    ['idle-time=169h', 'idle-time: is out of range (0, 100ms to 168h)'],
+    ['constructor=1', `limit 1: its name is none of ${names}`],
+    ['body=1constructor', `body: ${noSize}`],
+    [
+      'body=x head-time=1 fields=0 what=1',
+      `body: ${noSize}`,
+      `head-time: ${noTime}`,
+      'fields: is out of range (1 to 256)',
+      `limit 4: its name is none of ${names}`,
+    ],
+  ] as const)
+    it(`refuses limits, saying all that is wrong: ${text}`, () => {
+      assert.deepEqual(
+        defects({ ...service, SIGNET_LIMITS: text }),
+        wrong.map((defect) => `SIGNET_LIMITS ${defect}`),
+      );
+    });
+
+  it('takes every limit at both ends of its range', () => {
+    for (const [name, limit] of LIMITS) {
+      const [, least, most] = /(\w+) to (\w+)$/.exec(rangeOf(limit))!;
+      for (const value of [least, most, ...(limit.zero ? ['0'] : [])])
+        assert.doesNotThrow(
+          () => load({ ...service, SIGNET_LIMITS: `${name}=${value}` }),
+          `${name}=${value}`,
+        );
+    }
+  });
 
   it('fills in what is not set, and takes an empty variable for one', () => {
     const config = load({ ...caller, VAULT_ADDR: '', SIGNET_AUDIT: '  ' });
@@ -268,7 +399,15 @@ describe("the sidecar's configuration", () => {
     const secret = 'hvs.CAESIJ-secret';
     const code = 'sj1.eyJlIjoiYSJ9.hvs.CAESIJ-secret';
     for (const name of Object.keys(SETTINGS)) {
-      for (const value of [secret, code, `join:${code}`, `x=${secret}#${secret}`, `https://${secret}@x`]) {
+      for (const value of [
+        secret,
+        code,
+        `join:${code}`,
+        `x=${secret}#${secret}`,
+        `${secret}=1`,
+        `body=${secret} head=1`,
+        `https://${secret}@x`,
+      ]) {
         const told = defects({ ...agent, [name]: value }).join('\n');
         assert.doesNotMatch(told, /CAESIJ|eyJl/, `${name}=${value}`);
       }

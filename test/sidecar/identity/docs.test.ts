@@ -2,8 +2,12 @@ import assert from 'node:assert/strict';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'mocha';
+import { LIMITS, parseLimits, rangeOf } from '../../../sidecar/config/limits.ts';
 import { SETTINGS } from '../../../sidecar/config/settings.ts';
+import { HEAD_LIMITS } from '../../../sidecar/http1/index.ts';
 import { ACQUIRE_ERROR_CODES } from '../../../sidecar/identity/acquire-error.ts';
+import { POOL_LIMITS } from '../../../sidecar/outbound/index.ts';
+import { RELAY_LIMITS } from '../../../sidecar/relay/index.ts';
 import { createStage } from './stage.ts';
 
 const doc = await readFile(new URL('../../../docs/sidecar.md', import.meta.url), 'utf8');
@@ -17,6 +21,11 @@ const rows = doc
       .slice(1, -1)
       .map((cell) => cell.trim()),
   );
+
+/** Of the defaults, those that a setting gave. */
+function pick(defaults: object, given: object): object {
+  return Object.fromEntries(Object.entries(defaults).filter(([name]) => name in given));
+}
 
 describe('docs/sidecar.md', () => {
   it('has the table of variables as it is', () => {
@@ -38,6 +47,24 @@ describe('docs/sidecar.md', () => {
       .flatMap(([first = '']) => first.match(/(?<=`)[A-Z]+_[A-Z_]+(?=`)/g) ?? [])
       .filter((name) => !(name in SETTINGS));
     assert.deepEqual(told.sort(), [...ACQUIRE_ERROR_CODES].sort());
+  });
+
+  it('has the table of limits as they are', () => {
+    const limits = rows.filter((cells) => cells.length === 6 && cells[0]!.startsWith('`'));
+    const word = (cell: string) => cell.replaceAll('`', '');
+    assert.deepEqual(
+      limits.map(([name = '', , range, side]) => [word(name), range, side]),
+      [...LIMITS].map(([name, limit]) => [
+        name,
+        rangeOf(limit),
+        limit.sides.map((side) => (side === 'inbound' ? 'in' : 'out')).join(', '),
+      ]),
+    );
+    const { inbound, outbound } = parseLimits(
+      limits.map(([name = '', value = '']) => `${word(name)}=${word(value)}`).join(' '),
+    );
+    assert.deepEqual(inbound, { ...pick(RELAY_LIMITS, inbound), head: HEAD_LIMITS });
+    assert.deepEqual(outbound, { ...pick({ ...RELAY_LIMITS, ...POOL_LIMITS }, outbound), head: HEAD_LIMITS });
   });
 
   it('names metrics that there are', async () => {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { connect } from 'node:net';
+import { ask, openSession } from '../http2/world.ts';
 import { dialTls, until } from '../sockets.ts';
 import { answering, OK, problemIn, world } from './world.ts';
 
@@ -90,13 +91,38 @@ describe('inbound: limits', () => {
     }
   });
 
+  it('takes a head as large as can be set, in any pieces, behind another request, and by HTTP/2', async () => {
+    const limits = { head: { headBytes: 65_536, fields: 256, targetBytes: 65_536 } };
+    await using w = await world({ limits });
+    const start = 'GET /a HTTP/1.1\r\nHost: orders\r\nX-A: ';
+    const head = (bytes: number) => `${start}${'a'.repeat(bytes - start.length - 4)}\r\n\r\n`;
+    using whole = await w.dial();
+    whole.send(GET + head(65_536) + head(60_000));
+    await whole.hears((text) => text.split(OK).length === 4);
+    using pieces = await w.dial();
+    for (let at = 0; at < 65_536; at += 5_000) {
+      pieces.send(head(65_536).slice(at, at + 5_000));
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    await pieces.hears(OK);
+    pieces.send(head(65_537));
+    assert.equal(problemIn((await pieces.ends()).slice(OK.length))['code'], 'head_too_large');
+    using lines = await w.dial();
+    lines.send(`GET /${'p'.repeat(40_000)} HTTP/1.1\r\nHost: orders\r\n${'X: 1\r\n'.repeat(255)}\r\n`);
+    await lines.hears(OK);
+    const session = await openSession(w.inbound.address, w.web);
+    const more = Object.fromEntries(Array.from({ length: 200 }, (_, i) => [`x-${i}`, 'a'.repeat(200)]));
+    assert.equal((await ask(session, { ':path': '/a', ...more })).status, 200);
+    session.destroy();
+  });
+
   it('accepts so many connections and no more', async () => {
     await using w = await world({ limits: { connections: 2 } });
     using first = await w.dial();
     using second = await w.dial();
     using third = await w.dial();
     third.send(GET);
-    assert.equal(await third.ends(), '');
+    assert.equal(problemIn(await third.ends())['code'], 'too_many_connections');
     first.send(GET);
     await first.hears(OK);
     second.socket.destroy();

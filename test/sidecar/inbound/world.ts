@@ -26,7 +26,9 @@ export type World = AsyncDisposable & {
   dial(): Promise<RawClient>;
 };
 
-export type WorldOptions = Partial<InboundDeps> & {
+export type WorldOptions = Omit<Partial<InboundDeps>, 'anonymous'> & {
+  /** Also serves clients that have no SVID. */
+  readonly anonymous?: 'tls' | 'http';
   readonly answer?: (seen: Seen) => void;
   readonly documents?: readonly object[];
   readonly appPort?: number;
@@ -63,15 +65,19 @@ function endOfRequest(text: string, at: number): number {
 }
 
 export async function world(options: WorldOptions = {}): Promise<World> {
-  const { answer = answering(), documents = [ALLOW_WEB], appPort, ca = await authority(), ...deps } = options;
+  const { answer = answering(), documents = [ALLOW_WEB], appPort, ca = await authority() } = options;
+  const { anonymous: protocol, ...deps } = options;
   const app = await RawServer.start(answer);
   const audit = new FakeAudit();
   const orders = await credentialsFor(ca, ORDERS);
   const web = await credentialsFor(ca, WEB);
   const judge = decider(documents, audit);
+  const listen = { host: '127.0.0.1', port: 0 };
+  const place = deps.app ?? { host: '127.0.0.1', port: appPort ?? app.port };
   const inbound = await createInbound({
-    listen: { host: '127.0.0.1', port: 0 },
-    app: { host: '127.0.0.1', port: appPort ?? app.port },
+    listen,
+    app: place,
+    anonymous: protocol === undefined ? null : { protocol, listen, app: place },
     trustDomain: 'example.org',
     credentials: orders,
     decider: judge,

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
-import { until } from '../sockets.ts';
+import { connect } from 'node:net';
+import { dialTls, portOf, until } from '../sockets.ts';
+import { credentialsFor, WEB } from '../support.ts';
 import { rawPair } from './world.ts';
 
 /** A reset below TLS goes deep into Node: it must never take the process with it. */
@@ -35,5 +37,22 @@ describe('tcp: a storm of connections that break off at any moment', function ()
     p.app.onConnection = ({ socket }) => void socket.write('well');
     using client = await p.dial();
     assert.equal(await client.hears('well'), 'well');
+  });
+
+  it('survives peers that are gone as soon as their handshake is over', async () => {
+    for (const documents of [undefined, () => []]) {
+      await using p = await rawPair(documents === undefined ? {} : { documents });
+      const web = await credentialsFor(p.ca, WEB);
+      for (let n = 0; n < 20; n++) {
+        const carrier = connect(portOf(p.inbound.tcp[0]!), '127.0.0.1');
+        carrier.on('error', () => {});
+        using client = await dialTls('', web, { socket: carrier, ALPNProtocols: ['signet-tcp'] });
+        // by then the last of its handshake is on its way, and nothing of it was read
+        await new Promise((resolve) => setImmediate(resolve));
+        carrier.resetAndDestroy();
+        await client.ends();
+      }
+      await until(() => p.inbound.connections === 0);
+    }
   });
 });

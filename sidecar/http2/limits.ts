@@ -4,7 +4,7 @@ import type { HeadLimits } from '../http1/index.ts';
 /** Streams that one connection may have open at once. */
 export const STREAMS = 100;
 /** Bytes of one stream's body under way to us, before we have taken them. */
-const STREAM_WINDOW = 262_144;
+export const STREAM_WINDOW = 262_144;
 /** Those of a whole connection. */
 export const CONNECTION_WINDOW = 1_048_576;
 /** Megabytes that a connection may hold beyond that. */
@@ -19,8 +19,8 @@ const SPARE_FIELDS = 28;
 const OUTSTANDING = 10;
 /** Frames that are not what the protocol allows; more end the connection. */
 const INVALID_FRAMES = 100;
-/** Streams that a peer may cancel in a burst, and each second from then on; more end the connection (rapid reset). */
-const RESETS = { streamResetBurst: 1_000, streamResetRate: 100 };
+/** Streams that a peer may cancel in a burst, and each second from then on, answered or not; `Conduct` counts those that were not. */
+const RESETS = { streamResetBurst: 10_000, streamResetRate: 1_000 };
 
 function sessionOptions(head: HeadLimits) {
   const fields = head.fields + PSEUDO_FIELDS + SPARE_FIELDS;

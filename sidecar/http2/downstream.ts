@@ -56,6 +56,8 @@ export class Http2Downstream implements Accepted {
     this.session.on('remoteSettings', () => this.conduct.settings());
     // `close` follows, and tells all there is to do
     this.session.on('error', () => {});
+    // a peer that says no more can give no window and answer no ping
+    socket.on('end', () => this.cut());
     socket.on('close', () => relay.closed(this));
   }
 

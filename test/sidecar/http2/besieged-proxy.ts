@@ -25,7 +25,7 @@ function pourInto(response: Writable, left = PIECES): void {
 
 function answer(path: string | undefined, response: Writable): void {
   if (path === '/large') pourInto(response);
-  else if (path !== '/held') response.end('ok');
+  else if (path !== '/held' && path !== '/unread') response.end('ok');
 }
 
 const http2 = process.argv[2] === 'h2c';

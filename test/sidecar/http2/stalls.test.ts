@@ -46,7 +46,7 @@ const stalls: Readonly<Record<string, Stall>> = {
 };
 
 describe('HTTP/2: stalls', function () {
-  this.timeout(30_000);
+  this.timeout(60_000);
 
   for (const app of ['http/1.1', 'h2c'] as const)
     for (const [name, { begin, go }] of Object.entries(stalls))

@@ -5,6 +5,7 @@ import { fillCompileCache } from './compile-cache.mjs';
 import { hasDependencies, installDependencies } from './dependencies.mjs';
 import { envoyBinary, installEnvoy } from './envoy.mjs';
 import { buildGhostunnel, ghostunnelBinary } from './ghostunnel.mjs';
+import { buildH2spec, h2specBinary } from './h2spec.mjs';
 import { installKosoku, kosokuFolder } from './kosoku.mjs';
 import { withLock } from './lock.mjs';
 import { cache } from './paths.mjs';
@@ -24,12 +25,14 @@ const envoy = { present: envoyBinary, provide: installEnvoy };
 const ghostunnel = { present: ghostunnelBinary, provide: buildGhostunnel };
 /** @type {Part} */
 const kosoku = { present: kosokuFolder, provide: installKosoku };
+/** @type {Part} */
+const h2spec = { present: h2specBinary, provide: buildH2spec };
 
 /** What each task stands on. @type {Record<string, Part[]>} */
 const partsOf = {
   run: [dependencies, vault],
   check: [dependencies],
-  test: [dependencies, vault, kosoku],
+  test: [dependencies, vault, kosoku, h2spec],
   bench: [dependencies, vault, envoy, ghostunnel],
 };
 

@@ -1,9 +1,15 @@
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { isExecutable, outputOf, SetupError, which } from './commands.mjs';
-import { cache, root } from './paths.mjs';
+import { builtGo } from './go-build.mjs';
 
 /** @typedef {{ path: string, version: string, origin: 'SIGNET_VAULT_BIN' | 'PATH' | 'built here' }} FoundVault */
+
+/** @type {import('./go-build.mjs').GoProgram} */
+export const vault = {
+  name: 'Vault',
+  folder: 'tools/vault',
+  package: 'github.com/hashicorp/vault',
+  tags: 'minimal',
+};
 
 /** Major and minor. @type {[number, number]} */
 const oldest = [1, 19];
@@ -33,13 +39,9 @@ export function vaultBinary() {
   return found.path;
 }
 
-/** Where a Vault built from tools/vault goes; its name carries the version, so a new pin builds anew. */
+/** Where a Vault built from tools/vault goes. */
 export function builtVault() {
-  const pinned = /\sgithub\.com\/hashicorp\/vault v(\S+)/.exec(
-    readFileSync(join(root, 'tools/vault/go.mod'), 'utf8'),
-  );
-  if (!pinned?.[1]) throw new SetupError('tools/vault/go.mod pins no Vault');
-  return { path: join(cache, 'vault', `vault-${pinned[1]}`), version: pinned[1] };
+  return builtGo(vault);
 }
 
 /** The version a binary states, or undefined when it is no Vault. @param {string} path */

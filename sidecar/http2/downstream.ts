@@ -1,4 +1,5 @@
 import {
+  constants,
   type IncomingHttpHeaders,
   performServerHandshake,
   type ServerHttp2Session,
@@ -6,6 +7,7 @@ import {
 } from 'node:http2';
 import type { Socket } from 'node:net';
 import { type Accepted, type Gate, NEVER, type Relay } from '../relay/index.ts';
+import { type Abuse, Conduct } from './conduct.ts';
 import { StreamExchange } from './exchange.ts';
 import { Heartbeat } from './heartbeat.ts';
 import { CONNECTION_WINDOW, serverOptions } from './limits.ts';
@@ -26,6 +28,7 @@ export function acceptHttp2(socket: Socket, gate: Gate, relay: Relay): Accepted 
 export class Http2Downstream implements Accepted {
   readonly gate: Gate;
   readonly relay: Relay;
+  readonly conduct: Conduct;
   private readonly socket: Socket;
   private readonly session: ServerHttp2Session;
   private readonly heartbeat: Heartbeat;
@@ -33,6 +36,8 @@ export class Http2Downstream implements Accepted {
   /** There was a stream. */
   private began = false;
   private draining = false;
+  /** The peer says no more: what waits for it waits in vain. */
+  private mute = false;
   /** When nothing has to be under way any more. */
   private deadline: number;
   private partAt = NEVER;
@@ -43,16 +48,21 @@ export class Http2Downstream implements Accepted {
     this.gate = gate;
     this.relay = relay;
     this.deadline = ticker.in(limits.headMs);
+    this.conduct = new Conduct({ ticker, abused: (how) => this.expel(how) });
     this.session = performServerHandshake(socket, serverOptions(limits.head));
     this.session.setLocalWindowSize(CONNECTION_WINDOW);
     this.heartbeat = new Heartbeat(this.session, ticker.in(limits.pingMs));
     this.session.on('stream', (stream, fields, _flags, raw) => this.open(stream, fields, raw));
     // the peer is one that speaks HTTP/2: it may be quiet
     this.session.once('remoteSettings', () => this.rest());
+    this.session.on('remoteSettings', () => this.conduct.settings());
     // `close` follows, and tells all there is to do
     this.session.on('error', () => {});
     // no new stream can come; node would leave it open, and it would be counted, until it has been idle for too long
-    socket.on('end', () => this.leave());
+    socket.on('end', () => {
+      this.mute = true;
+      this.leave();
+    });
     socket.on('close', () => relay.closed(this));
   }
 
@@ -70,7 +80,16 @@ export class Http2Downstream implements Accepted {
 
   sweep(now: number): void {
     const { ticker, limits } = this.relay;
-    for (const exchange of this.exchanges) exchange.sweep(now);
+    this.conduct.count(this.socket.bytesRead, this.socket.bytesWritten, this.held);
+    // asked once: what ends one stream is on its way in its turn
+    const flushed = this.exchanges.size > 0 && this.flushed;
+    for (const exchange of this.exchanges) {
+      exchange.sweep(now, flushed);
+      if (this.mute && exchange.waitsForCaller) {
+        this.cut();
+        return;
+      }
+    }
     if (now >= this.partAt) {
       this.partAt = NEVER;
       for (const exchange of this.exchanges) exchange.part();
@@ -91,13 +110,26 @@ export class Http2Downstream implements Accepted {
   }
 
   /** Every frame that was handed to it is on its way. */
-  get flushed(): boolean {
+  private get flushed(): boolean {
     return !this.session.destroyed && this.session.state.outboundQueueSize === 0;
   }
 
   forget(exchange: StreamExchange): void {
     this.exchanges.delete(exchange);
     if (this.exchanges.size === 0) this.rest();
+  }
+
+  /** Bytes of bodies that have come and that nobody has taken yet. */
+  private readonly held = (): number => {
+    let bytes = 0;
+    for (const exchange of this.exchanges) bytes += exchange.held;
+    return bytes;
+  };
+
+  private expel(how: Abuse): void {
+    this.gate.malformed(how);
+    if (!this.session.destroyed) this.session.goaway(constants.NGHTTP2_ENHANCE_YOUR_CALM);
+    setImmediate(() => this.cut());
   }
 
   private open(stream: ServerHttp2Stream, fields: IncomingHttpHeaders, raw: string[]): void {

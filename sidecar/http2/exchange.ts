@@ -78,6 +78,7 @@ export class StreamExchange implements Carried {
       this.malformed(text);
       return;
     }
+    down.conduct.head(text.end);
     const verdict = down.gate.admit(head);
     if (verdict instanceof Refused) {
       this.refuse(verdict.problem);
@@ -96,6 +97,11 @@ export class StreamExchange implements Carried {
     this.carry(this.overHttp2);
   }
 
+  /** Bytes of the body that wait to be read. */
+  get held(): number {
+    return this.stream.readableLength;
+  }
+
   get hasBody(): boolean {
     return this.body !== null;
   }
@@ -107,6 +113,11 @@ export class StreamExchange implements Carried {
 
   get requestSent(): boolean {
     return this.body === null || this.body.sent;
+  }
+
+  /** For the rest of the request, or for leave to send more of the answer. */
+  get waitsForCaller(): boolean {
+    return !this.requestSent || this.stream.writableLength > 0;
   }
 
   started(flowing: boolean): void {
@@ -167,8 +178,9 @@ export class StreamExchange implements Carried {
     if (!this.answer.over) this.giveUp(PARTING);
   }
 
-  sweep(now: number): void {
-    if (this.unwanted && this.down.flushed) this.endRequest();
+  /** `flushed`: all that was answered is on its way. */
+  sweep(now: number, flushed: boolean): void {
+    if (this.unwanted && flushed) this.endRequest();
     const { answer, patience } = this;
     const over = patience.isOver(now);
     if (!over && !patience.isLate(now)) return;
@@ -186,9 +198,14 @@ export class StreamExchange implements Carried {
       stream: this.stream,
       announced: head.contentLength,
       mostBytes: this.limits.bodyBytes,
+      came: (bytes) => this.came(bytes),
       moved: () => this.waitOn(),
       malformed: (refusal) => this.malformed(refusal),
     });
+  }
+
+  private came(bytes: number): void {
+    this.down.conduct.piece(bytes);
   }
 
   private carry(http2: boolean): void {
@@ -229,7 +246,12 @@ export class StreamExchange implements Carried {
   }
 
   private answered(): void {
-    this.unwanted = !this.stream.endAfterHeaders && !this.body?.sent;
+    this.unwanted = this.unread;
+  }
+
+  /** Not all of the request was taken. */
+  private get unread(): boolean {
+    return !this.stream.endAfterHeaders && !this.body?.sent;
   }
 
   /** The rest of the request is not wanted (RFC 9113 §8.1). A reset takes away what is not yet on its way: this comes after. */
@@ -237,6 +259,7 @@ export class StreamExchange implements Carried {
     this.unwanted = false;
     this.stream.close(constants.NGHTTP2_NO_ERROR);
     // what still comes is thrown away: node does not let go of a stream that holds anything
+    if (this.stream.listenerCount('data') === 0) this.stream.on('data', ({ length }) => this.came(length));
     this.stream.resume();
   }
 
@@ -254,7 +277,11 @@ export class StreamExchange implements Carried {
   }
 
   private gone(): void {
-    this.answer.over = true;
+    const { answer, down } = this;
+    if (answer.begun) down.conduct.answered();
+    else if (!answer.over) down.conduct.broken();
+    if (answer.over && this.unread) down.conduct.unread(this.held);
+    answer.over = true;
     this.letGo();
     this.down.forget(this);
   }

@@ -15,6 +15,8 @@ export type RequestBodyDeps = {
   readonly announced: number;
   /** 0 bounds nothing. */
   readonly mostBytes: number;
+  /** So much came: of its data, or of its trailers. */
+  came(bytes: number): void;
   moved(): void;
   malformed(refusal: Refusal): void;
 };
@@ -34,6 +36,7 @@ export class RequestBody {
     this.deps = deps;
     deps.stream.on('trailers', (_fields: unknown, _flags: number, raw?: string[]) => {
       this.trailers = raw ?? [];
+      deps.came(this.trailers.join('').length);
     });
   }
 
@@ -81,7 +84,8 @@ export class RequestBody {
   }
 
   private receive(piece: Buffer): void {
-    const { announced, mostBytes, malformed, moved } = this.deps;
+    const { announced, mostBytes, came, malformed, moved } = this.deps;
+    came(piece.length);
     if (this.carrier === null) return;
     this.received += piece.length;
     const tooLarge = mostBytes !== 0 && this.received > mostBytes;

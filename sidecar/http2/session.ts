@@ -35,8 +35,6 @@ export interface SessionOwner {
   unspoken(session: Session): void;
 }
 
-/** Streams that we put on one connection, whatever the other end allows beyond. */
-const MOST_STREAMS = 200;
 /** RFC 9113 §5.1.1: the last stream a client can begin is 2^31 - 1. */
 const LAST_REQUEST = 2 ** 30 - 1_000;
 
@@ -172,9 +170,9 @@ export class Session implements Connection {
     this.heartbeat = new Heartbeat(session, owner.ticker.in(owner.limits.pingMs));
     this.deadline = owner.ticker.in(owner.limits.poolIdleMs);
     session.on('error', (error: NodeJS.ErrnoException) => this.note(error.code));
-    session.on('remoteSettings', ({ maxConcurrentStreams = MOST_STREAMS }) => {
+    session.on('remoteSettings', ({ maxConcurrentStreams = STREAMS }) => {
       this.proven = true;
-      this.most = Math.min(maxConcurrentStreams, MOST_STREAMS);
+      this.most = Math.min(maxConcurrentStreams, STREAMS);
     });
     session.on('goaway', (code, lastStream) => {
       this.lastSeen = lastStream;

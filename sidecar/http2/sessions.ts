@@ -11,7 +11,7 @@ import {
 import { Session, type SessionOwner, type Waiting } from './session.ts';
 
 /** Connections to one address; streams beyond what these carry are refused. */
-const MOST_SESSIONS = 16;
+const MOST_SESSIONS = 32;
 /** Addresses that one stream is offered to. */
 const MOST_DIALS = 4;
 /** An upstream that spoke HTTP/1.1 alone is asked again after so long. */

@@ -178,6 +178,28 @@ describe('set-up', () => {
     });
   });
 
+  describe('provides h2spec for tests', () => {
+    beforeEach(async () => {
+      await clone.has('npm', 'python3');
+      await clone.hasVault('1.21.1');
+    });
+
+    it('once', async () => {
+      await clone.has('go');
+      for (const _ of [1, 2]) assert.equal((await clone.run('test', {}, asOrdinaryUser)).code, 0);
+      assert.ok((await clone.cached()).some((name) => /^h2spec\/h2spec-\d/.test(name)));
+      assert.equal((await clone.calls()).filter((call) => call === 'go build').length, 1);
+    });
+
+    it('or says that its cases are skipped, where there is no Go', async () => {
+      const run = await clone.run('test', {}, asOrdinaryUser);
+      assert.equal(run.code, 0);
+      assert.ok(
+        run.lines.some((line) => /^Go is not on PATH: the HTTP\/2 cases of h2spec are skipped/.test(line)),
+      );
+    });
+  });
+
   describe('is safe to stop', () => {
     for (const [signal, status] of [
       ['SIGINT', 130],

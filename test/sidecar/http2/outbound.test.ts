@@ -192,7 +192,7 @@ describe('HTTP/2 outbound: to the upstream', () => {
     const session = await openPlain(p.outbound.address);
     const busy = [ask(session, { ':path': '/a' })];
     await until(() => held.length === 1);
-    for (let i = 1; i < 16; i++) {
+    for (let i = 1; i < 32; i++) {
       busy.push(ask(session, { ':path': '/a' }));
       await until(() => held.length === i + 1);
     }

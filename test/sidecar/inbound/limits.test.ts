@@ -75,6 +75,32 @@ describe('inbound: limits', () => {
     assert.ok(Date.now() - start < 2_000);
   });
 
+  for (const [name, code, head] of [
+    [
+      '431 for more header lines',
+      'too_many_headers',
+      `GET /a HTTP/1.1\r\nHost: orders\r\n${'X-A: b\r\n'.repeat(100)}\r\n`,
+    ],
+    [
+      '431 for a larger head',
+      'head_too_large',
+      `GET /a HTTP/1.1\r\nHost: orders\r\nX-A: ${'b'.repeat(17_000)}\r\n\r\n`,
+    ],
+    [
+      '414 for a longer target',
+      'target_too_long',
+      `GET /${'a'.repeat(8_192)} HTTP/1.1\r\nHost: orders\r\n\r\n`,
+    ],
+  ] as const)
+    it(`${name} than is accepted, and the connection ends`, async () => {
+      await using w = await world();
+      using client = await w.dial();
+      client.send(head);
+      const problem = problemIn(await client.ends());
+      assert.deepEqual([problem.status, problem['code']], [Number(name.slice(0, 3)), code]);
+      assert.equal(w.app.received, '');
+    });
+
   it('413 for a body larger than is accepted: by its length, and as its chunks announce it', async () => {
     await using w = await world({ limits: { bodyBytes: 10 }, answer: answering() });
     const sizes = [

@@ -50,9 +50,14 @@ export class Conduct {
     this.useful += 2 * bytes + DATA_FRAMES;
   }
 
-  /** We ended a stream, of which so much had come unread, and whose caller may still be sending. */
+  /** A stream is gone, of which so much had come that nobody read. */
   unread(held: number): void {
-    this.useful += held + STREAM_WINDOW;
+    this.useful += held;
+  }
+
+  /** It was we who ended it, and its caller may still be sending. */
+  endedEarly(): void {
+    this.useful += STREAM_WINDOW;
   }
 
   settings(): void {

@@ -54,6 +54,7 @@ export class Http2Downstream implements Accepted {
     // the peer is one that speaks HTTP/2: it may be quiet
     this.session.once('remoteSettings', () => this.rest());
     this.session.on('remoteSettings', () => this.conduct.settings());
+    this.session.on('ping', () => this.conduct.ping());
     // `close` follows, and tells all there is to do
     this.session.on('error', () => {});
     // a peer that says no more can give no window and answer no ping

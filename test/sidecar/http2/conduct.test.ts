@@ -141,3 +141,21 @@ describe('HTTP/2: streams that are begun only to be ended', function () {
     assert.deepEqual([last.type, 'code' in last && last.code], ['refused', 'http2_abandoned']);
   });
 });
+
+describe('HTTP/2: questions without end', () => {
+  it('each answered before the next ones come: the connection ends all the same', async () => {
+    const batch = Buffer.concat(Array.from({ length: 500 }, () => frame(PING, 0, 0, Buffer.alloc(8))));
+    await using w = await world();
+    using peer = await dialFrames(w.inbound.address, w.web);
+    let answers = 0;
+    peer.onFrame = ({ type }) => {
+      if (type === PING && ++answers % 500 === 0) peer.send(batch);
+    };
+    peer.send(batch);
+    await until(
+      () => peer.closed,
+      () => `${answers} answers`,
+    );
+    assert.equal(peer.farewell, ENHANCE_YOUR_CALM);
+  });
+});

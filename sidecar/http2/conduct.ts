@@ -8,6 +8,8 @@ const OVERHEAD = { most: 262_144, perSecond: 65_536 };
 const ABANDONED = { most: 1_000, perSecond: 100 };
 /** What one SETTINGS costs us, as if it were so many bytes of frames. */
 const SETTINGS_COST = 1_024;
+/** What we answer to one PING: to be sent that is no leave to send as much again. */
+const PING_ANSWER = 17;
 /** Frames and flow control around a head or a piece of a body. */
 const HEAD_FRAMES = 64;
 const DATA_FRAMES = 16;
@@ -50,9 +52,18 @@ export class Conduct {
     this.useful += 2 * bytes + DATA_FRAMES;
   }
 
-  /** We ended a stream, of which so much had come unread, and whose caller may still be sending. */
+  /** A stream is gone, of which so much had come that nobody read. */
   unread(held: number): void {
-    this.useful += held + STREAM_WINDOW;
+    this.useful += held;
+  }
+
+  /** It was we who ended it, and its caller may still be sending. */
+  endedEarly(): void {
+    this.useful += STREAM_WINDOW;
+  }
+
+  ping(): void {
+    this.useful -= PING_ANSWER;
   }
 
   settings(): void {

@@ -56,6 +56,7 @@ export class Http2Downstream implements Accepted {
     // the peer is one that speaks HTTP/2: it may be quiet
     this.session.once('remoteSettings', () => this.rest());
     this.session.on('remoteSettings', () => this.conduct.settings());
+    this.session.on('ping', () => this.conduct.ping());
     // `close` follows, and tells all there is to do
     this.session.on('error', () => {});
     // no new stream can come; node would leave it open, and it would be counted, until it has been idle for too long

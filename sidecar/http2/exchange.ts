@@ -280,7 +280,8 @@ export class StreamExchange implements Carried {
     const { answer, down } = this;
     if (answer.begun) down.conduct.answered();
     else if (!answer.over) down.conduct.broken();
-    if (answer.over && this.unread) down.conduct.unread(this.held);
+    down.conduct.unread(this.held);
+    if (answer.over && this.unread) down.conduct.endedEarly();
     answer.over = true;
     this.letGo();
     this.down.forget(this);

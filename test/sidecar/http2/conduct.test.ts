@@ -58,6 +58,28 @@ describe('HTTP/2: conduct that is no flood', function () {
     session.destroy();
   });
 
+  it('bodies that nobody reads, and that their caller gives up', async () => {
+    await using w = await h2cWorld((stream) => stream.pause());
+    const session = await w.session();
+    for (let round = 1; round <= 5; round++) {
+      const streams = Array.from({ length: 10 }, () => {
+        const stream = session.request({ ':path': '/a', ':method': 'POST', ':authority': 'orders' });
+        stream.on('error', () => {});
+        stream.write(Buffer.alloc(250_000));
+        return stream;
+      });
+      await until(() => w.h2app.requests.length === 10 * round || session.destroyed);
+      // until all of it is on its way
+      await until(() => streams.every(({ writableLength }) => writableLength === 0) || session.destroyed);
+      for (const stream of streams) stream.close(CANCEL);
+      await Promise.all(streams.map((stream) => stream.closed || once(stream, 'close')));
+    }
+    // two ticks later it would be seen
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    assert.equal(session.destroyed, false);
+    session.destroy();
+  });
+
   it('many calls that are cancelled once they were answered', async () => {
     await using w = await h2cWorld((stream) => stream.respond({ ':status': 200 }));
     const session = await w.session();
@@ -117,5 +139,23 @@ describe('HTTP/2: streams that are begun only to be ended', function () {
     assert.equal(peer.farewell, ENHANCE_YOUR_CALM);
     const last = w.audit.events.at(-1)!;
     assert.deepEqual([last.type, 'code' in last && last.code], ['refused', 'http2_abandoned']);
+  });
+});
+
+describe('HTTP/2: questions without end', () => {
+  it('each answered before the next ones come: the connection ends all the same', async () => {
+    const batch = Buffer.concat(Array.from({ length: 500 }, () => frame(PING, 0, 0, Buffer.alloc(8))));
+    await using w = await world();
+    using peer = await dialFrames(w.inbound.address, w.web);
+    let answers = 0;
+    peer.onFrame = ({ type }) => {
+      if (type === PING && ++answers % 500 === 0) peer.send(batch);
+    };
+    peer.send(batch);
+    await until(
+      () => peer.closed,
+      () => `${answers} answers`,
+    );
+    assert.equal(peer.farewell, ENHANCE_YOUR_CALM);
   });
 });

@@ -2,7 +2,7 @@ export type { Accept, Accepted, Relay } from './accepted.ts';
 export { type Balance, NO_ADDRESS, ONE_ADDRESS } from './balance.ts';
 export type { Caller } from './caller.ts';
 export { IDEMPOTENT, MOST_TRIES, TOO_SLOW } from './exchange-rules.ts';
-export type { Failure } from './failure.ts';
+export { type Failure, wasCut } from './failure.ts';
 export { RELAY_LIMITS, type RelayLimits } from './limits.ts';
 export { Listener, type ListenerDeps, type Port } from './listener.ts';
 export { type Connection, type Connector, Pool, type PoolDeps } from './pool.ts';

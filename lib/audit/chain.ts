@@ -38,11 +38,16 @@ const START: ChainState = { seq: 0, prev: GENESIS, unsigned: 0, unsignedSince: n
 const OWN_TYPES = ['checkpoint', 'stop', 'recovered'];
 const RESERVED = new Set(['seq', 'time', 'prev', 'chain', 'sig', 'fragment']);
 
-/** A new chain, or one that goes on from `resume`. */
-export function createChain(resume: ChainState = START): Chain {
+/** A new chain, or one that goes on from `resume`. The fields of `mark` are in every record, whatever an event says of them. */
+export function createChain(
+  resume: ChainState = START,
+  mark: Readonly<Record<string, string | number>> | null = null,
+): Chain {
+  if (mark !== null) checkEvent('start', mark);
   let state = resume;
   const add = (type: string, fields: object, signer: AuditSigner | null, now: Date): Appended => {
-    const appended = nextRecord(state, type, fields, signer, now);
+    const marked = mark === null ? fields : { ...fields, ...mark };
+    const appended = nextRecord(state, type, marked, signer, now);
     state = appended.state;
     return appended;
   };

@@ -2,7 +2,7 @@ import { createServer, type TLSSocket } from 'node:tls';
 import type { Clock } from '../../lib/adapter/clock.ts';
 import type { Log } from '../../lib/adapter/log.ts';
 import type { Metrics } from '../../lib/adapter/metrics.ts';
-import type { Address } from '../address.ts';
+import type { Listen } from '../address.ts';
 import type { Forward } from '../config/values.ts';
 import type { Decider } from '../decide.ts';
 import { acceptHttp2, Http2Route, Sessions } from '../http2/index.ts';
@@ -28,7 +28,7 @@ export type { Peer } from './peer.ts';
 
 export type InboundDeps = {
   /** Null: nothing but raw connections. */
-  readonly listen: Address | null;
+  readonly listen: Listen | null;
   readonly app: App | null;
   /** Ports whose connections are each judged once, as `CONNECT /tcp/<port of the app>`. */
   readonly tcp?: readonly Forward[];

@@ -2,7 +2,7 @@ import { createServer, type Socket } from 'node:net';
 import type { Clock } from '../../lib/adapter/clock.ts';
 import type { Log } from '../../lib/adapter/log.ts';
 import type { Metrics } from '../../lib/adapter/metrics.ts';
-import type { Address } from '../address.ts';
+import type { Listen } from '../address.ts';
 import type { Upstream } from '../config/values.ts';
 import type { RequestHead } from '../http1/index.ts';
 import { acceptHttp2 } from '../http2/index.ts';
@@ -23,10 +23,10 @@ import { destinationAt, originalDestinations, unknownDestination } from './trans
 
 export type OutboundDeps = {
   /** On loopback: whoever reaches it speaks with our identity. */
-  readonly listen: Address;
+  readonly listen: Listen;
   readonly upstreams: readonly Upstream[];
   /** On loopback: to this the kernel redirects the app's connections, wherever they were going. */
-  readonly transparent?: Address;
+  readonly transparent?: Listen;
   readonly credentials: Credentials;
   readonly clock: Clock;
   readonly log: Log;

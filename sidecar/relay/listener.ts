@@ -1,15 +1,15 @@
 import { once } from 'node:events';
 import type { AddressInfo, Server, Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
+import type { Listen } from '../address.ts';
 import { HeadWriter, RequestHead } from '../http1/index.ts';
 import type { Accept, Accepted, Relay } from './accepted.ts';
 import { Downstream } from './downstream.ts';
+import { handOver } from './hand-over.ts';
 import type { RelayLimits } from './limits.ts';
 import { Prelude } from './prelude.ts';
 import type { Gate } from './route.ts';
 import { NEVER, TICK_MS, Ticker } from './ticker.ts';
-
-export type Listen = { readonly host: string; readonly port: number };
 
 /** What is accepted on one port, and how. */
 export type Port = {
@@ -29,8 +29,9 @@ export type ListenerDeps = Port & {
 };
 
 const READ_BUFFER = 65_536;
-/** What a handshake under way may still take when a drain begins. */
+/** What a handshake under way may still take when a drain begins: a part of the whole, and at least so long. */
 const HANDSHAKE_DRAIN_MS = 1_000;
+const HANDSHAKE_PART = 1 / 12;
 
 /** A listening port and the connections it accepted. */
 export class Listener {
@@ -39,6 +40,8 @@ export class Listener {
   readonly readBuffer = Buffer.allocUnsafeSlow(READ_BUFFER);
   readonly limits: RelayLimits;
   private readonly servers: Server[];
+  /** Those whose port other processes listen on too. */
+  private readonly shared: Server[] = [];
   private readonly relay: Relay;
   private readonly connections = new Set<Accepted>();
   private readonly http2: Accept | undefined;
@@ -123,7 +126,7 @@ export class Listener {
 
   /** @returns the address as `host:port`, with the port that was given by the kernel if 0 was asked for */
   listen(address: Listen): Promise<string> {
-    return bind(this.servers[0]!, address);
+    return this.bind(this.servers[0]!, address);
   }
 
   /**
@@ -133,7 +136,15 @@ export class Listener {
   listenAlso(server: Server, port: Port, address: Listen): Promise<string> {
     this.servers.push(server);
     this.attach(server, port);
-    return bind(server, address);
+    return this.bind(server, address);
+  }
+
+  private async bind(server: Server, { host, port, shared }: Listen): Promise<string> {
+    server.listen({ host, port, backlog: 1024, reusePort: shared === true });
+    await once(server, 'listening');
+    if (shared) this.shared.push(server);
+    const bound = server.address() as AddressInfo;
+    return `${bound.family === 'IPv6' ? `[${bound.address}]` : bound.address}:${bound.port}`;
   }
 
   /** Cuts every connection whose peer may not stay. @returns how many */
@@ -152,11 +163,12 @@ export class Listener {
   }
 
   /**
-   * Accepts no more, lets what is under way end, and cuts what is left after `deadlineMs`.
+   * Accepts no more, lets what is under way end, and cuts what is left after `deadlineMs`. What comes to a shared port goes to the others.
    * @returns how many connections were cut
    */
   async close(deadlineMs: number): Promise<number> {
     this.drainedBy = this.ticker.now + Math.floor(deadlineMs / TICK_MS);
+    if (this.shared.length > 0) await handOver(this.shared.splice(0));
     const closed = Promise.all(
       this.servers.map((server) => new Promise<void>((resolve) => server.close(() => resolve()))),
     );
@@ -170,9 +182,12 @@ export class Listener {
       timer = setTimeout(resolve, deadlineMs);
     });
     // A caller who left in the middle of a handshake is not told from one who is slow: neither may hold up the end for long.
-    const hurry = setTimeout(() => {
-      for (const socket of this.handshakes.values()) socket.destroy();
-    }, HANDSHAKE_DRAIN_MS);
+    const hurry = setTimeout(
+      () => {
+        for (const socket of this.handshakes.values()) socket.destroy();
+      },
+      Math.max(HANDSHAKE_DRAIN_MS, deadlineMs * HANDSHAKE_PART),
+    );
     await Promise.race([empty, late]);
     clearTimeout(timer);
     clearTimeout(hurry);
@@ -183,13 +198,6 @@ export class Listener {
     if (left > 0) await Promise.race([closed, new Promise((resolve) => setTimeout(resolve, 100))]);
     return left;
   }
-}
-
-async function bind(server: Server, { host, port }: Listen): Promise<string> {
-  server.listen({ host, port, backlog: 1024 });
-  await once(server, 'listening');
-  const bound = server.address() as AddressInfo;
-  return `${bound.family === 'IPv6' ? `[${bound.address}]` : bound.address}:${bound.port}`;
 }
 
 /** The other end's address and port, which no other live connection to this listener has. */

@@ -1,6 +1,7 @@
 import type { Listen } from '../address.ts';
 import type { Config } from './index.ts';
 import type { SettingName } from './settings.ts';
+import type { Forward } from './values.ts';
 
 export const MOST_WORKERS = 64;
 
@@ -17,12 +18,22 @@ export function unsharable({ mode, attest, inbound, outbound }: Draft): [Setting
   if (attest?.method === 'join')
     flaws.push(['SIGNET_WORKERS', 'is more than one, and a join code is good for one process alone']);
   const kernels = 'asks for port 0, and each of several workers would get another';
-  const forwards = inbound === null ? [] : [...(inbound.http ? [inbound.http] : []), ...inbound.tcp];
-  if (forwards.some(({ listen }) => listen.port === 0)) flaws.push(['SIGNET_INBOUND', kernels]);
+  if (forwardsOf(inbound).some(({ listen }) => listen.port === 0)) flaws.push(['SIGNET_INBOUND', kernels]);
   if (outbound?.listen.port === 0) flaws.push(['SIGNET_OUTBOUND', kernels]);
   if (outbound?.upstreams.some(({ listen }) => listen?.port === 0)) flaws.push(['SIGNET_UPSTREAMS', kernels]);
   if (outbound?.transparent?.port === 0) flaws.push(['SIGNET_TRANSPARENT', kernels]);
   return flaws;
+}
+
+/** Every address that is listened on. */
+export function listens({ inbound, outbound }: Listening): Listen[] {
+  const upstreams = outbound === null ? [] : outbound.upstreams;
+  return [
+    ...forwardsOf(inbound).map(({ listen }) => listen),
+    ...(outbound === null ? [] : [outbound.listen]),
+    ...upstreams.flatMap(({ listen }) => (listen === undefined ? [] : [listen])),
+    ...(outbound?.transparent === undefined ? [] : [outbound.transparent]),
+  ];
 }
 
 /** The same, with every port shared. */
@@ -42,6 +53,10 @@ export function shared({ inbound, outbound }: Listening): Listening {
       ...(outbound.transparent === undefined ? {} : { transparent: beside(outbound.transparent) }),
     },
   };
+}
+
+function forwardsOf(inbound: Config['inbound']): readonly Forward[] {
+  return inbound === null ? [] : [...(inbound.http ? [inbound.http] : []), ...inbound.tcp];
 }
 
 function beside(listen: Listen): Listen {

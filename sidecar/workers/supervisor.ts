@@ -3,9 +3,11 @@ import { untilStopped } from '../../lib/adapter/lifecycle.ts';
 import type { Log } from '../../lib/adapter/log.ts';
 import { startAdmin } from '../admin.ts';
 import type { Config } from '../config/index.ts';
+import { listens } from '../config/sharing.ts';
 import type { Hardening } from '../harden.ts';
 import { watchReadiness } from '../readiness.ts';
 import { Crew } from './crew.ts';
+import { untilFree } from './free-ports.ts';
 import { wholeLines } from './whole-lines.ts';
 
 /** All that a worker's drain may take, and a little more. */
@@ -16,7 +18,7 @@ const STOPPED_MS = 30_000;
  * those of its admin listener. When it is gone, however, its workers end by themselves.
  */
 export async function supervise(
-  config: Pick<Config, 'workers' | 'audit' | 'admin'>,
+  config: Pick<Config, 'workers' | 'inbound' | 'outbound' | 'audit' | 'admin'>,
   log: Log,
   hardening: Hardening,
 ): Promise<void> {
@@ -48,6 +50,7 @@ export async function supervise(
   log.info('listening', { what: 'admin', address: admin.address });
   using readiness = watchReadiness({ missing, log });
   crew.onChange = readiness.look;
+  await untilFree(listens(config), { log, stop });
   const running = crew.run();
   if (!stop.aborted) await once(stop, 'abort');
   log.info('stopping', { reason: stop.reason });

@@ -57,6 +57,18 @@ describe('several workers, when a process ends', function () {
     for (const pid of pids) await until(() => isGone(pid));
   });
 
+  it('on a signal to all of them, as a terminal or systemd sends it: as if it had come to one', async () => {
+    const outcome = ask(sidecar.outbound, '/held');
+    await until(() => stage.held.length === 1);
+    const pids = [...(await sidecar.pids()).values()];
+    for (const pid of [...pids, sidecar.pid]) process.kill(pid, 'SIGTERM');
+    await sidecar.waitForEvent('stopping', ({ worker }) => worker === undefined);
+    stage.held[0]!.end('ordered');
+    assert.equal(await outcome, '200 ordered');
+    assert.deepEqual(await sidecar.ended, { code: 0, signal: null });
+    assert.ok(!sidecar.logs().some(({ event }) => event === 'worker_died'));
+  });
+
   it('that was the supervisor: its workers answer what is under way and end', async () => {
     const outcome = ask(sidecar.outbound, '/held');
     await until(() => stage.held.length === 1);
@@ -77,6 +89,11 @@ describe('several workers, when a process ends', function () {
     const restarted = sidecar.nextEvent('restarted', 30_000);
     sidecar.send('SIGUSR2');
     await sidecar.waitForEvent('stopping', ({ reason }) => reason === 'replaced');
+    const again = await sidecar.post('/restart');
+    assert.deepEqual(
+      [again.status, JSON.parse(again.text)],
+      [503, { ok: false, code: 'restarting', replaced: 0 }],
+    );
     // longer than the outbound side has at an end
     await new Promise((resolve) => setTimeout(resolve, 5_000));
     stage.held[0]!.end('ordered');

@@ -1,4 +1,7 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { connect } from 'node:http2';
+import { text } from 'node:stream/consumers';
 import { afterEach, beforeEach, describe, it } from 'mocha';
 import { until } from '../sidecar/sockets.ts';
 import { type Services, startServices } from './services.ts';
@@ -34,6 +37,31 @@ describe('two workers on either side, under load', function () {
     assert.equal(outcomes['200'], services.reached);
     for (const sidecar of [orders, web])
       assert.ok(!sidecar.logs().some(({ event }) => event === 'drain_cut'));
+  });
+
+  it('are replaced without the loss of a stream, when what goes between them is HTTP/2', async () => {
+    const { web, orders } = services;
+    const session = connect(`http://${await web.addressOf('outbound')}`);
+    let [stopped, answered] = [false, 0];
+    const lane = async (number: number) => {
+      while (!stopped) {
+        const method = number % 2 === 0 ? 'GET' : 'POST';
+        const stream = session.request({ ':method': method, ':path': '/orders/7', ':authority': 'orders' });
+        const [fields] = await once(stream.end(), 'response');
+        assert.equal(`${fields[':status']} ${await text(stream)}`, '200 ordered');
+        answered++;
+      }
+    };
+    const lanes = Promise.all(Array.from({ length: 8 }, (_, number) => lane(number)));
+    const restarted = orders.nextEvent('restarted', 60_000);
+    orders.send('SIGUSR2');
+    await Promise.race([restarted, lanes]);
+    await restarted;
+    stopped = true;
+    await lanes;
+    session.destroy();
+    console.log(`      ${answered} streams`);
+    assert.equal(answered, services.reached);
   });
 
   it('answer all that they accepted when both sides end, the callers first', async () => {

@@ -38,6 +38,7 @@ export class Crew {
     'signet_worker_restarts_total',
     'Workers that were replaced on request, by result',
   );
+  private begun = false;
   private restarting = false;
 
   constructor(deps: CrewDeps) {
@@ -47,6 +48,7 @@ export class Crew {
 
   /** Keeps all of them running, until it is to stop. */
   async run(): Promise<void> {
+    this.begun = true;
     await Promise.all(this.lanes.map((lane) => lane.run(this.deps.stop)));
   }
 
@@ -62,8 +64,8 @@ export class Crew {
   /** Replaces one after the other; ends with the first that cannot be replaced. */
   async restart(): Promise<Outcome & { readonly replaced: number; readonly code?: string }> {
     const { log, stop } = this.deps;
-    if (this.restarting || stop.aborted)
-      return { ok: false, code: stop.aborted ? 'stopping' : 'restarting', replaced: 0 };
+    const busy = stop.aborted ? 'stopping' : !this.begun ? 'starting' : this.restarting ? 'restarting' : null;
+    if (busy !== null) return { ok: false, code: busy, replaced: 0 };
     this.restarting = true;
     log.info('restart');
     let replaced = 0;

@@ -37,6 +37,8 @@ describe('ports that several workers are to share', () => {
     await sidecar.waitForEvent('port_taken', ({ address }) => address === `127.0.0.1:${port}`);
     assert.deepEqual(stage.broker.asked, []);
     assert.deepEqual(JSON.parse((await sidecar.get('/readyz')).text), { ready: false, missing: ['worker'] });
+    const { status, text } = await sidecar.post('/restart');
+    assert.deepEqual([status, JSON.parse(text)], [503, { ok: false, code: 'starting', replaced: 0 }]);
     server.close();
     await sidecar.ready();
   });

@@ -53,8 +53,10 @@ await using audit = await openAudit({
   metrics,
 });
 using decider = createDecider({ policy: { current }, audit, clock: systemClock, metrics });
-// two of us on one port, if the listener passes this on
-const listen = { ...parseAddress(values.listen)!, reusePort: values['reuse-port'] };
+const listen = {
+  ...parseAddress(values.listen)!,
+  ...(values['reuse-port'] ? { shared: true as const } : {}),
+};
 await using inbound = await createInbound({
   listen,
   app: { ...parseAddress(values.app)!, ...(values.h2c ? { h2c: true } : {}) },

@@ -53,7 +53,7 @@ function nodeToRunOn() {
 
 /** An older Node cannot replace itself: it passes signals on, and ends as its child ends. @param {import('node:child_process').ChildProcess} child */
 function standInFor(child) {
-  const passed = /** @type {const} */ (['SIGINT', 'SIGTERM', 'SIGHUP']);
+  const passed = /** @type {const} */ (['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGUSR2']);
   for (const signal of passed) process.on(signal, () => child.kill(signal));
   child.on('error', (error) => {
     console.error(`signet could not start ${child.spawnfile}: ${error.message}`);

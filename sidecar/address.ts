@@ -3,6 +3,9 @@ import { isIP } from 'node:net';
 /** A TCP endpoint. An IPv6 host stands without brackets. */
 export type Address = { readonly host: string; readonly port: number };
 
+/** Where to listen. `shared`: other processes of ours listen there too, and the kernel spreads what comes over all of them. */
+export type Listen = Address & { readonly shared?: true };
+
 const HOST_NAME = /^(?=.{1,253}$)[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*\.?$/i;
 
 /**

@@ -5,15 +5,12 @@ import { type AddressInfo, connect } from 'node:net';
 import { createServer } from '../lib/adapter/http.ts';
 import { formatAddress, isLoopback } from './address.ts';
 import type { AdminListener } from './config/values.ts';
-import type { RotationOutcome } from './identity/rotator.ts';
+import type { Controls, Outcome } from './controls.ts';
 
-export type AdminDeps = {
+export type AdminDeps = Controls & {
   readonly listen: AdminListener;
-  /** What is still missing before requests can be served; empty when ready. */
-  readonly missing: () => readonly string[];
-  readonly status: () => object;
-  readonly metrics: () => string;
-  readonly rotate: () => Promise<RotationOutcome>;
+  /** Replaces the processes that serve; left out where there is only this one. */
+  readonly restart?: () => Promise<Outcome>;
 };
 
 export interface Admin extends AsyncDisposable {
@@ -30,16 +27,15 @@ const ROUTES: Readonly<Record<string, Route>> = {
     const lacking = missing();
     return json(lacking.length === 0 ? 200 : 503, { ready: lacking.length === 0, missing: lacking });
   },
-  'GET /metrics': ({ metrics }) => ({
+  'GET /metrics': async ({ metrics }) => ({
     status: 200,
     type: 'text/plain; version=0.0.4; charset=utf-8',
-    body: metrics(),
+    body: await metrics(),
   }),
-  'GET /status': ({ status }) => json(200, status()),
-  'POST /rotate': async ({ rotate }) => {
-    const outcome = await rotate();
-    return json(outcome.ok ? 200 : 503, outcome);
-  },
+  'GET /status': async ({ status }) => json(200, await status()),
+  'POST /rotate': async ({ rotate }) => outcomeOf(await rotate()),
+  'POST /restart': async ({ restart }) =>
+    restart === undefined ? problem(404, 'not_found') : outcomeOf(await restart()),
 };
 
 /** @throws when the address is taken */
@@ -122,6 +118,10 @@ async function removeStale(path: string): Promise<void> {
   ]).catch(() => false);
   probe.destroy();
   if (!answered) await unlink(path);
+}
+
+function outcomeOf(outcome: Outcome): Answer {
+  return json(outcome.ok ? 200 : 503, outcome);
 }
 
 function json(status: number, value: object): Answer {

@@ -1,19 +1,9 @@
-import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { untilStopped } from '../lib/adapter/lifecycle.ts';
 import { createLog, type Log } from '../lib/adapter/log.ts';
-import { createMetrics } from '../lib/adapter/metrics.ts';
 import { ConfigError, unknownSettings } from '../lib/adapter/settings.ts';
-import { startAdmin } from './admin.ts';
 import { type Config, loadConfig } from './config/index.ts';
 import { SETTINGS, settingsHelp } from './config/settings.ts';
 import { type Hardening, harden } from './harden.ts';
-import { createIdentity } from './identity/index.ts';
-import { machineClock } from './identity/server-clock.ts';
-import { readLine } from './identity/stdin.ts';
-import { watchReadiness } from './readiness.ts';
-import { type Serving, startServing } from './serving.ts';
-import { statusOf } from './status.ts';
 
 const FINE = 0;
 const FAILED = 1;
@@ -26,7 +16,8 @@ async function main(argv: readonly string[], environment: NodeJS.ProcessEnv): Pr
   }
   // loaded for this alone: the running sidecar starts no other program
   if (argv[0] === 'iptables') return (await import('./redirect/command.ts')).redirectCommand(argv.slice(1));
-  if (argv.length > 0)
+  const worker = process.connected ? workerNumber(argv) : null;
+  if (argv.length > 0 && worker === null)
     return refuse('signet sidecar takes no arguments: its configuration is the environment');
   let config: Config;
   try {
@@ -35,13 +26,14 @@ async function main(argv: readonly string[], environment: NodeJS.ProcessEnv): Pr
     if (error instanceof ConfigError) return refuse(...error.defects);
     throw error;
   }
-  const log = createLog({ level: config.logLevel });
+  const base = createLog({ level: config.logLevel });
+  const log = worker === null ? base : base.child({ worker });
   tellRuntimeFaults(log);
   const unknown = unknownSettings(SETTINGS, environment);
   if (unknown.length > 0) log.warn('unknown_variables', { variables: unknown });
   const hardening = await harden(log);
   try {
-    await run(config, log, hardening);
+    await serve(config, log, hardening, worker);
     return FINE;
   } catch (error) {
     log.error('failed', { error });
@@ -49,56 +41,26 @@ async function main(argv: readonly string[], environment: NodeJS.ProcessEnv): Pr
   }
 }
 
-/** Lives from the first listener to the last drained request. */
-async function run(config: Config, log: Log, hardening: Hardening): Promise<void> {
-  const stop = untilStopped();
-  const metrics = createMetrics();
-  let serving: Serving | null = null;
-  const identity = createIdentity({
-    config,
-    log,
-    metrics,
-    readStdin: () => readLine(process.stdin, stop),
-    // Serving begins before the first evidence is shown, so no alarm comes before the audit is open.
-    onTheft: ({ code, spiffeId, correlationId }) =>
-      serving?.record({ type: 'alarm', code, spiffe_id: spiffeId, correlation_id: correlationId }),
-  });
-  const { credentials, rotator } = identity;
-  process.on('SIGHUP', () => {
-    log.info('reload');
-    void rotator.rotate();
-    void serving?.reloadPolicy();
-  });
-  const missing = () => [
-    ...(stop.aborted ? ['stopping'] : []),
-    ...(credentials.current === null ? ['svid'] : []),
-    ...(serving?.missing() ?? ['listeners']),
-  ];
-
-  // First in, last out: whoever watches us is told that we are not ready while we drain.
-  await using admin = await startAdmin({
-    listen: config.admin,
-    missing,
-    status: () => statusOf(identity, { serving: serving?.status ?? null, hardening, missing: missing() }),
-    metrics: () => metrics.render(),
-    rotate: () => rotator.rotate(),
-  });
-  log.info('listening', { what: 'admin', address: admin.address });
-  using _readiness = watchReadiness(credentials, missing, log);
-  const over = new AbortController();
-  let rotating = Promise.resolve();
-  try {
-    await using started = await startServing({ config, credentials, clock: machineClock, log, metrics });
-    serving = started;
-    rotating = rotator.run(over.signal);
-    if (!stop.aborted) await once(stop, 'abort');
-    log.info('stopping', { reason: stop.reason });
-  } finally {
-    // Only now: what is drained is served with a valid SVID to its end.
-    over.abort();
-    await rotating;
+/** Each part is loaded where it is needed: a supervisor needs nothing of what serves. */
+async function serve(config: Config, log: Log, hardening: Hardening, worker: number | null): Promise<void> {
+  if (worker === null && config.workers > 1) {
+    const { supervise } = await import('./workers/supervisor.ts');
+    await supervise(config, log, hardening);
+    return;
   }
-  log.info('stopped');
+  const { run } = await import('./run.ts');
+  if (worker === null) {
+    const { bySignals } = await import('./by-signals.ts');
+    await run(config, log, hardening, bySignals(config.admin, log));
+  } else {
+    const { byChannel } = await import('./workers/channel.ts');
+    await run({ ...config, worker }, log, hardening, byChannel());
+  }
+}
+
+/** The supervisor starts us so, and holds the other end of the channel. */
+function workerNumber([word, digits = '', ...rest]: readonly string[]): number | null {
+  return word === 'worker' && /^[1-9]\d?$/.test(digits) && rest.length === 0 ? Number(digits) : null;
 }
 
 function refuse(...messages: readonly string[]): number {

@@ -1,14 +1,21 @@
 import type { Log } from '../lib/adapter/log.ts';
-import type { Credentials } from './identity/credentials.ts';
+
+export type ReadinessDeps = {
+  readonly missing: () => readonly string[];
+  readonly log: Log;
+  /** Told at once, and whenever something else is missing. */
+  readonly told?: (missing: readonly string[]) => void;
+};
+
+export interface Readiness extends Disposable {
+  /** Looks now: whoever waits for us should not wait for the timer too. */
+  look(): void;
+}
 
 const LOOK_MS = 100;
 
 /** Logs when the sidecar becomes ready, and when it no longer is, with what is missing. */
-export function watchReadiness(
-  credentials: Credentials,
-  missing: () => readonly string[],
-  log: Log,
-): Disposable {
+export function watchReadiness({ missing, log, told = () => {} }: ReadinessDeps): Readiness {
   let was: string | null = null;
   const look = () => {
     const lacking = missing();
@@ -17,14 +24,9 @@ export function watchReadiness(
     if (is === '') log.info('ready', { ms_since_start: Math.round(performance.now()) });
     else if (was === '') log.warn('not_ready', { missing: lacking });
     was = is;
+    told(lacking);
   };
   const timer = setInterval(look, LOOK_MS).unref();
-  // The usual last piece is the SVID; whoever waits for us should not wait for the timer too.
-  const unsubscribe = credentials.subscribe(() => setImmediate(look));
-  return {
-    [Symbol.dispose]() {
-      clearInterval(timer);
-      unsubscribe();
-    },
-  };
+  look();
+  return { look, [Symbol.dispose]: () => clearInterval(timer) };
 }

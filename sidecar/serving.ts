@@ -1,19 +1,21 @@
 import type { Clock } from '../lib/adapter/clock.ts';
+import { sleep } from '../lib/adapter/lifecycle.ts';
 import type { Log } from '../lib/adapter/log.ts';
 import type { Metrics } from '../lib/adapter/metrics.ts';
 import type { AuditEvent } from '../lib/audit/index.ts';
-import { type AuditWriter, openAudit } from './audit/index.ts';
+import { type AuditWriter, auditOf, openAudit } from './audit/index.ts';
 import type { Config } from './config/index.ts';
-import { createDecider } from './decide.ts';
 import type { Credentials, Svid } from './identity/credentials.ts';
-import { createInbound } from './inbound/index.ts';
 import { settleMemory } from './memory.ts';
-import { createOutbound } from './outbound/index.ts';
 import { openPolicyFile, type PolicyStatus } from './policy-file.ts';
+import { LONG_DRAIN, Proxies } from './proxies.ts';
 import { warmUp } from './warm-up.ts';
 
 export type ServingDeps = {
-  readonly config: Pick<Config, 'trustDomain' | 'mode' | 'inbound' | 'outbound' | 'limits' | 'audit'>;
+  readonly config: Pick<Config, 'trustDomain' | 'mode' | 'inbound' | 'outbound' | 'limits' | 'audit'> & {
+    /** Which of several processes this is; left out where it is the only one. */
+    readonly worker?: number;
+  };
   readonly credentials: Credentials;
   readonly clock: Clock;
   readonly log: Log;
@@ -30,21 +32,30 @@ export interface Serving extends AsyncDisposable {
   };
   record(event: AuditEvent): void;
   reloadPolicy(): Promise<void>;
+  /** Gives what is under way more time to end: others serve meanwhile, and nobody waits to kill. */
+  drainLong(): void;
+  /** Rejects when an address cannot be had; never settles otherwise. */
+  readonly failed: Promise<never>;
 }
 
-/** How long what is under way may take to end. Together under the 30 s after which orchestrators kill. */
-const INBOUND_DRAIN_MS = 20_000;
-const OUTBOUND_DRAIN_MS = 4_000;
 const AUDIT_MS = 4_000;
+const LOOK_MS = 50;
 
 /**
  * Opens the audit, reads the policies and begins to listen. It needs no identity yet: what cannot work shows before evidence is spent.
+ * One of several workers is different: on a port that others serve too it begins to listen only when it can serve.
  * @throws AuditError, or the system's error when a file or an address cannot be had
  */
 export async function startServing(deps: ServingDeps): Promise<Serving> {
   const { config, credentials, clock, log, metrics } = deps;
   await using stack = new AsyncDisposableStack();
-  const audit = await openAudit({ target: config.audit, credentials, clock, log, metrics });
+  const audit = await openAudit({
+    ...auditOf(config.audit, config.worker),
+    credentials,
+    clock,
+    log,
+    metrics,
+  });
   stack.defer(async () => void (await audit.close(AUDIT_MS)));
 
   const policy =
@@ -58,30 +69,6 @@ export async function startServing(deps: ServingDeps): Promise<Serving> {
   // Before the listeners subscribe: a new identity must not be served by the policies of the old one.
   stack.defer(credentials.subscribe(aim));
 
-  // The app needs its outbound calls until the last inbound request is answered, so inbound comes last and drains first.
-  const common = { credentials, clock, log, metrics };
-  if (config.outbound !== null) {
-    const outbound = await createOutbound({ ...config.outbound, limits: config.limits.outbound, ...common });
-    stack.defer(async () =>
-      tellCut(log, 'outbound', await outbound.close({ deadlineMs: OUTBOUND_DRAIN_MS })),
-    );
-  }
-  if (config.inbound !== null && policy !== null) {
-    const decider = stack.use(createDecider({ policy, audit, clock, metrics }));
-    const { http, tcp, anonymous } = config.inbound;
-    const inbound = await createInbound({
-      listen: http?.listen ?? null,
-      app: http?.app ?? null,
-      tcp,
-      anonymous,
-      limits: config.limits.inbound,
-      trustDomain: config.trustDomain,
-      decider,
-      ...common,
-    });
-    stack.defer(async () => tellCut(log, 'inbound', await inbound.close({ deadlineMs: INBOUND_DRAIN_MS })));
-  }
-
   let warm = config.mode === 'agent';
   let memory: Disposable | null = null;
   stack.defer(() => memory?.[Symbol.dispose]());
@@ -91,19 +78,44 @@ export async function startServing(deps: ServingDeps): Promise<Serving> {
     warm = true;
   };
   if (!warm) void firstSvid(credentials).then(warmOnce);
+  const lacking = () => [
+    ...(warm ? [] : ['warm-up']),
+    ...(audit.accepting ? [] : ['audit']),
+    ...(policy === null || policy.current !== null ? [] : ['policy']),
+  ];
+
+  const proxies = new Proxies(deps, policy, audit);
+  const closing = new AbortController();
+  const mayListen = () =>
+    config.worker === undefined || (credentials.current !== null && lacking().length === 0);
+  const begin = async () => {
+    while (!mayListen() && !closing.signal.aborted) await sleep(LOOK_MS, closing.signal);
+    if (!closing.signal.aborted) await proxies.listen();
+  };
+  const began = begin();
+  stack.defer(async () => {
+    closing.abort();
+    await began.catch(() => {});
+    await proxies.close();
+  });
+  if (config.worker === undefined) await began;
+
+  const failed = began.then(() => new Promise<never>(() => {}));
+  // one who ends meanwhile does not wait for it
+  failed.catch(() => {});
 
   const owned = stack.move();
   return {
-    missing: () => [
-      ...(warm ? [] : ['warm-up']),
-      ...(audit.accepting ? [] : ['audit']),
-      ...(policy === null || policy.current !== null ? [] : ['policy']),
-    ],
+    missing: () => [...(proxies.listening ? [] : ['listeners']), ...lacking()],
+    failed,
     get status() {
       return { audit: { accepting: audit.accepting, head: audit.head }, policy: policy?.status ?? null };
     },
     record: (event) => audit.record(event, clock.now()),
     reloadPolicy: async () => policy?.reload(),
+    drainLong() {
+      proxies.drain = LONG_DRAIN;
+    },
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
 }
@@ -116,8 +128,4 @@ function firstSvid(credentials: Credentials): Promise<Svid> {
     resolve(svid);
   });
   return promise;
-}
-
-function tellCut(log: Log, what: string, connections: number): void {
-  if (connections > 0) log.warn('drain_cut', { what, connections });
 }

@@ -12,6 +12,11 @@ export interface SystemCalls {
   ): { readonly host: string; readonly port: number } | undefined;
   /** Gives memory that was freed back to the system. Left out where the C library has no call for it. */
   releaseMemory?(): void;
+  /**
+   * Lets a listening TCP socket, by its file descriptor, begin no more connections: the kernel drops what would begin one, and the client
+   * asks again after a second. Those that were begun can still be accepted. False when refused.
+   */
+  beginNoMore(fd: number): boolean;
 }
 
 const PR_GET_DUMPABLE = 3;
@@ -21,6 +26,15 @@ const SOL_IP = 0;
 const SOL_IPV6 = 41;
 /** As IP6T_SO_ORIGINAL_DST. */
 const SO_ORIGINAL_DST = 80;
+const SOL_SOCKET = 1;
+const SO_ATTACH_FILTER = 26;
+/** Classic BPF over the TCP header (code, jump if true, jump if false, operand): a segment with the flag SYN is dropped. */
+const NO_SYN = [
+  [0x30, 0, 0, 13], // load the byte of the flags
+  [0x45, 0, 1, 0x02], // SYN?
+  [0x06, 0, 0, 0], // drop
+  [0x06, 0, 0, 0xffff_ffff], // keep whole
+] as const;
 
 /**
  * Undefined where there is none: not Linux, or a Node without `node:ffi`. The rest must work without it, and say so.
@@ -33,6 +47,7 @@ export async function openSystemCalls(): Promise<SystemCalls | undefined> {
     const { functions } = ffi.dlopen(null, {
       prctl: { arguments: ['i32', 'u64', 'u64', 'u64', 'u64'], return: 'i32' },
       getsockopt: { arguments: ['i32', 'i32', 'i32', 'pointer', 'pointer'], return: 'i32' },
+      setsockopt: { arguments: ['i32', 'i32', 'i32', 'pointer', 'u32'], return: 'i32' },
       setrlimit: { arguments: ['i32', 'pointer'], return: 'i32' },
     });
     return {
@@ -54,6 +69,20 @@ export async function openSystemCalls(): Promise<SystemCalls | undefined> {
             ? address.subarray(4, 8).join('.')
             : Array.from({ length: 8 }, (_, i) => address.readUInt16BE(8 + i * 2).toString(16)).join(':');
         return { host, port: address.readUInt16BE(2) };
+      },
+      beginNoMore(fd) {
+        // struct sock_filter: 16 bits of code, 8 and 8 of jumps, 32 of operand; struct sock_fprog: how many, and on its next word where
+        const [filter, program] = [Buffer.alloc(8 * NO_SYN.length), Buffer.alloc(16)];
+        for (const [i, [code, yes, no, operand]] of NO_SYN.entries()) {
+          filter.writeUInt16LE(code, i * 8);
+          filter.writeUInt8(yes, i * 8 + 2);
+          filter.writeUInt8(no, i * 8 + 3);
+          filter.writeUInt32LE(operand, i * 8 + 4);
+        }
+        program.writeUInt16LE(NO_SYN.length);
+        program.writeBigUInt64LE(ffi.getRawPointer(filter), 8);
+        const at = ffi.getRawPointer(program);
+        return functions.setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, at, program.length) === 0;
       },
       ...memoryRelease(ffi),
     };

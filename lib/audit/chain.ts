@@ -35,11 +35,16 @@ export const CHECKPOINT_RECORDS = 1_000;
 export const CHECKPOINT_INTERVAL_MS = 10_000;
 
 const START: ChainState = { seq: 0, prev: GENESIS, unsigned: 0, unsignedSince: null };
-/** A new chain, or one that goes on from `resume`. */
-export function createChain(resume: ChainState = START): Chain {
+
+/** A new chain, or one that goes on from `resume`. The fields of `mark` are in every record; no event may have one of these. */
+export function createChain(
+  resume: ChainState = START,
+  mark: Readonly<Record<string, string | number>> | null = null,
+): Chain {
+  const marks = mark === null ? '' : fieldText(mark);
   let state = resume;
   const add = (body: string, signer: AuditSigner | null, now: Date): Appended => {
-    const appended = nextRecord(state, body, signer, now);
+    const appended = nextRecord(state, body + marks, signer, now);
     state = appended.state;
     return appended;
   };

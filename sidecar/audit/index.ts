@@ -20,6 +20,8 @@ import { AppendQueue } from './append-queue.ts';
 export type AuditWriterDeps = {
   /** A file's path, or `-` for standard output. */
   readonly target: string;
+  /** Fields of every record. */
+  readonly mark?: AuditMark;
   readonly credentials: Credentials;
   readonly clock: Clock;
   readonly log: Log;
@@ -28,12 +30,25 @@ export type AuditWriterDeps = {
   readonly queueBytes?: number;
 };
 
+/** Tells the records of one process from those of others in the same stream. */
+export type AuditMark = { readonly worker: number; readonly pid: number };
+
 /** The audit of one sidecar: a chain of records in one file, with a signed checkpoint now and then. */
 export interface AuditWriter extends DecisionLog, AsyncDisposable {
   /** Where the chain stands: how many records it has, and the hash of the last (hex SHA-256). */
   readonly head: { readonly records: number; readonly hash: string };
   /** Appends the closing record and waits for the disk, at most `deadlineMs`. @returns whether every record was written */
   close(deadlineMs: number): Promise<boolean>;
+}
+
+/**
+ * Where one of several processes writes: each has a chain of its own, so a file of its own. Standard output takes the lines of all, and each
+ * line says whose it is.
+ */
+export function auditOf(target: string, worker?: number): Pick<AuditWriterDeps, 'target' | 'mark'> {
+  if (worker === undefined || target === '/dev/null') return { target };
+  if (target === '-') return { target, mark: { worker, pid: process.pid } };
+  return { target: worker === 1 ? target : `${target}.${worker}` };
 }
 
 const QUEUE_BYTES = 8 * 1024 * 1024;
@@ -49,7 +64,9 @@ export async function openAudit(deps: AuditWriterDeps): Promise<AuditWriter> {
   const { credentials, clock, log, metrics, queueBytes = QUEUE_BYTES } = deps;
   const file = deps.target === '-' ? null : await open(deps.target, 'a+', 0o600);
   const { chain, repair } =
-    file === null ? { chain: createChain(), repair: '' } : await resume(file, clock.now());
+    file === null
+      ? { chain: createChain(undefined, deps.mark), repair: '' }
+      : await resume(file, clock.now());
   const records = metrics.counter('signet_audit_records_total', 'Audit records made');
   const state = metrics.gauge(
     'signet_audit_accepting',

@@ -1,12 +1,14 @@
 import { LOG_LEVELS, type LogLevel } from '../../lib/adapter/log.ts';
 import { ConfigError, type Environment, readSettings } from '../../lib/adapter/settings.ts';
 import { parseTrustDomain } from '../../lib/spiffe/index.ts';
-import type { Address } from '../address.ts';
+import type { Listen } from '../address.ts';
 import { type Limits, parseLimits } from './limits.ts';
 import { SETTINGS, type SettingName } from './settings.ts';
+import { MOST_WORKERS, shared, unsharable } from './sharing.ts';
 import {
   type AdminListener,
   type AttestSpec,
+  countTo,
   type Forwards,
   oneOf,
   parseAdmin,
@@ -30,14 +32,16 @@ export type Config = {
   readonly attest: AttestSpec;
   readonly inbound: (Forwards & { readonly policyFile: string }) | null;
   readonly outbound: {
-    readonly listen: Address;
+    readonly listen: Listen;
     readonly upstreams: readonly Upstream[];
-    readonly transparent?: Address;
+    readonly transparent?: Listen;
   } | null;
   readonly limits: Limits;
   /** A file's path, or `-` for standard output. */
   readonly audit: string;
   readonly admin: AdminListener;
+  /** Processes that serve. With more than one, all they listen on is shared. */
+  readonly workers: number;
 };
 
 export type VaultSettings = {
@@ -80,10 +84,20 @@ export function loadConfig(environment: Environment, readFile: (path: string) =>
   const upstreams = parse('SIGNET_UPSTREAMS', parseUpstreams);
   const transparent = parse('SIGNET_TRANSPARENT', parseLoopback);
   const limits = parse('SIGNET_LIMITS', parseLimits);
+  const workers = parse('SIGNET_WORKERS', countTo(MOST_WORKERS)) ?? 1;
   const admin = parse('SIGNET_ADMIN', parseAdmin);
   const logLevel = parse('SIGNET_LOG_LEVEL', oneOf(LOG_LEVELS));
   const vaultAddress = parse('VAULT_ADDR', (s) => parseOrigin(s, 'https or loopback http'));
   const vaultCa = parse('VAULT_CACERT', authorities);
+
+  const listening = {
+    inbound: forwards === undefined ? null : { ...forwards, policyFile: text.SIGNET_POLICY_FILE },
+    outbound:
+      listen === undefined
+        ? null
+        : { listen, upstreams: upstreams ?? [], ...(transparent === undefined ? {} : { transparent }) },
+  };
+  if (workers > 1) for (const [name, why] of unsharable({ mode, attest, ...listening })) flaw(name, why);
 
   if (defects.length > 0) throw new ConfigError(defects);
   return {
@@ -98,14 +112,11 @@ export function loadConfig(environment: Environment, readFile: (path: string) =>
       ca: vaultCa ?? null,
     },
     attest: attest!,
-    inbound: forwards === undefined ? null : { ...forwards, policyFile: text.SIGNET_POLICY_FILE },
-    outbound:
-      listen === undefined
-        ? null
-        : { listen, upstreams: upstreams!, ...(transparent === undefined ? {} : { transparent }) },
+    ...(workers > 1 ? shared(listening) : listening),
     limits: limits ?? { inbound: {}, outbound: {} },
     audit: text.SIGNET_AUDIT,
     admin: admin!,
+    workers,
   };
 }
 

@@ -1,4 +1,5 @@
-import { HEAD_LIMITS, type HeadLimits } from '../http1/index.ts';
+// not by its index: what reads settings, the supervisor too, needs none of what reads messages
+import { HEAD_LIMITS, type HeadLimits } from '../http1/limits.ts';
 import type { RelayLimits } from '../relay/index.ts';
 import { SettingError } from './values.ts';
 

@@ -58,6 +58,11 @@ export const SETTINGS = {
     required: '',
     doc: 'file that audit records are appended to, or `-` for standard output',
   },
+  SIGNET_WORKERS: {
+    fallback: '1',
+    required: '',
+    doc: 'how many processes serve, 1 to 64; several share the ports, so none may be port 0',
+  },
   SIGNET_ADMIN: {
     fallback: '127.0.0.1:0',
     required: '',
@@ -102,6 +107,7 @@ export function settingsHelp(): string {
     ...rows,
     '',
     'SIGHUP renews the identity now and reads the policy file again. SIGTERM drains and ends.',
+    'SIGUSR2 replaces several workers one after the other, losing no request.',
     'Exit status: 0 ended on request, 1 failed, 2 wrong usage or configuration.',
     '',
   ].join('\n');

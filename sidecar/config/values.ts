@@ -1,6 +1,6 @@
 import { X509Certificate } from 'node:crypto';
 import { parseSpiffeId, type SpiffeId } from '../../lib/spiffe/index.ts';
-import { type Address, formatAddress, isLoopback, parseAddress } from '../address.ts';
+import { type Address, formatAddress, isLoopback, type Listen, parseAddress } from '../address.ts';
 
 /** Where evidence comes from. */
 export type AttestSpec =
@@ -14,13 +14,13 @@ export type Upstream = {
   readonly addresses: readonly Address[];
   readonly ids: readonly SpiffeId[];
   /** On loopback: whatever comes to this port is for this upstream. */
-  readonly listen?: Address;
+  readonly listen?: Listen;
   /** `tcp`: bytes without a protocol that we know, and only by `listen`. */
   readonly protocol?: 'tcp';
 };
 
 /** `h2c`: the app speaks HTTP/2 there, without TLS. */
-export type Forward = { readonly listen: Address; readonly app: Address & { readonly h2c?: true } };
+export type Forward = { readonly listen: Listen; readonly app: Address & { readonly h2c?: true } };
 /** For clients that have no SVID: over TLS in which we alone show one, or plain, and then on loopback. */
 export type AnonymousForward = Forward & { readonly protocol: 'tls' | 'http' };
 
@@ -51,6 +51,15 @@ export function oneOf<const T extends string>(words: readonly T[]): (text: strin
     const word = words.find((candidate) => candidate === text);
     if (word === undefined) throw new SettingError(`is not one of ${words.join(', ')}`);
     return word;
+  };
+}
+
+/** A number in digits, from 1 to `most`. */
+export function countTo(most: number): (text: string) => number {
+  return (text) => {
+    const count = /^[1-9]\d{0,8}$/.test(text) ? Number(text) : 0;
+    if (count < 1 || count > most) throw new SettingError(`is not a number from 1 to ${most}`);
+    return count;
   };
 }
 

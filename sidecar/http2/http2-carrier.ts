@@ -16,6 +16,7 @@ const head = new ResponseHead();
 /** Carries a stream on as a stream of another connection that speaks HTTP/2. */
 export class Http2Carrier implements Carrier, Waiting {
   readonly tried = new Set<number>();
+  again = false;
   private readonly exchange: Carried;
   private readonly relay: Relay;
   private readonly route: Http2Route;

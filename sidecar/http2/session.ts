@@ -16,6 +16,8 @@ import { CONNECTION_WINDOW, clientOptions, STREAMS } from './limits.ts';
 export interface Waiting {
   /** Addresses that were tried for it. */
   readonly tried: Set<number>;
+  /** The last of them was tried once more, after it cut the first connection. */
+  again: boolean;
   connected(session: Session): void;
   unreachable(failure: Failure): void;
   /** The other end does not speak HTTP/2. */

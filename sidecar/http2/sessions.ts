@@ -7,6 +7,7 @@ import {
   type PoolDeps,
   type RelayLimits,
   type Ticker,
+  wasCut,
 } from '../relay/index.ts';
 import { Session, type SessionOwner, type Waiting } from './session.ts';
 
@@ -43,9 +44,10 @@ export class Sessions implements SessionOwner {
     return this.ticker.now >= this.unspokenUntil;
   }
 
-  /** Finds or makes a connection for a stream, trying each address once. */
+  /** Finds or makes a connection for a stream, trying each address once, and the last twice if it cuts the first connection. */
   take(waiting: Waiting): void {
     waiting.tried.clear();
+    waiting.again = false;
     this.assign(waiting);
   }
 
@@ -85,9 +87,13 @@ export class Sessions implements SessionOwner {
     if (session.neverStood) this.balance.failed(session.address, session.unreachable);
     for (const waiting of abandoned(session)) {
       waiting.tried.add(session.address);
-      if (waiting.tried.size >= MOST_DIALS || this.balance.choose(waiting.tried) === NO_ADDRESS)
-        waiting.unreachable(session.unreachable);
-      else this.assign(waiting);
+      const others = waiting.tried.size < MOST_DIALS && this.balance.choose(waiting.tried) !== NO_ADDRESS;
+      if (others) this.assign(waiting);
+      else if (!waiting.again && wasCut(session.unreachable) && this.balance.has(session.address)) {
+        waiting.again = true;
+        waiting.tried.delete(session.address);
+        this.assign(waiting);
+      } else waiting.unreachable(session.unreachable);
     }
   }
 

@@ -2,13 +2,15 @@ import { constants, type Http2Stream } from 'node:http2';
 import { Readable } from 'node:stream';
 
 const WHOLE = Symbol('whole');
-type Watched = Http2Stream & { [WHOLE]?: boolean };
+type Watched = Http2Stream & { [WHOLE]?: boolean; readonly _readableState: { readonly ended: boolean } };
 
 /**
  * Notes when the peer ends its side by END_STREAM. Node ends a stream that was reset in the same way as one that is complete; a request or
  * a response cut in the middle must not be taken for a whole one. Call when the stream is made.
  */
 export function watchEnd(stream: Http2Stream): void {
+  // what came in one piece with the head has ended before anybody was told of the stream
+  if ((stream as Watched)._readableState.ended && !stream.closed) (stream as Watched)[WHOLE] = true;
   stream.push = push;
 }
 

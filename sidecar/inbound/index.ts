@@ -3,7 +3,7 @@ import type { TLSSocket } from 'node:tls';
 import type { Clock } from '../../lib/adapter/clock.ts';
 import type { Log } from '../../lib/adapter/log.ts';
 import type { Metrics } from '../../lib/adapter/metrics.ts';
-import type { Address } from '../address.ts';
+import type { Listen } from '../address.ts';
 import type { AnonymousForward, Forward } from '../config/values.ts';
 import { ANONYMOUS_CALLER, type Decider } from '../decide.ts';
 import { HTTP2 } from '../http2/index.ts';
@@ -29,7 +29,7 @@ export type { Peer } from './peer.ts';
 
 export type InboundDeps = {
   /** Null: nothing but raw connections. */
-  readonly listen: Address | null;
+  readonly listen: Listen | null;
   readonly app: App | null;
   /** Ports whose connections are each judged once, as `CONNECT /tcp/<port of the app>`. */
   readonly tcp?: readonly Forward[];

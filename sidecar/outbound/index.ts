@@ -2,7 +2,7 @@ import { createServer, type Socket } from 'node:net';
 import type { Clock } from '../../lib/adapter/clock.ts';
 import type { Log } from '../../lib/adapter/log.ts';
 import type { Metrics } from '../../lib/adapter/metrics.ts';
-import type { Address } from '../address.ts';
+import type { Listen } from '../address.ts';
 import type { Upstream } from '../config/values.ts';
 import { HTTP2 } from '../http2/index.ts';
 import type { Credentials } from '../identity/credentials.ts';
@@ -24,10 +24,10 @@ import { originalDestinations } from './transparent.ts';
 
 export type OutboundDeps = {
   /** On loopback: whoever reaches it speaks with our identity. */
-  readonly listen: Address;
+  readonly listen: Listen;
   readonly upstreams: readonly Upstream[];
   /** On loopback: to this the kernel redirects the app's connections, wherever they were going. */
-  readonly transparent?: Address;
+  readonly transparent?: Listen;
   readonly credentials: Credentials;
   readonly clock: Clock;
   readonly log: Log;
@@ -136,7 +136,7 @@ async function listenForApp(
     "The app's requests refused for their form, by code",
   );
   const gates = { credentials, clock, malformed, splices: new SpliceMeter(metrics, 'outbound') };
-  const listen = (port: Omit<Port, 'event'>, address: Address) =>
+  const listen = (port: Omit<Port, 'event'>, address: Listen) =>
     listener.listen(
       createServer({ allowHalfOpen: true, noDelay: true }),
       { event: 'connection', ...port },

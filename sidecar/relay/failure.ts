@@ -17,3 +17,11 @@ export type Failure = {
   /** A stable word for the cause: an errno, a TLS or an SVID error code, a refusal's code. */
   readonly cause: string;
 };
+
+/**
+ * The connection was cut before it stood, by no judgement of what either side showed: a process that went away, perhaps, where another
+ * listens. Nothing of a request was sent on it.
+ */
+export function wasCut({ kind, cause }: Failure): boolean {
+  return kind === 'connect' && (cause === 'ECONNRESET' || cause === 'EPIPE' || cause === 'closed');
+}

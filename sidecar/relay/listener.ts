@@ -1,11 +1,13 @@
 import { once } from 'node:events';
 import type { AddressInfo, Server, Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
+import type { Listen } from '../address.ts';
 import { HeadWriter, RequestHead } from '../http1/index.ts';
 import type { Accept, Accepted, Relay } from './accepted.ts';
 import { Crowd, type Excess } from './crowd.ts';
 import { crowdedGate } from './crowded-gate.ts';
 import { Downstream } from './downstream.ts';
+import { handOver } from './hand-over.ts';
 import { addressOf, Handshakes } from './handshakes.ts';
 import { Leftovers } from './leftovers.ts';
 import type { RelayLimits } from './limits.ts';
@@ -13,8 +15,6 @@ import { Prelude } from './prelude.ts';
 import type { Gate } from './route.ts';
 import { reset } from './splice.ts';
 import { NEVER, TICK_MS, Ticker } from './ticker.ts';
-
-export type Listen = { readonly host: string; readonly port: number };
 
 /** What is accepted on one port, and how. */
 export type Port = {
@@ -41,8 +41,9 @@ export type ListenerDeps = {
 };
 
 const READ_BUFFER = 65_536;
-/** What a handshake under way may still take when a drain begins. */
+/** What a handshake under way may still take when a drain begins: a part of the whole, and at least so long. */
 const HANDSHAKE_DRAIN_MS = 1_000;
+const HANDSHAKE_PART = 1 / 12;
 /** So many at a time are told in words that they are too many; the others are reset. */
 const MOST_TURNED_AWAY = 256;
 
@@ -54,6 +55,8 @@ export class Listener {
   readonly readBuffer = Buffer.allocUnsafeSlow(READ_BUFFER);
   readonly limits: RelayLimits;
   private readonly servers: Server[] = [];
+  /** Those whose port other processes listen on too. */
+  private readonly shared: Server[] = [];
   private readonly relay: Relay;
   private readonly deps: ListenerDeps;
   private readonly crowd: Crowd;
@@ -172,7 +175,15 @@ export class Listener {
   listen(server: Server, port: Port, address: Listen): Promise<string> {
     this.servers.push(server);
     this.attach(server, port);
-    return bind(server, address);
+    return this.bind(server, address);
+  }
+
+  private async bind(server: Server, { host, port, shared }: Listen): Promise<string> {
+    server.listen({ host, port, backlog: 1024, reusePort: shared === true });
+    await once(server, 'listening');
+    if (shared) this.shared.push(server);
+    const bound = server.address() as AddressInfo;
+    return `${bound.family === 'IPv6' ? `[${bound.address}]` : bound.address}:${bound.port}`;
   }
 
   /** Cuts every connection whose peer may not stay. @returns how many */
@@ -191,11 +202,12 @@ export class Listener {
   }
 
   /**
-   * Accepts no more, lets what is under way end, and cuts what is left after `deadlineMs`.
+   * Accepts no more, lets what is under way end, and cuts what is left after `deadlineMs`. What comes to a shared port goes to the others.
    * @returns how many connections were cut
    */
   async close(deadlineMs: number): Promise<number> {
     this.drainedBy = this.ticker.now + Math.floor(deadlineMs / TICK_MS);
+    if (this.shared.length > 0) await handOver(this.shared.splice(0));
     const closed = Promise.all(
       this.servers.map((server) => new Promise<void>((resolve) => server.close(() => resolve()))),
     );
@@ -209,7 +221,10 @@ export class Listener {
       timer = setTimeout(resolve, deadlineMs);
     });
     // A caller who left in the middle of a handshake is not told from one who is slow: neither may hold up the end for long.
-    const hurry = setTimeout(() => this.handshakes.destroy(), HANDSHAKE_DRAIN_MS);
+    const hurry = setTimeout(
+      () => this.handshakes.destroy(),
+      Math.max(HANDSHAKE_DRAIN_MS, deadlineMs * HANDSHAKE_PART),
+    );
     await Promise.race([empty, late]);
     clearTimeout(timer);
     clearTimeout(hurry);
@@ -220,11 +235,4 @@ export class Listener {
     if (left > 0) await Promise.race([closed, new Promise((resolve) => setTimeout(resolve, 100))]);
     return left;
   }
-}
-
-async function bind(server: Server, { host, port }: Listen): Promise<string> {
-  server.listen({ host, port, backlog: 1024 });
-  await once(server, 'listening');
-  const bound = server.address() as AddressInfo;
-  return `${bound.family === 'IPv6' ? `[${bound.address}]` : bound.address}:${bound.port}`;
 }

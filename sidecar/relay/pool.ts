@@ -2,7 +2,7 @@ import type { OnReadOpts, Socket } from 'node:net';
 import { type HeadWriter, type Problem, ResponseHead } from '../http1/index.ts';
 import { type Balance, NO_ADDRESS, ONE_ADDRESS } from './balance.ts';
 import type { Caller } from './caller.ts';
-import type { Failure } from './failure.ts';
+import { type Failure, wasCut } from './failure.ts';
 import type { RelayLimits } from './limits.ts';
 import { NEVER, type Ticker } from './ticker.ts';
 import { Upstream } from './upstream.ts';
@@ -90,7 +90,7 @@ export class Pool {
 
   /**
    * Makes a connection for `caller`, to the address `avoid` only if there is no other, and to the next when one cannot be reached:
-   * nothing of the request is sent before one stands.
+   * nothing of the request is sent before one stands. The last address is asked twice if it cuts the first.
    */
   dial(caller: Caller, avoid = NO_ADDRESS): void {
     const { poolConnections, poolWaiting, connectMs } = this.limits;
@@ -111,7 +111,7 @@ export class Pool {
     this.dialTo(other === NO_ADDRESS ? this.balance.choose(NONE) : other, caller, tried);
   }
 
-  private dialTo(address: number, caller: Caller, tried: Set<number>): void {
+  private dialTo(address: number, caller: Caller, tried: Set<number>, again = true): void {
     tried.add(address);
     const up: Upstream = new Upstream(this, address, (onread) => this.connector.open(address, onread));
     this.all.add(up);
@@ -120,9 +120,11 @@ export class Pool {
     this.dialling.set(up, (failure) => {
       this.dialling.delete(up);
       this.balance.failed(address, failure);
-      const wanted = tried.size < MOST_DIALS && caller.awaits(this);
-      const next = wanted ? this.balance.choose(tried) : NO_ADDRESS;
-      if (next !== NO_ADDRESS) this.dialTo(next, caller, tried);
+      const wanted = caller.awaits(this);
+      const next = wanted && tried.size < MOST_DIALS ? this.balance.choose(tried) : NO_ADDRESS;
+      if (next !== NO_ADDRESS) this.dialTo(next, caller, tried, again);
+      else if (wanted && again && wasCut(failure) && this.balance.has(address))
+        this.dialTo(address, caller, tried, false);
       else caller.upstreamFailed(failure);
     });
     up.socket.once(this.connector.readyEvent, () => {

@@ -4,7 +4,8 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
-import type { LoggingProcess } from '../../harness/processes.ts';
+import { freePort } from '../../harness/port.ts';
+import type { LoggingProcess, LogLine } from '../../harness/processes.ts';
 import type { World } from './world.ts';
 
 export interface Services extends AsyncDisposable {
@@ -16,11 +17,13 @@ export interface Services extends AsyncDisposable {
   readonly reached: number;
 }
 
-/** Two services of a world: `web` may GET what it likes of `orders`. */
+/** Two services of a world: `web` may GET and POST what it likes of `orders`. */
 export async function startServices(
   world: World,
-  { ttl = '15m', appMs = 0 }: { readonly ttl?: string; readonly appMs?: number } = {},
+  options: { readonly ttl?: string; readonly appMs?: number; readonly workers?: number } = {},
 ): Promise<Services> {
+  const { ttl = '15m', appMs = 0, workers = 1 } = options;
+  const port = async () => (workers === 1 ? 0 : await freePort());
   let reached = 0;
   const app = createServer((_request, response) => {
     reached++;
@@ -38,20 +41,21 @@ export async function startServices(
     target: callee.id,
     effect: 'allow',
     mode: 'enforce',
-    when: { all: [{ caller: { is: caller.id } }, { method: { is: 'GET' } }] },
+    when: { all: [{ caller: { is: caller.id } }, { method: { in: ['GET', 'POST'] } }] },
   };
   await writeFile(policy, JSON.stringify([rule]));
+  const service = { SIGNET_MODE: 'service', SIGNET_WORKERS: String(workers) };
   const orders = await world.sidecar(callee, {
-    SIGNET_MODE: 'service',
-    SIGNET_INBOUND: `127.0.0.1:0->127.0.0.1:${(app.address() as AddressInfo).port}`,
+    ...service,
+    SIGNET_INBOUND: `127.0.0.1:${await port()}->127.0.0.1:${(app.address() as AddressInfo).port}`,
     SIGNET_POLICY_FILE: policy,
   });
   const web = await world.sidecar(caller, {
-    SIGNET_MODE: 'service',
-    SIGNET_OUTBOUND: '127.0.0.1:0',
+    ...service,
+    SIGNET_OUTBOUND: `127.0.0.1:${await port()}`,
     SIGNET_UPSTREAMS: `orders=${await orders.addressOf('inbound')}#${callee.id}`,
   });
-  await Promise.all([orders.waitForEvent('ready'), web.waitForEvent('ready')]);
+  await Promise.all([orders.waitForEvent('ready', ofAll), web.waitForEvent('ready', ofAll)]);
   return {
     web,
     orders,
@@ -64,4 +68,9 @@ export async function startServices(
       app.close();
     },
   };
+}
+
+/** Said by the sidecar as a whole, not by one of several workers. */
+function ofAll(line: LogLine): boolean {
+  return line['worker'] === undefined;
 }

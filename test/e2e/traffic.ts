@@ -7,13 +7,14 @@ export type Traffic = {
 
 /**
  * Eight callers that ask the upstream `orders` one request after the other, half of them over a new connection each time. They go on
- * whatever the outcome.
+ * whatever the outcome. `posts`: every second request is a POST, which may not be sent twice.
  */
-export function startTraffic(outbound: string): Traffic {
+export function startTraffic(outbound: string, { posts = false } = {}): Traffic {
   const agent = new Agent({ keepAlive: true, maxSockets: 8 });
   const [host, port] = outbound.split(':');
   const outcomes: Record<string, number> = {};
   let stopped = false;
+  let sent = 0;
   const one = (kept: boolean) =>
     new Promise<void>((resolve) => {
       const tell = (outcome: string) => {
@@ -21,6 +22,7 @@ export function startTraffic(outbound: string): Traffic {
         resolve();
       };
       const options = {
+        method: posts && sent++ % 2 === 1 ? 'POST' : 'GET',
         host,
         port,
         agent: kept ? agent : false,

@@ -42,7 +42,8 @@ class Namespace implements AsyncDisposable {
 
   run(file: string, args: readonly string[], input = '') {
     const running = exec('ip', ['netns', 'exec', this.name, file, ...args], { timeout: 20_000 });
-    running.child.stdin?.end(input);
+    // a program that reads nothing may have ended before
+    running.child.stdin?.on('error', () => {}).end(input);
     return running;
   }
 

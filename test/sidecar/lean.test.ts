@@ -43,10 +43,31 @@ describe('the running sidecar', () => {
       await rm(folder, { recursive: true });
     }
   });
+
+  it('has, where it supervises others, nothing that could hold an identity or a connection', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'signet-lean-'));
+    try {
+      const loaded = await modulesLoaded(folder, 2);
+      assert.ok(loaded.some((url) => url.endsWith('/sidecar/workers/supervisor.ts')));
+      assert.deepEqual(
+        loaded.filter((url) =>
+          /sidecar\/(run|serving|proxies|identity|inbound|outbound|relay|http1\/(?!limits)|http2|audit)\b/.test(
+            url,
+          ),
+        ),
+        [],
+      );
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  });
 });
 
-/** Every module that a sidecar with both proxies has loaded once it listens, has tried its broker in vain, and has stopped. */
-async function modulesLoaded(folder: string): Promise<string[]> {
+/**
+ * Every module that a sidecar with both proxies has loaded once it listens, has tried its broker in vain, and has stopped. Of several
+ * workers those of the supervisor, which ends last.
+ */
+async function modulesLoaded(folder: string, workers = 1): Promise<string[]> {
   const [brokerCa, hostKey, policies, list] = ['ca.pem', 'host_key', 'policies.json', 'modules'].map((name) =>
     join(folder, name),
   ) as [string, string, string, string];
@@ -62,14 +83,17 @@ async function modulesLoaded(folder: string): Promise<string[]> {
       SIGNET_BROKER_URL: `https://127.0.0.1:${await freePort()}`,
       SIGNET_BROKER_CA: brokerCa,
       SIGNET_ATTEST: `ssh-host:${hostKey}`,
-      SIGNET_INBOUND: '127.0.0.1:0->127.0.0.1:9',
-      SIGNET_OUTBOUND: '127.0.0.1:0',
+      SIGNET_WORKERS: String(workers),
+      SIGNET_INBOUND: `127.0.0.1:${await freePort()}->127.0.0.1:9`,
+      SIGNET_OUTBOUND: `127.0.0.1:${await freePort()}`,
       SIGNET_UPSTREAMS: 'orders=127.0.0.1:9#spiffe://example.org/ns/shop/sa/orders',
       SIGNET_POLICY_FILE: policies,
       SIGNET_AUDIT: join(folder, 'audit'),
     },
   });
-  for (const what of ['admin', 'inbound', 'outbound']) await sidecar.addressOf(what);
+  // one of several would listen only once it could serve
+  for (const what of workers === 1 ? ['admin', 'inbound', 'outbound'] : ['admin'])
+    await sidecar.addressOf(what);
   await sidecar.waitForEvent('renewal_failed');
   assert.equal((await sidecar.stop()).code, 0, sidecar.stderr());
   return (await readFile(list, 'utf8')).split('\n');

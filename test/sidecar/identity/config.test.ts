@@ -263,9 +263,9 @@ describe("the sidecar's configuration", () => {
 
   it('fills in what is not set, and takes an empty variable for one', () => {
     const config = load({ ...caller, VAULT_ADDR: '', SIGNET_AUDIT: '  ' });
-    const { mode, audit, admin, logLevel, vault, inbound } = config;
+    const { mode, audit, admin, logLevel, vault, inbound, workers } = config;
     assert.deepEqual(
-      { mode, audit, admin, logLevel, vault, inbound },
+      { mode, audit, admin, logLevel, vault, inbound, workers },
       {
         mode: 'service',
         audit: '-',
@@ -273,8 +273,35 @@ describe("the sidecar's configuration", () => {
         logLevel: 'info',
         vault: { address: null, namespace: null, ca: null },
         inbound: null,
+        workers: 1,
       },
     );
+  });
+
+  it('shares all that several workers listen on, and nothing else', () => {
+    const several = {
+      ...service,
+      ...caller,
+      SIGNET_INBOUND: ':8443->127.0.0.1:8080 tcp::8444->127.0.0.1:5432',
+      SIGNET_UPSTREAMS: 'a@127.0.0.1:15010=b:1#spiffe://a/b b=c:1#spiffe://a/c',
+      SIGNET_TRANSPARENT: '127.0.0.1:15006',
+    };
+    const listening = ({ inbound, outbound }: Config) => [
+      inbound?.http?.listen,
+      inbound?.tcp[0]?.listen,
+      outbound?.listen,
+      outbound?.upstreams[0]?.listen,
+      outbound?.transparent,
+    ];
+    const [one, two] = [load(several), load({ ...several, SIGNET_WORKERS: '2' })];
+    assert.equal(two.workers, 2);
+    assert.deepEqual(
+      listening(two),
+      listening(one).map((listen) => ({ ...listen, shared: true })),
+    );
+    assert.deepEqual(two.inbound?.http?.app, one.inbound?.http?.app);
+    assert.deepEqual(two.outbound?.upstreams[1], one.outbound?.upstreams[1]);
+    assert.equal(load({ ...agent, SIGNET_WORKERS: '1' }).workers, 1);
   });
 
   it('tells everything that is wrong at once', () => {
@@ -388,6 +415,25 @@ describe("the sidecar's configuration", () => {
       { ...agent, SIGNET_ADMIN: `unix:/${'x'.repeat(103)}` },
       'SIGNET_ADMIN is a socket path of over 103 bytes',
     ],
+    ...['0', '65', '2.5', '-1', '1e1', 'two', ' ２'].map((text): [Record<string, string>, string] => [
+      { ...service, SIGNET_WORKERS: text },
+      'SIGNET_WORKERS is not a number from 1 to 64',
+    ]),
+    [{ ...agent, SIGNET_WORKERS: '2' }, 'SIGNET_WORKERS is more than one, and SIGNET_MODE is agent'],
+    [
+      { ...service, SIGNET_WORKERS: '2', SIGNET_ATTEST: 'join:/run/code' },
+      'SIGNET_WORKERS is more than one, and a join code is good for one process alone',
+    ],
+    ...[
+      { ...service, SIGNET_INBOUND: ':0->127.0.0.1:8080' },
+      { ...service, SIGNET_INBOUND: ':8443->127.0.0.1:8080 tcp::0->127.0.0.1:5432' },
+      { ...caller, SIGNET_OUTBOUND: '127.0.0.1:0' },
+      { ...caller, SIGNET_UPSTREAMS: 'a@127.0.0.1:0=b:1#spiffe://a/b' },
+      { ...caller, SIGNET_TRANSPARENT: '127.0.0.1:0' },
+    ].map((environment, i): [Record<string, string>, string] => [
+      { ...environment, SIGNET_WORKERS: '2' },
+      `SIGNET_${['INBOUND', 'INBOUND', 'OUTBOUND', 'UPSTREAMS', 'TRANSPARENT'][i]} asks for port 0, and each of several workers would get another`,
+    ]),
     [{ ...agent, VAULT_ADDR: 'http://vault:8200' }, 'VAULT_ADDR is not https, and not on this machine'],
     [{ ...agent, VAULT_CACERT: 'none.pem' }, 'VAULT_CACERT names a file that does not exist'],
   ];

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'mocha';
+import { freePort } from '../../../harness/port.ts';
 import { LIMITS, parseLimits, rangeOf } from '../../../sidecar/config/limits.ts';
 import { SETTINGS } from '../../../sidecar/config/settings.ts';
 import { HEAD_LIMITS } from '../../../sidecar/http1/index.ts';
@@ -71,12 +72,14 @@ describe('docs/sidecar.md', () => {
     await using stage = await createStage();
     const policy = join(stage.dir, 'policy.json');
     await writeFile(policy, '[]');
+    // of several workers: it has all that one process has, and some of its own
     const sidecar = await stage.sidecar({
       SIGNET_MODE: 'service',
-      SIGNET_INBOUND: '127.0.0.1:0->127.0.0.1:9',
+      SIGNET_WORKERS: '2',
+      SIGNET_INBOUND: `127.0.0.1:${await freePort()}->127.0.0.1:9`,
       SIGNET_POLICY_FILE: policy,
     });
-    await sidecar.waitForEvent('ready');
+    await sidecar.waitForEvent('ready', ({ worker }) => worker === undefined);
     const metrics = await (await fetch(`http://${await sidecar.addressOf('admin')}/metrics`)).text();
     const named = new Set(doc.match(/\bsignet_[a-z_]+/g));
     assert.ok(named.size >= 7);

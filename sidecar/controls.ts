@@ -1,0 +1,13 @@
+/** How it went; the other fields are for who asked. */
+export type Outcome = { readonly ok: boolean };
+
+/** What may be asked of a running sidecar: by its admin listener, or by the supervisor that it works for. */
+export type Controls = {
+  /** What is still missing before requests can be served; empty when ready. */
+  readonly missing: () => readonly string[];
+  /** Nothing secret. */
+  readonly status: () => object | Promise<object>;
+  /** Prometheus text. */
+  readonly metrics: () => string | Promise<string>;
+  readonly rotate: () => Promise<Outcome>;
+};

@@ -230,14 +230,14 @@ export class StreamExchange implements Carried {
 
   private answered(): void {
     this.unwanted = !this.stream.endAfterHeaders && !this.body?.sent;
+    // what still comes is thrown away: node does not let go of a stream that holds anything, and most requests end by themselves now
+    if (this.unwanted) this.stream.resume();
   }
 
   /** The rest of the request is not wanted (RFC 9113 §8.1). A reset takes away what is not yet on its way: this comes after. */
   private endRequest(): void {
     this.unwanted = false;
     this.stream.close(constants.NGHTTP2_NO_ERROR);
-    // what still comes is thrown away: node does not let go of a stream that holds anything
-    this.stream.resume();
   }
 
   private letGo(): void {

@@ -111,8 +111,9 @@ export default {
     },
     {
       name: 'product-needs-no-dev-package',
+      comment: "but for the demo's apps: programs of their own, that run only in a clone",
       severity: 'error',
-      from: { path: '^(lib|broker|sidecar|cli|bin)/' },
+      from: { path: '^(lib|broker|sidecar|cli|bin)/', pathNot: '^cli/demo/apps/' },
       to: { dependencyTypes: ['npm-dev'] },
     },
   ],

@@ -82,6 +82,11 @@ describe('layers', () => {
         'product-needs-no-dev-package',
         { 'broker/a.ts': `import 'fast-check';` },
       ],
+      [
+        'a demo that needs a development package, where its apps may',
+        'product-needs-no-dev-package',
+        { 'cli/demo/a.ts': `import 'fast-check';`, 'cli/demo/apps/b.ts': `import 'fast-check';` },
+      ],
     ];
     for (const [offence, rule, files] of cases) {
       it(offence, async () => {

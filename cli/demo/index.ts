@@ -2,7 +2,7 @@ import { Command } from 'commander';
 import { untilStopped } from '../../lib/adapter/lifecycle.ts';
 import { vaultBinary } from '../../setup/vault.mjs';
 import { createReport } from './report.ts';
-import * as scenes from './scenes.ts';
+import * as scenes from './scenes/index.ts';
 import { createWorld, type World } from './world.ts';
 
 export function demoCommand(): Command {
@@ -46,6 +46,7 @@ async function demo({ exit }: { exit: boolean }): Promise<number> {
       ["orders' metrics", `http://${world.orders.admin}/metrics`],
       ["web's metrics", `http://${world.web.admin}/metrics`],
       ['web, the app', `http://127.0.0.1:${world.web.appPort}/orders/42`],
+      ["web's way to orders", `curl -H 'Host: orders' http://${world.web.outbound}/orders/42`],
     ]);
     report.note('Ctrl-C ends all of it');
     await stopped;
@@ -66,11 +67,15 @@ async function play(world: World, show: (title: string, facts: string) => void) 
   };
   const allowed = shown(await scenes.allowed(world));
   const denied = shown(await scenes.denied(world));
+  const http2 = shown(await scenes.http2(world));
+  const grpc = shown(await scenes.grpc(world));
+  const websocket = shown(await scenes.webSocket(world));
+  const tcp = shown(await scenes.tcp(world));
   shown(await scenes.strangerRefused(world));
   const theft = shown(await scenes.theft(world));
   const rotation = shown(await scenes.rotation(world));
   shown(await scenes.killSwitch(world));
-  const audit = shown(await scenes.audit(world));
+  const audit = shown(await scenes.audit(world, [...http2, ...grpc, ...websocket, ...tcp]));
   const services = [world.orders, world.web];
   return {
     ok: true,
@@ -79,9 +84,18 @@ async function play(world: World, show: (title: string, facts: string) => void) 
     first_svid_ms: services.map(({ firstSvid }) => firstSvid['ms_since_start']),
     allowed: allowed + rotation.requests,
     denied,
+    http2: counted(http2),
+    grpc: counted(grpc),
+    websocket: counted(websocket),
+    tcp: counted(tcp),
     rotations: rotation.rotations,
     failed_during_rotation: rotation.failed,
     theft_alarm: theft,
     audit,
   };
+}
+
+function counted(decisions: readonly scenes.Judged[]) {
+  const allowed = decisions.filter(({ effect }) => effect === 'allow').length;
+  return { allowed, denied: decisions.length - allowed };
 }

@@ -32,3 +32,16 @@ export async function startDevVault(binary: string): Promise<DevVault> {
   await child.stop();
   throw new Error(`Vault did not answer on ${address} within 10 s`);
 }
+
+/** A token of one policy, as an admin's log-in would give it. */
+export async function vaultToken(vault: DevVault, policy: string): Promise<string> {
+  const answer = await fetch(`${vault.address}/v1/auth/token/create`, {
+    method: 'POST',
+    headers: { 'X-Vault-Token': vault.rootToken },
+    body: JSON.stringify({ policies: [policy], no_default_policy: true, ttl: '1h' }),
+  });
+  const { auth } = (await answer.json()) as { auth?: { client_token?: string } };
+  if (auth?.client_token === undefined)
+    throw new Error(`Vault gave no token for ${policy}: ${answer.status}`);
+  return auth.client_token;
+}

@@ -247,6 +247,10 @@ export class StreamExchange implements Carried {
 
   private answered(): void {
     this.unwanted = this.unread;
+    if (!this.unwanted) return;
+    // what still comes is thrown away: node does not let go of a stream that holds anything, and most requests end by themselves now
+    if (this.stream.listenerCount('data') === 0) this.stream.on('data', ({ length }) => this.came(length));
+    this.stream.resume();
   }
 
   /** Not all of the request was taken. */
@@ -258,9 +262,6 @@ export class StreamExchange implements Carried {
   private endRequest(): void {
     this.unwanted = false;
     this.stream.close(constants.NGHTTP2_NO_ERROR);
-    // what still comes is thrown away: node does not let go of a stream that holds anything
-    if (this.stream.listenerCount('data') === 0) this.stream.on('data', ({ length }) => this.came(length));
-    this.stream.resume();
   }
 
   private letGo(): void {

@@ -135,7 +135,7 @@ export class Listener {
       return;
     }
     socket.on('error', () => {});
-    reset(transport);
+    reset(transport, transport !== socket);
   }
 
   private add(connection: Accepted, peer: string | null): void {
@@ -160,7 +160,7 @@ export class Listener {
     const excess = this.crowd.begin(address);
     if (excess !== null) {
       this.deps.crowded(excess, address);
-      reset(socket);
+      reset(socket, false);
       return;
     }
     this.handshakes.begin(socket);

@@ -31,6 +31,8 @@ class RawConnection implements Accepted, Caller, Side {
   private splice: Splice | null = null;
   private drainedBy: number | null = null;
   private inputEnded = false;
+  /** There was an error. Behind one of TLS comes an end that is none. */
+  private broken = false;
 
   constructor(socket: Socket, gate: Gate, relay: Relay, path: string, transport: Socket) {
     this.socket = socket;
@@ -44,7 +46,11 @@ class RawConnection implements Accepted, Caller, Side {
     });
     socket.on('drain', () => this.splice?.drained(this));
     socket.on('end', () => this.ended());
-    socket.on('error', () => {});
+    socket.on('error', () => {
+      this.broken = true;
+      // an error of TLS closes nothing by itself, and must not be handled within the call of TLS that tells it
+      setImmediate(() => socket.destroy());
+    });
     socket.on('close', () => this.gone());
     const head = new RequestHead();
     head.method = METHOD;
@@ -99,7 +105,7 @@ class RawConnection implements Accepted, Caller, Side {
   break(): void {
     this.over = true;
     this.socket.pause();
-    reset(this.transport);
+    reset(this.transport, this.transport !== this.socket);
   }
 
   drain(ms: number): void {
@@ -117,6 +123,7 @@ class RawConnection implements Accepted, Caller, Side {
   }
 
   private ended(): void {
+    if (this.broken) return;
     this.inputEnded = true;
     this.splice?.ended(this);
   }

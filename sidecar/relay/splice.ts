@@ -161,10 +161,21 @@ function say(side: Side, ended: boolean, goodbye: Buffer | null | undefined): vo
  * Ends a connection by a reset; what is above `transport` closes with it. Later, and never together with a `destroy` of TLS above:
  * Node 26.10 crashes when both are done within a call of TLS. TLS itself cannot be reset: it is given when what carries it is not known
  * any more.
+ *
+ * `secured`: TLS is above it. Its other end may lose a reset: writing its own goodbye takes the error away, what it reads next is a mere
+ * end, and Node does not tell an end that TLS announced from one that it did not. So a record comes first that no TLS can take.
  */
-export function reset(transport: Socket): void {
+export function reset(transport: Socket, secured: boolean): void {
   setImmediate(() => {
-    if (transport instanceof TLSSocket) transport.destroy();
-    else if (!transport.destroyed) transport.resetAndDestroy();
+    if (transport.destroyed) return;
+    if (transport instanceof TLSSocket) {
+      transport.destroy();
+      return;
+    }
+    if (secured) transport.write(UNREADABLE);
+    transport.resetAndDestroy();
   });
 }
+
+/** Application data of TLS 1.3 with a seal that is none. */
+const UNREADABLE = Buffer.concat([Buffer.from([0x17, 3, 3, 0, 32]), Buffer.alloc(32)]);

@@ -63,6 +63,8 @@ export class Upstream implements Side {
     });
     this.socket.on('error', (error) => {
       this.error = error;
+      // an error of TLS closes nothing by itself, and must not be handled within the call of TLS that tells it
+      setImmediate(() => this.lose());
     });
     this.socket.on('end', () => this.ended());
     this.socket.on('close', () => this.lose());
@@ -118,7 +120,7 @@ export class Upstream implements Side {
     }
     this.dead = true;
     this.pool.forget(this);
-    reset(transport);
+    reset(transport, transport !== this.socket);
   }
 
   /** Why the connection failed, in one word. */
@@ -247,6 +249,8 @@ export class Upstream implements Side {
   }
 
   private ended(): void {
+    // behind an error of TLS comes an end that is none
+    if (this.error !== null) return;
     if (this.splice !== null) {
       this.splice.ended(this);
       return;

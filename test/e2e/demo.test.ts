@@ -20,7 +20,17 @@ describe('signet demo', function () {
     assert.ok(facts.allowed > 100 && facts.denied === 2 && facts.rotations >= 4, stdout);
     assert.equal(facts.failed_during_rotation, 0);
     assert.equal(facts.theft_alarm, true);
+    assert.deepEqual(
+      [facts.http2, facts.grpc, facts.websocket, facts.tcp],
+      [
+        { allowed: 3, denied: 1 },
+        { allowed: 1, denied: 1 },
+        { allowed: 1, denied: 1 },
+        { allowed: 1, denied: 1 },
+      ],
+    );
     assert.deepEqual([facts.audit.verified, facts.audit.tamper_found], [true, true]);
+    assert.equal(facts.audit.decisions, 10);
     const titles = lines.slice(0, -1).map((line) => /^ok ([^:]+):/.exec(line)?.[1]);
     assert.deepEqual(titles, [
       'CA ready',
@@ -28,12 +38,27 @@ describe('signet demo', function () {
       'SVID',
       'allowed',
       'denied',
+      'http/2',
+      'grpc',
+      'websocket',
+      'tcp',
       'no certificate',
       'theft alarm',
       'rotation',
       'kill switch',
       'audit',
     ]);
+    const told = (title: string) => lines.find((line) => line.startsWith(`ok ${title}: `)) ?? '';
+    assert.match(
+      told('http/2'),
+      /200 for each GET, also by HTTP\/2 at the app; 403 for DELETE, rule orders-never-/,
+    );
+    assert.match(
+      told('grpc'),
+      /packed, shipped, delivered, OK; .*PERMISSION_DENIED, no_rule: no policy allows POST /,
+    );
+    assert.match(told('websocket'), /3 messages each way, closed with 1000; .*403, no policy allows GET /);
+    assert.match(told('tcp'), /tea: 7 left, rice: 7 left; .*ECONNRESET$/);
   });
 
   it('stopped half-way, it leaves nothing running', async () => {

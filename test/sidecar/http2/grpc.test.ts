@@ -131,6 +131,24 @@ describe('gRPC: how calls end', () => {
     assert.equal((await c.client.unary('hello')).code, status.OK);
   });
 
+  it('a thousand denials on one connection are that, and cost no other call', async () => {
+    await using c = await chain(
+      {},
+      { inbound: { documents: [ALLOW_WEB, { ...deny, when: { path: { like: '/shop.Echo/Unary' } } }] } },
+    );
+    const codes: Record<number, number> = {};
+    const denied = async () => {
+      for (let i = 0; i < 100; i++) {
+        const { code } = await c.client.unary('hello');
+        codes[code] = (codes[code] ?? 0) + 1;
+      }
+    };
+    await Promise.all(Array.from({ length: 10 }, denied));
+    assert.deepEqual(codes, { [status.PERMISSION_DENIED]: 1_000 });
+    assert.equal((await c.client.repeat('again')).code, status.OK);
+    assert.equal(c.pair.inbound.connections, 1);
+  });
+
   it('without an identity: UNAVAILABLE', async () => {
     await using c = await chain({}, { outbound: { credentials: createCredentials() } });
     const { code, details } = await c.client.unary('hello');

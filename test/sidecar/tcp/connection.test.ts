@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { DIGEST, MIB, POURED, peak, pour, ROOM, slowly } from '../pouring.ts';
 import { dialPlain, dialTls, type Seen, until } from '../sockets.ts';
 import { credentialsFor, WEB } from '../support.ts';
@@ -174,6 +176,54 @@ describe('tcp: the life of a connection', () => {
     await client.ends();
     assert.deepEqual(reasons(p), ['cut']);
   });
+});
+
+describe('tcp: somebody on the way', () => {
+  for (const towards of ['client', 'app'] as const)
+    for (const [what, garbage] of [
+      [
+        'ends it behind bytes that are not TLS',
+        Buffer.from(`\x17\x03\x03\x00\x20${'x'.repeat(32)}`, 'latin1'),
+      ],
+      ['ends it behind an alert that nobody sealed', Buffer.from([0x15, 3, 3, 0, 2, 1, 0])],
+    ] as const)
+      it(`who ${what}: the ${towards} does not take it for whole`, async () => {
+        const sides: { client: Socket; app: Socket }[] = [];
+        await using middle = createServer((client) => {
+          const app = connect({ host: '127.0.0.1', port: target });
+          for (const [from, to] of [
+            [client, app],
+            [app, client],
+          ] as const) {
+            from.on('data', (piece) => to.write(piece));
+            from.on('error', () => {});
+            from.on('close', () => to.destroy());
+          }
+          sides.push({ client, app });
+        });
+        let target = 0;
+        await using p = await rawPair({
+          answer: echo,
+          between: async (port) => {
+            target = port;
+            middle.listen(0, '127.0.0.1');
+            await once(middle, 'listening');
+            return (middle.address() as AddressInfo).port;
+          },
+        });
+        using client = await p.dial();
+        client.send('x');
+        await client.hears('x');
+        const app = p.app.connections[0]!;
+        let error: string | undefined;
+        app.socket.on('error', (e: NodeJS.ErrnoException) => {
+          error = e.code;
+        });
+        sides[0]![towards].end(garbage);
+        await until(() => client.closed && app.socket.destroyed);
+        assert.deepEqual([client.error?.code, error], ['ECONNRESET', 'ECONNRESET']);
+        assert.equal(app.ended, false);
+      });
 });
 
 describe('tcp: bytes', function () {

@@ -32,6 +32,8 @@ export type RawPairOptions = Partial<InboundDeps> & {
   /** The path is known only when the app listens. */
   readonly documents?: (path: string) => readonly object[];
   readonly serverIds?: readonly string[];
+  /** Stands between the sidecars: is given the port of one, and gives that for the other. */
+  readonly between?: (port: number) => Promise<number>;
   /** Of WEB's SVID. */
   readonly notAfter?: Date;
 };
@@ -39,7 +41,14 @@ export type RawPairOptions = Partial<InboundDeps> & {
 const LOOPBACK = { host: '127.0.0.1', port: 0 };
 
 export async function rawPair(options: RawPairOptions = {}): Promise<RawPair> {
-  const { answer = () => {}, documents = onlyItsPort, serverIds = [ORDERS], notAfter, ...deps } = options;
+  const {
+    answer = () => {},
+    documents = onlyItsPort,
+    serverIds = [ORDERS],
+    notAfter,
+    between,
+    ...deps
+  } = options;
   const ca = await authority();
   const app = await RawServer.start(answer);
   const audit = new FakeAudit();
@@ -57,12 +66,12 @@ export async function rawPair(options: RawPairOptions = {}): Promise<RawPair> {
     metrics: createMetrics(),
     ...deps,
   });
+  const inboundPort = portOf(inbound.tcp[0]!);
+  const port = between === undefined ? inboundPort : await between(inboundPort);
   const outbound = await createOutbound({
     ...common,
     listen: LOOPBACK,
-    upstreams: [
-      { ...upstream('db', [portOf(inbound.tcp[0]!)], serverIds), listen: LOOPBACK, protocol: 'tcp' },
-    ],
+    upstreams: [{ ...upstream('db', [port], serverIds), listen: LOOPBACK, protocol: 'tcp' }],
     credentials: await credentialsFor(ca, WEB, notAfter === undefined ? {} : { notAfter }),
     metrics: createMetrics(),
   });

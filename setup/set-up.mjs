@@ -7,6 +7,7 @@ import { envoyBinary, installEnvoy } from './envoy.mjs';
 import { installKosoku, kosokuFolder } from './kosoku.mjs';
 import { withLock } from './lock.mjs';
 import { cache } from './paths.mjs';
+import { buildGoStranger, goStranger, installPythonStrangers, pythonStrangers } from './strangers.mjs';
 import { ensureSystemPackages, neededFor } from './system-packages.mjs';
 import { findVault } from './vault.mjs';
 import { buildVault, requireGo } from './vault-build.mjs';
@@ -21,12 +22,17 @@ const vault = { present: findVault, demand: requireGo, provide: (signal) => buil
 const envoy = { present: envoyBinary, provide: installEnvoy };
 /** @type {Part} */
 const kosoku = { present: kosokuFolder, provide: installKosoku };
+/** @type {Part[]} */
+const strangers = [
+  { present: goStranger, provide: buildGoStranger },
+  { present: pythonStrangers, provide: installPythonStrangers },
+];
 
 /** What each task stands on. @type {Record<string, Part[]>} */
 const partsOf = {
   run: [dependencies, vault],
   check: [dependencies],
-  test: [dependencies, vault, kosoku],
+  test: [dependencies, vault, kosoku, ...strangers],
   bench: [dependencies, vault, envoy],
 };
 

@@ -38,8 +38,9 @@ export async function fakeClone(): Promise<FakeClone> {
     'tools/vault/go.mod',
     'tools/envoy/requirements.txt',
     'tools/kosoku/requirements.txt',
+    'tools/strangers',
   ]) {
-    await cp(join(top, file), path(file));
+    await cp(join(top, file), path(file), { recursive: true });
   }
 
   const start: FakeClone['start'] = (task, env = {}, nodeFlags = []) =>

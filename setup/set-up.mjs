@@ -9,6 +9,7 @@ import { buildH2spec, h2specBinary } from './h2spec.mjs';
 import { installKosoku, kosokuFolder } from './kosoku.mjs';
 import { withLock } from './lock.mjs';
 import { cache } from './paths.mjs';
+import { buildGoStranger, goStranger, installPythonStrangers, pythonStrangers } from './strangers.mjs';
 import { ensureSystemPackages, neededFor } from './system-packages.mjs';
 import { findVault } from './vault.mjs';
 import { buildVault, requireGo } from './vault-build.mjs';
@@ -27,12 +28,17 @@ const ghostunnel = { present: ghostunnelBinary, provide: buildGhostunnel };
 const kosoku = { present: kosokuFolder, provide: installKosoku };
 /** @type {Part} */
 const h2spec = { present: h2specBinary, provide: buildH2spec };
+/** @type {Part[]} */
+const strangers = [
+  { present: goStranger, provide: buildGoStranger },
+  { present: pythonStrangers, provide: installPythonStrangers },
+];
 
 /** What each task stands on. @type {Record<string, Part[]>} */
 const partsOf = {
   run: [dependencies, vault],
   check: [dependencies],
-  test: [dependencies, vault, kosoku, h2spec],
+  test: [dependencies, vault, kosoku, h2spec, ...strangers],
   bench: [dependencies, vault, envoy, ghostunnel],
 };
 

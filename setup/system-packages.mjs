@@ -12,6 +12,7 @@ export const neededFor = {
     { command: 'nginx', package: 'nginx-light' },
     { command: 'curl', package: 'curl' },
     { command: 'python3', package: 'python3' },
+    { command: 'wrk', package: 'wrk' },
     { command: 'ip', package: 'iproute2' },
     { command: 'nft', package: 'nftables' },
     { command: 'iptables', package: 'iptables' },

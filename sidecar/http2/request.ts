@@ -16,6 +16,8 @@ export type RequestText = {
   readonly end: number;
   /** The caller takes trailers: `te`, which belongs to one hop alone and so is not in the bytes. */
   readonly trailers: boolean;
+  /** The caller said nothing of a length, and has no body: the length in the bytes is for HTTP/1.1 alone. */
+  readonly lengthAdded: boolean;
 };
 
 /**
@@ -94,18 +96,19 @@ export function readRequest(
   if (cookie !== undefined) lines += `cookie: ${cookie}\r\n`;
   if (hasBody && !framed) lines += 'transfer-encoding: chunked\r\n';
   // an app may ask for a length where the method means to send something (RFC 9110 §8.6)
-  else if (!framed && SENDS.test(method)) lines += 'content-length: 0\r\n';
+  const lengthAdded = !hasBody && !framed && SENDS.test(method);
+  if (lengthAdded) lines += 'content-length: 0\r\n';
   const bytes = Buffer.from(`${method} ${path} HTTP/1.1\r\nhost: ${authority}\r\n${lines}\r\n`, 'latin1');
   const result = scanRequest(bytes, 0, bytes.length, limits, head);
   if (result < 0) return refusalOf(result);
   // the scanner of HTTP/1.1 sees another end than we put there
   if (result === NEED_MORE || result !== bytes.length) return refusals.FIELD_VALUE;
-  return { bytes, end: result, trailers };
+  return { bytes, end: result, trailers, lengthAdded };
 }
 
 /** The head as a request to another HTTP/2 server: what was scanned, `own` (whole header lines), and nothing else. */
 export function requestFields(
-  { bytes, trailers }: RequestText,
+  { bytes, trailers, lengthAdded }: RequestText,
   head: RequestHead,
   scheme: 'http' | 'https',
   own: Buffer,
@@ -117,6 +120,7 @@ export function requestFields(
       : rewritten.toString('latin1');
   const start = [':method', head.method, ':scheme', scheme, ':authority', head.host, ':path', target];
   const list = start.concat(keptFields(bytes, head));
+  if (lengthAdded) list.splice(list.indexOf('content-length', start.length), 2);
   if (trailers) list.push('te', 'trailers');
   addLines(own, 0, own.length, list);
   return list;

@@ -9,8 +9,8 @@ type Watched = Http2Stream & { [WHOLE]?: boolean; readonly _readableState: { rea
  * a response cut in the middle must not be taken for a whole one. Call when the stream is made.
  */
 export function watchEnd(stream: Http2Stream): void {
-  // what came in one piece with the head has ended before anybody was told of the stream
-  if ((stream as Watched)._readableState.ended && !stream.closed) (stream as Watched)[WHOLE] = true;
+  // node tells of a stream that came with the first bytes of its connection only after it has read all of it
+  if (!stream.closed && stream.state.remoteClose === 1) (stream as Watched)[WHOLE] = true;
   stream.push = push;
 }
 

@@ -40,8 +40,9 @@ export async function fakeClone(): Promise<FakeClone> {
     'tools/envoy/requirements.txt',
     'tools/ghostunnel/go.mod',
     'tools/kosoku/requirements.txt',
+    'tools/strangers',
   ]) {
-    await cp(join(top, file), path(file));
+    await cp(join(top, file), path(file), { recursive: true });
   }
 
   const start: FakeClone['start'] = (task, env = {}, nodeFlags = []) =>

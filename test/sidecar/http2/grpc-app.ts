@@ -13,6 +13,7 @@ import {
   ServerCredentials,
   type ServiceError,
   type StatusObject,
+  status,
 } from '@grpc/grpc-js';
 
 /** Messages are bytes here: the proxies do not know what is in them either. */
@@ -39,6 +40,7 @@ const SERVICE = {
   collect: method('/shop.Echo/Collect', true, false),
   repeat: method('/shop.Echo/Repeat', false, true),
   talk: method('/shop.Echo/Talk', true, true),
+  cancelled: method('/shop.Echo/Cancelled', false, false),
 } as const;
 
 export type Handlers = {
@@ -46,6 +48,8 @@ export type Handlers = {
   readonly collect: handleClientStreamingCall<Buffer, Buffer>;
   readonly repeat: handleServerStreamingCall<Buffer, Buffer>;
   readonly talk: handleBidiStreamingCall<Buffer, Buffer>;
+  /** Answers once a call was cancelled. */
+  readonly cancelled: handleUnaryCall<Buffer, Buffer>;
 };
 
 /** Gives back what it is given: whole, joined, ten times, and one for one. */
@@ -72,6 +76,9 @@ const echoes: Handlers = {
   talk(call) {
     call.on('data', (piece: Buffer) => call.write(piece));
     call.on('end', () => call.end());
+  },
+  cancelled(_call, reply) {
+    reply({ code: status.UNIMPLEMENTED });
   },
 };
 
@@ -118,10 +125,15 @@ export class GrpcClient implements Disposable {
     });
   }
 
-  unary(body: string | Buffer, metadata = new Metadata(), deadlineMs = 10_000): Promise<Outcome> {
+  unary(
+    body: string | Buffer,
+    metadata = new Metadata(),
+    deadlineMs = 10_000,
+    method = 'Unary',
+  ): Promise<Outcome> {
     return this.answer((reply) =>
       this.client.makeUnaryRequest(
-        SERVICE.unary.path,
+        `/shop.Echo/${method}`,
         raw,
         raw,
         Buffer.from(body),

@@ -85,6 +85,14 @@ describe('HTTP/2: to an app that speaks HTTP/2', () => {
     );
   });
 
+  it('what has no body gets no length that its caller did not send', async () => {
+    for (const length of [{}, { 'content-length': '0' }]) {
+      const answer = await ask(session, { ':path': '/a', ':method': 'POST', ...length });
+      assert.equal(answer.status, 200);
+      assert.equal(w.h2app.requests.at(-1)!.fields['content-length'], length['content-length']);
+    }
+  });
+
   it('many streams share one connection to the app', async () => {
     const answers = await Promise.all(
       Array.from({ length: 50 }, (_, i) => ask(session, { ':path': '/a', ':method': 'POST' }, `body ${i}`)),

@@ -26,6 +26,8 @@ export class RequestBody {
   private readonly deps: RequestBodyDeps;
   private carrier: Carrier | null = null;
   private reading = false;
+  /** There is nothing more to read. */
+  private over = false;
   private received = 0;
   private kept: Buffer[] | null = [];
   private trailers: FieldList = [];
@@ -34,6 +36,11 @@ export class RequestBody {
     this.deps = deps;
     deps.stream.on('trailers', (_fields: unknown, _flags: number, raw?: string[]) => {
       this.trailers = raw ?? [];
+    });
+    // node tells of the end of what is empty even while it is paused
+    deps.stream.on('end', () => {
+      this.over = true;
+      this.ended();
     });
   }
 
@@ -52,6 +59,7 @@ export class RequestBody {
     this.carrier = carrier;
     for (const piece of this.kept ?? []) flowing = carrier.forward(piece);
     if (this.sent) carrier.finish(this.trailers);
+    else if (this.over) this.ended();
     else if (this.reading) this.flow(flowing);
     else this.read(flowing);
   }
@@ -76,7 +84,6 @@ export class RequestBody {
   private read(flowing: boolean): void {
     this.reading = true;
     this.deps.stream.on('data', (piece: Buffer) => this.receive(piece));
-    this.deps.stream.on('end', () => this.ended());
     this.flow(flowing);
   }
 

@@ -9,6 +9,8 @@ type Watched = Http2Stream & { [WHOLE]?: boolean };
  * a response cut in the middle must not be taken for a whole one. Call when the stream is made.
  */
 export function watchEnd(stream: Http2Stream): void {
+  // node tells of a stream that came with the first bytes of its connection only after it has read all of it
+  if (!stream.closed && stream.state.remoteClose === 1) (stream as Watched)[WHOLE] = true;
   stream.push = push;
 }
 

@@ -2,7 +2,18 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { type ServerHttp2Stream, sensitiveHeaders } from 'node:http2';
 import { createServer } from 'node:tls';
-import { FramePeer, headers, PREFACE, request, settings } from '../../support/http2-frames.ts';
+import {
+  CANCEL,
+  data,
+  END_HEADERS,
+  END_STREAM,
+  FramePeer,
+  headers,
+  PREFACE,
+  request,
+  reset,
+  settings,
+} from '../../support/http2-frames.ts';
 import { world } from '../inbound/world.ts';
 import { pair, upstream } from '../outbound/world.ts';
 import { dialPlain, portOf, until } from '../sockets.ts';
@@ -36,6 +47,23 @@ describe('HTTP/2 outbound: what an app may speak', () => {
     }
     await until(() => peer.isWhole(1));
     assert.equal(peer.bodyOf(1), 'ok');
+  });
+
+  it('a request may come whole with the first bytes of its connection, and one that is cut there is not taken for whole', async () => {
+    await using app = await Http2App.start();
+    await using p = await pair(h2c(app));
+    const { socket } = await dialPlain(p.outbound.address);
+    using peer = new FramePeer(socket);
+    peer.send(
+      Buffer.concat([
+        ...[PREFACE, settings()],
+        ...[headers(1, request('/whole', 'POST'), END_HEADERS), data(1, 'hello', END_STREAM)],
+        ...[headers(3, request('/cut', 'POST'), END_HEADERS), data(3, 'hel'), reset(3, CANCEL)],
+        ...[headers(5, request('/empty', 'POST'), END_HEADERS), data(5, '', END_STREAM)],
+      ]),
+    );
+    await until(() => peer.isWhole(1) && peer.isWhole(5));
+    assert.deepEqual([peer.bodyOf(1), peer.bodyOf(5), peer.isWhole(3)], ['hello', '', false]);
   });
 
   for (const [what, first] of [
@@ -208,6 +236,15 @@ describe('HTTP/2 outbound: to the upstream', () => {
 });
 
 describe('HTTP/2 outbound: changes under way', () => {
+  it('a body that turns out to be empty before there is a connection for it is whole', async () => {
+    await using app = await Http2App.start();
+    await using p = await pair(h2c(app));
+    const session = await openPlain(p.outbound.address);
+    const { status, body } = await ask(session, { ':path': '/a', ':method': 'POST' }, '');
+    assert.deepEqual([status, body], [200, '']);
+    session.destroy();
+  });
+
   it('a new SVID: streams under way end on the old connection, new ones take a new one, none is lost', async () => {
     const held: ServerHttp2Stream[] = [];
     await using app = await Http2App.start((stream, fields) => {

@@ -76,18 +76,18 @@ export class Listener {
       const key = endpoint(socket);
       const transport = this.handshakes.get(key) ?? socket;
       this.handshakes.delete(key);
-      if (accept === undefined) this.add(this.accept(socket, gate(socket)));
+      if (accept === undefined) this.add(this.accept(socket, gate(socket), transport));
       else this.add(accept(socket, gate(socket), this.relay, transport));
     });
   }
 
-  private accept(socket: Socket, gate: Gate): Accepted {
+  private accept(socket: Socket, gate: Gate, transport: Socket): Accepted {
     const { http2, relay } = this;
-    if (http2 === undefined) return new Downstream(socket, gate, relay);
+    if (http2 === undefined) return new Downstream(socket, gate, relay, transport);
     if (socket instanceof TLSSocket)
       return socket.alpnProtocol === 'h2'
-        ? http2(socket, gate, relay, socket)
-        : new Downstream(socket, gate, relay);
+        ? http2(socket, gate, relay, transport)
+        : new Downstream(socket, gate, relay, transport);
     const prelude: Prelude = new Prelude(socket, gate, relay, (isHttp2, first) => {
       this.connections.delete(prelude);
       if (isHttp2) {
@@ -96,7 +96,7 @@ export class Listener {
         this.add(http2(socket, gate, relay, socket));
         return;
       }
-      const down = new Downstream(socket, gate, relay);
+      const down = new Downstream(socket, gate, relay, socket);
       this.add(down);
       down.receive(first);
     });

@@ -125,6 +125,19 @@ describe('inbound: exchanges', () => {
     assert.equal(await client.ends(), 'HTTP/1.1 200 OK\r\nconnection: close\r\n\r\nuntil the end');
   });
 
+  it('resets a caller of HTTP/1.0 when the app is cut off: an end would say that it was all', async () => {
+    await using w = await world({
+      answer: ({ socket }) => {
+        socket.write('HTTP/1.1 200 OK\r\n\r\nhello');
+        setTimeout(() => socket.resetAndDestroy(), 30);
+      },
+    });
+    using client = await w.dial();
+    client.send('GET /a HTTP/1.0\r\nHost: orders\r\n\r\n');
+    await client.ends();
+    assert.equal(client.error?.code, 'ECONNRESET');
+  });
+
   it('cuts the caller off when the app is cut off within a body, however it is framed', async () => {
     for (const head of ['content-length: 99\r\n', 'transfer-encoding: chunked\r\n', '']) {
       await using w = await world({

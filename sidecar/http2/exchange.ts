@@ -174,7 +174,11 @@ export class StreamExchange implements Carried {
     if (!over && !patience.isLate(now)) return;
     if (answer.over) cutOff(this.stream);
     else if (!over && !answer.begun && !this.requestSent && !this.body!.held) this.refuse(TOO_SLOW);
-    else this.giveUp(this.route!.pool.problem({ kind: 'timeout', cause: 'timeout', reused: false }));
+    else {
+      // a deadline of the caller's own says nothing of who serves it
+      if (!over && !answer.begun) this.carrier?.tooLate();
+      this.giveUp(this.route!.pool.problem({ kind: 'timeout', cause: 'timeout', reused: false }));
+    }
   }
 
   private get overHttp2(): boolean {

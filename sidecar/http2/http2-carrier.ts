@@ -87,6 +87,11 @@ export class Http2Carrier implements Carrier, Waiting {
     if (stream !== null) cutOff(stream);
   }
 
+  tooLate(): void {
+    const failure: Failure = { kind: 'timeout', cause: 'timeout', reused: true };
+    if (this.session !== null) this.route.sessions.balance.failed(this.session.address, failure);
+  }
+
   unreachable(failure: Failure): void {
     this.exchange.failed(failure, false);
   }

@@ -29,9 +29,12 @@ export class Traffic {
   private readonly callers: Caller[] = [];
   private readonly lanes: Promise<void>[] = [];
   private counts = new Map<string, Record<string, number>>();
+  private readonly restMs: number;
   private stopped = false;
 
-  constructor(place: Place, kinds: Readonly<Record<string, (place: Place) => Caller>>) {
+  /** `restMs`: between two exchanges of one caller. */
+  constructor(place: Place, kinds: Readonly<Record<string, (place: Place) => Caller>>, restMs = 0) {
+    this.restMs = restMs;
     for (const [name, call] of Object.entries(kinds)) {
       this.counts.set(name, {});
       const caller = call(place);
@@ -80,6 +83,7 @@ export class Traffic {
       const outcomes = await Promise.race([caller.once(), late]);
       const counts = this.counts.get(name)!;
       for (const outcome of outcomes) counts[outcome] = (counts[outcome] ?? 0) + 1;
+      if (this.restMs > 0) await wait(this.restMs);
       if (outcomes.some((outcome) => outcome !== OK)) await wait(BACK_OFF_MS);
     }
   }

@@ -82,6 +82,9 @@ describe('upstream trouble', function () {
         for (const heard of await askMany(alone.address, 5))
           assert.deepEqual([heard.status, codeOf(heard)], [504, 'upstream_timeout']);
         assert.ok(performance.now() - start < CONNECT_MS + RESPONSE_MS + SLACK_MS);
+        const { connections } = bad;
+        assert.equal((await ask(alone.address)).status, 504);
+        assert.equal(bad.connections, connections + 1, 'one that is silent is not used again');
         await using good = await world({ ca, answer: answering() });
         const metrics = createMetrics();
         await using outbound = await outboundTo(ca, [bad.port, portOf(good.inbound.address)], { metrics });

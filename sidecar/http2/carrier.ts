@@ -13,6 +13,8 @@ export interface Carrier {
   resume(): void;
   /** Lets go: the caller has gone, or was answered without it. */
   abandon(): void;
+  /** There was no answer in time: it is about to be abandoned. */
+  tooLate(): void;
 }
 
 /** The exchange, as its carrier sees it. */

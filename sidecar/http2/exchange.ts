@@ -141,6 +141,7 @@ export class StreamExchange implements Carried {
   }
 
   data(piece: Buffer): boolean {
+    this.down.relay.leftovers.add(piece.length);
     const flowing = this.answer.send(piece);
     this.waitOn();
     return flowing;
@@ -186,7 +187,11 @@ export class StreamExchange implements Carried {
     if (!over && !patience.isLate(now)) return;
     if (answer.over) cutOff(this.stream);
     else if (!over && !answer.begun && !this.requestSent && !this.body!.held) this.refuse(TOO_SLOW);
-    else this.giveUp(this.route!.pool.problem({ kind: 'timeout', cause: 'timeout', reused: false }));
+    else {
+      // a deadline of the caller's own says nothing of who serves it
+      if (!over && !answer.begun) this.carrier?.tooLate();
+      this.giveUp(this.route!.pool.problem({ kind: 'timeout', cause: 'timeout', reused: false }));
+    }
   }
 
   private get overHttp2(): boolean {
@@ -206,6 +211,7 @@ export class StreamExchange implements Carried {
 
   private came(bytes: number): void {
     this.down.conduct.piece(bytes);
+    this.down.relay.leftovers.add(bytes);
   }
 
   private carry(http2: boolean): void {

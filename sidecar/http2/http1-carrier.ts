@@ -88,6 +88,10 @@ export class Http1Carrier implements Carrier, Caller {
     up?.abandon();
   }
 
+  tooLate(): void {
+    this.up?.tooLate();
+  }
+
   upstreamDrained(): void {
     this.exchange.drained();
   }

@@ -88,6 +88,14 @@ export class Http2Carrier implements Carrier, Waiting {
     if (stream !== null) cutOff(stream);
   }
 
+  tooLate(): void {
+    const failure: Failure = { kind: 'timeout', cause: 'timeout', reused: true };
+    if (this.session === null) return;
+    this.route.sessions.balance.failed(this.session.address, failure);
+    // the other end may have gone without a word: new streams take a connection that would tell
+    this.session.retire();
+  }
+
   unreachable(failure: Failure): void {
     this.exchange.failed(failure, false);
   }

@@ -45,7 +45,11 @@ export function upstreamProblem(name: string, { kind, reused, cause }: Failure):
   }
 }
 
+/** How a handshake ends with a sidecar that has no SVID to show, as while it starts. */
+const NOTHING_TO_SHOW = 'ERR_SSL_SSL/TLS_ALERT_HANDSHAKE_FAILURE';
+
 /** A connection that failed for what the server showed, not for the network. */
 export function isIdentity(cause: string): boolean {
+  if (cause === NOTHING_TO_SHOW) return false;
   return /^(?:SVID_|ERR_SSL|ERR_TLS|CERT_|UNABLE_|SELF_SIGNED|DEPTH_ZERO|INVALID_|PATH_LENGTH)/.test(cause);
 }

@@ -3,7 +3,7 @@ import { NEED_MORE, refusalOf, scanRequest, UPGRADE_PIPELINED } from '../http1/i
 import type { Accepted, Relay } from './accepted.ts';
 import { Exchange } from './exchange.ts';
 import type { Gate } from './route.ts';
-import { type Side, Splice } from './splice.ts';
+import { reset, type Side, Splice } from './splice.ts';
 import { NEVER } from './ticker.ts';
 import { GOODBYE, HEAD_REST, REQUEST, REQUEST_BODY, SPLICED } from './waits.ts';
 import { Frames } from './websocket.ts';
@@ -39,11 +39,14 @@ export class Downstream implements Accepted, Side {
   private lingered = 0;
   /** Received, and not yet part of a request that was judged. */
   private held: Buffer | null = null;
+  private readonly transport: Socket;
 
-  constructor(socket: Socket, gate: Gate, relay: Relay) {
+  /** `transport` is the socket itself, or the one below TLS. */
+  constructor(socket: Socket, gate: Gate, relay: Relay, transport: Socket) {
     this.socket = socket;
     this.gate = gate;
     this.relay = relay;
+    this.transport = transport;
     this.exchange = new Exchange(this);
     this.deadline = relay.ticker.in(relay.limits.headMs);
     socket.on('data', (chunk: Buffer) => this.receive(chunk));
@@ -99,10 +102,12 @@ export class Downstream implements Accepted, Side {
       this.splice.cut();
       return;
     }
+    const { unframed } = this.exchange;
     this.over = true;
     this.held = null;
     this.exchange.release();
-    this.socket.destroy();
+    if (unframed) reset(this.transport, this.transport !== this.socket);
+    else this.socket.destroy();
   }
 
   break(): void {

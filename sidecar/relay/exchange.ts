@@ -38,6 +38,8 @@ export class Exchange implements Caller {
   isHead = false;
   http11 = true;
   wholeDeadline = NEVER;
+  /** The end of the response is that of the connection: only a reset tells that it was cut. */
+  unframed = false;
   /** To become a WebSocket, until that is answered. */
   offer: WebSocketOffer | null = null;
   private readonly down: Downstream;
@@ -65,6 +67,7 @@ export class Exchange implements Caller {
     this.http11 = head.http11;
     this.last = head.close || !head.http11 || this.down.draining;
     this.responded = false;
+    this.unframed = false;
     this.idempotent = IDEMPOTENT.has(head.method);
     this.body.begin(head);
     if (head.websocket && bodyStart < b.length) {
@@ -141,6 +144,7 @@ export class Exchange implements Caller {
   }
 
   endsWith(must: boolean): boolean {
+    this.unframed = must;
     // answered before it was whole: the rest would have to be read before another request
     if (must || !this.requestSent || this.down.draining) this.last = true;
     return this.last;

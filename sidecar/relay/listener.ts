@@ -99,17 +99,17 @@ export class Listener {
       const peer = own.peer ?? addressOf(socket);
       const excess = this.crowd.enter(peer);
       if (excess !== null) this.turnAway(socket, transport, accept === undefined, excess, peer);
-      else if (accept === undefined) this.serve(socket, own, this.deps.http2.accept, peer);
+      else if (accept === undefined) this.serve(socket, own, this.deps.http2.accept, peer, transport);
       else this.add(accept(socket, own, this.relay, transport), peer);
     });
   }
 
   /** Takes over a connection that speaks HTTP, of whatever version. */
-  private serve(socket: Socket, gate: Gate, http2: Accept, peer: string | null): void {
+  private serve(socket: Socket, gate: Gate, http2: Accept, peer: string | null, transport: Socket): void {
     const { relay } = this;
     if (socket instanceof TLSSocket) {
       const isHttp2 = socket.alpnProtocol === 'h2';
-      this.add(isHttp2 ? http2(socket, gate, relay, socket) : new Downstream(socket, gate, relay), peer);
+      this.add((isHttp2 ? http2 : acceptHttp1)(socket, gate, relay, transport), peer);
       return;
     }
     const prelude: Prelude = new Prelude(socket, gate, relay, (isHttp2, first) => {
@@ -120,7 +120,7 @@ export class Listener {
         this.add(http2(socket, gate, relay, socket), peer);
         return;
       }
-      const down = new Downstream(socket, gate, relay);
+      const down = new Downstream(socket, gate, relay, socket);
       this.add(down, peer);
       down.receive(first);
     });
@@ -131,7 +131,7 @@ export class Listener {
     this.deps.crowded(excess, peer);
     if (hasWords && this.turnedAway < MOST_TURNED_AWAY) {
       this.turnedAway++;
-      this.serve(socket, crowdedGate(excess), this.deps.http2.refuse, null);
+      this.serve(socket, crowdedGate(excess), this.deps.http2.refuse, null, transport);
       return;
     }
     socket.on('error', () => {});
@@ -235,4 +235,8 @@ export class Listener {
     if (left > 0) await Promise.race([closed, new Promise((resolve) => setTimeout(resolve, 100))]);
     return left;
   }
+}
+
+function acceptHttp1(...[socket, gate, relay, transport]: Parameters<Accept>): Accepted {
+  return new Downstream(socket, gate, relay, transport);
 }

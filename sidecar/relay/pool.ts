@@ -172,6 +172,9 @@ export class Pool {
 
   failed(address: number, failure: Failure): void {
     this.balance.failed(address, failure);
+    if (failure.kind !== 'timeout') return;
+    // what does not answer may have gone without a word, and its idle connections with it: new ones would tell
+    for (const up of this.idle.filter((each) => each.address === address)) up.destroy();
   }
 
   /** Keeps idle connections for less time than the peer says it does. */

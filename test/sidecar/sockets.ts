@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { type AddressInfo, connect as connectPlain, createServer, type Server, type Socket } from 'node:net';
 import { type ConnectionOptions, connect as connectTls } from 'node:tls';
@@ -152,4 +153,9 @@ export async function dialPlain(address: string): Promise<RawClient> {
   const socket = connectPlain({ host: '127.0.0.1', port: portOf(address), allowHalfOpen: true });
   await once(socket, 'connect');
   return new RawClient(socket);
+}
+
+/** It was reset: by the kernel, or by the record that goes before it where TLS might lose that. */
+export function assertReset({ error }: RawClient): void {
+  assert.match(error?.code ?? '', /^(?:ECONNRESET|ERR_SSL_DECRYPTION_FAILED_OR_BAD_RECORD_MAC)$/);
 }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { freePort } from '../../../harness/port.ts';
-import { until } from '../sockets.ts';
+import { assertReset, until } from '../sockets.ts';
 import { answering, OK, problemIn, world } from './world.ts';
 
 const GET = 'GET /a HTTP/1.1\r\nHost: orders\r\n\r\n';
@@ -123,6 +123,19 @@ describe('inbound: exchanges', () => {
     using client = await w.dial();
     client.send('GET /a HTTP/1.0\r\nHost: orders\r\nConnection: keep-alive\r\n\r\n');
     assert.equal(await client.ends(), 'HTTP/1.1 200 OK\r\nconnection: close\r\n\r\nuntil the end');
+  });
+
+  it('resets a caller of HTTP/1.0 when the app is cut off: an end would say that it was all', async () => {
+    await using w = await world({
+      answer: ({ socket }) => {
+        socket.write('HTTP/1.1 200 OK\r\n\r\nhello');
+        setTimeout(() => socket.resetAndDestroy(), 30);
+      },
+    });
+    using client = await w.dial();
+    client.send('GET /a HTTP/1.0\r\nHost: orders\r\n\r\n');
+    await client.ends();
+    assertReset(client);
   });
 
   it('cuts the caller off when the app is cut off within a body, however it is framed', async () => {

@@ -4,12 +4,23 @@ import { createServer, type TLSSocket } from 'node:tls';
 import { freePort } from '../../../harness/port.ts';
 import { createMetrics } from '../../../lib/adapter/metrics.ts';
 import { createCredentials } from '../../../sidecar/identity/credentials.ts';
+import { createInbound } from '../../../sidecar/inbound/index.ts';
 import { createOutbound } from '../../../sidecar/outbound/index.ts';
 import type { CertificateOptions } from '../../support/ca.ts';
 import { createCa } from '../../support/ca.ts';
 import { OK, problemIn } from '../inbound/world.ts';
 import { dialPlain, portOf } from '../sockets.ts';
-import { type Authority, authority, clock, credentialsFor, ORDERS, quiet, svid, WEB } from '../support.ts';
+import {
+  type Authority,
+  authority,
+  clock,
+  credentialsFor,
+  decider,
+  ORDERS,
+  quiet,
+  svid,
+  WEB,
+} from '../support.ts';
 import { pair, upstream } from './world.ts';
 
 const get = (host: string) => `GET /a HTTP/1.1\r\nHost: ${host}\r\n\r\n`;
@@ -103,6 +114,26 @@ describe('outbound: secure naming', () => {
     app.send(get('orders'));
     assert.equal(problemIn(await app.hears('"cause"'))['code'], 'upstream_identity');
     assert.equal(server.seen.bytes, 0);
+  });
+
+  it('a sidecar that has no SVID yet is one that cannot be reached, and no impostor', async () => {
+    await using w = await pair();
+    await using starting = await createInbound({
+      listen: { host: '127.0.0.1', port: 0 },
+      app: { host: '127.0.0.1', port: w.app.port },
+      trustDomain: 'example.org',
+      credentials: createCredentials(),
+      decider: decider([]),
+      clock,
+      log: quiet,
+      metrics: createMetrics(),
+    });
+    const upstreams = [upstream('orders', [portOf(starting.address)])];
+    await using p = await pair({ outbound: { upstreams } });
+    using app = await dialPlain(p.outbound.address);
+    app.send(get('orders'));
+    const problem = problemIn(await app.hears('"cause"'));
+    assert.deepEqual([problem.status, problem['code']], [502, 'upstream_unreachable']);
   });
 
   it('takes any of the IDs that may answer', async () => {

@@ -67,13 +67,13 @@ export class Http2Carrier implements Carrier, Waiting {
   }
 
   forward(piece: Buffer): boolean {
-    const stream = this.stream!;
-    return stream.closed || stream.write(piece);
+    const { stream } = this;
+    return stream === null || stream.closed || stream.write(piece);
   }
 
   finish(trailers: FieldList): void {
     this.requestTrailers = trailers;
-    this.stream!.end();
+    this.stream?.end();
   }
 
   resume(): void {

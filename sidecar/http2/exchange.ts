@@ -148,14 +148,16 @@ export class StreamExchange implements Carried {
   }
 
   done(trailers: FieldList): void {
+    this.body?.hold();
     if (this.answer.over) return;
     this.carrier = null;
-    this.body?.hold();
     this.answer.end(trailers);
     this.waitOn();
   }
 
   failed(failure: Failure, unseen: boolean): void {
+    // whoever took it does so no more, even if what it failed with changes nothing
+    this.body?.hold();
     if (this.answer.over) return;
     this.carrier = null;
     const unanswered = failure.kind === 'closed' && failure.reused && this.idempotent && this.requestSent;
@@ -166,6 +168,7 @@ export class StreamExchange implements Carried {
 
   wasReset(code: number): void {
     this.carrier = null;
+    this.body?.hold();
     if (!this.answer.over) this.answer.cut(code);
   }
 

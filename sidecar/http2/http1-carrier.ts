@@ -70,11 +70,11 @@ export class Http1Carrier implements Carrier, Caller {
 
   forward(piece: Buffer): boolean {
     const { writer } = this.relay;
-    return this.up!.socket.write(this.chunked ? writer.chunk(piece, 0, piece.length) : piece);
+    return this.up?.socket.write(this.chunked ? writer.chunk(piece, 0, piece.length) : piece) ?? true;
   }
 
   finish(trailers: FieldList): void {
-    if (this.chunked) this.up!.socket.write(trailers.length === 0 ? LAST_CHUNK : trailerLines(trailers));
+    if (this.chunked) this.up?.socket.write(trailers.length === 0 ? LAST_CHUNK : trailerLines(trailers));
   }
 
   resume(): void {

@@ -68,13 +68,13 @@ export class Http2Carrier implements Carrier, Waiting {
   }
 
   forward(piece: Buffer): boolean {
-    const stream = this.stream!;
-    return stream.closed || stream.write(piece);
+    const { stream } = this;
+    return stream === null || stream.closed || stream.write(piece);
   }
 
   finish(trailers: FieldList): void {
     this.requestTrailers = trailers;
-    this.stream!.end();
+    this.stream?.end();
   }
 
   resume(): void {
@@ -163,6 +163,8 @@ export class Http2Carrier implements Carrier, Waiting {
     if (stream === null || session === null) return;
     this.release();
     const { rstCode } = stream;
+    // seen of node: a connection on which thousands of streams were cut while they were written to refuses every stream in the end
+    if (rstCode === constants.NGHTTP2_ENHANCE_YOUR_CALM) session.retire();
     const cause = session.failure;
     if (cause !== null) {
       const failure: Failure = { kind: 'closed', cause, reused: session.proven };

@@ -80,6 +80,19 @@ describe('HTTP/2: conduct that is no flood', function () {
     session.destroy();
   });
 
+  it('bodies that go on coming when the app has reset their streams', async () => {
+    await using w = await h2cWorld((stream) => stream.once('data', () => stream.close(CANCEL)));
+    using peer = await dialFrames(w.inbound.address, w.web);
+    const ids = Array.from({ length: 100 }, (_, i) => 2 * i + 1);
+    peer.send(...ids.map((id) => headers(id, request('/a', 'POST'), END_HEADERS)));
+    for (let round = 0; round < 100; round++) {
+      peer.send(...ids.map((id) => data(id, Buffer.alloc(500))));
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    await until(() => ids.every((id) => peer.resetOf(id) !== undefined));
+    assert.equal(peer.closed, false);
+  });
+
   it('many calls that are cancelled once they were answered', async () => {
     await using w = await h2cWorld((stream) => stream.respond({ ':status': 200 }));
     const session = await w.session();

@@ -134,7 +134,7 @@ describe('app trouble', function () {
       return app;
     };
     let app = await start();
-    const traffic = new Traffic(
+    await using traffic = new Traffic(
       { http: p.outbound.address, tcp: '' },
       { kept: keptCaller, new: newCaller, http2: http2Caller },
     );

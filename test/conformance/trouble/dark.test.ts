@@ -50,7 +50,8 @@ describe('upstream trouble', function () {
 
   const inside = (file: string, args: readonly string[], input = '') => {
     const running = exec('ip', ['netns', 'exec', namespace, file, ...args], { timeout: 20_000 });
-    running.child.stdin?.end(input);
+    // a program that reads nothing may have ended by now
+    running.child.stdin?.on('error', () => {}).end(input);
     return running;
   };
   const darken = (...dark: readonly number[]) =>

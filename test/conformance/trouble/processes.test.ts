@@ -29,7 +29,7 @@ describe('under load', function () {
   };
 
   it('sidecars that rotate ten times each fail nothing, and end no stream', async () => {
-    const traffic = new Traffic(house.place, EVERYONE);
+    await using traffic = new Traffic(house.place, EVERYONE);
     await traffic.moved();
     for (let i = 0; i < 10; i++) {
       await Promise.all([house.rotate('web'), house.rotate('orders')]);
@@ -39,8 +39,8 @@ describe('under load', function () {
   });
 
   it('a policy that changes is in force when it is reported to be, and fails nothing that it allows', async () => {
-    const traffic = new Traffic(house.place, EVERYONE);
-    const flipped = new Traffic(house.place, {
+    await using traffic = new Traffic(house.place, EVERYONE);
+    await using flipped = new Traffic(house.place, {
       kept: (place) => keptCaller(place, '/flip'),
       http2: (place) => http2Caller(place, '/flip'),
     });
@@ -60,7 +60,7 @@ describe('under load', function () {
   });
 
   it("the caller's sidecar, stopped and started again, loses nothing; streams that go on are ended in their own way", async () => {
-    const traffic = new Traffic(house.place, { ...EVERYONE, ...SLOW });
+    await using traffic = new Traffic(house.place, { ...EVERYONE, ...SLOW });
     await traffic.moved();
     house.of('web').send('SIGTERM');
     assert.deepEqual(await house.of('web').ended, { code: 0, signal: null });
@@ -73,7 +73,7 @@ describe('under load', function () {
   });
 
   it("the app's sidecar, stopped and started again, loses nothing", async () => {
-    const traffic = new Traffic(house.place, { ...ASKING, ...SLOW });
+    await using traffic = new Traffic(house.place, { ...ASKING, ...SLOW });
     await traffic.moved();
     house.of('orders').send('SIGTERM');
     assert.deepEqual(await house.of('orders').ended, { code: 0, signal: null });
@@ -85,7 +85,7 @@ describe('under load', function () {
 
   for (const who of ['web', 'orders'] as const)
     it(`${who}'s sidecar, killed: no more is lost than was under way on it, no POST comes twice, and all is served again`, async () => {
-      const traffic = new Traffic(house.place, { ...EVERYONE, ...SLOW });
+      await using traffic = new Traffic(house.place, { ...EVERYONE, ...SLOW });
       await traffic.moved();
       await house.of(who).kill();
       await house.start(who);

@@ -14,7 +14,7 @@ describe('under load', function () {
 
   it('rotations of both sides and a bundle that grows fail nothing, and no stream ends', async () => {
     await using p = await shopPair();
-    const traffic = new Traffic(p.place, EVERYONE);
+    await using traffic = new Traffic(p.place, EVERYONE);
     await traffic.moved();
     const next = await createCa('example.org', { subject: 'CN=next' });
     for (let i = 0; i < 20; i++) {
@@ -29,9 +29,9 @@ describe('under load', function () {
 
   it("streams that outlive the drain of the app's sidecar are ended in their own way", async () => {
     await using p = await shopPair();
-    const traffic = new Traffic(p.place, TALKING);
+    await using traffic = new Traffic(p.place, TALKING);
     await traffic.moved();
-    assert.equal(await p.inbound.close({ deadlineMs: 2_500 }), 0);
+    await p.inbound.close({ deadlineMs: 2_500 });
     await traffic.failed();
     for (const [kind, outcomes] of Object.entries(await traffic.stop())) assert.ok(outcomes[PARTED], kind);
   });
@@ -61,7 +61,7 @@ describe('under load', function () {
     it(`${peer} is cut in every protocol, and served again when it may be`, async () => {
       const { pair: p, end, giveBack } = await begin();
       await using _p = p;
-      const traffic = new Traffic(p.place, EVERYONE);
+      await using traffic = new Traffic(p.place, EVERYONE);
       await traffic.moved();
       assert.deepEqual(faults(traffic.take()), {});
       const ended = performance.now();

@@ -44,7 +44,7 @@ describe('soak', function () {
     await using house = await createHouse({ NODE_OPTIONS: `--import ${teller}`, SIGNET_LOG_LEVEL: 'info' });
     await house.allowFlip(false);
     const kinds = { ...EVERYONE, refused: refusedCaller, leaving: leavingCaller, coming: comingCaller };
-    const traffic = new Traffic(house.place, kinds, REST_MS);
+    await using traffic = new Traffic(house.place, kinds, REST_MS);
     await traffic.moved(1);
     const end = performance.now() + MINUTES * 60_000;
     let rotating = true;

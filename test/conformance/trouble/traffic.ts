@@ -25,7 +25,7 @@ const PATIENCE_MS = 30_000;
 const BACK_OFF_MS = 20;
 
 /** Callers of several kinds that ask one thing after the other, whatever comes of it. */
-export class Traffic {
+export class Traffic implements AsyncDisposable {
   private readonly callers: Caller[] = [];
   private readonly lanes: Promise<void>[] = [];
   private counts = new Map<string, Record<string, number>>();
@@ -75,6 +75,10 @@ export class Traffic {
     await Promise.all(this.lanes);
     for (const caller of this.callers) caller.close();
     return this.take();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop();
   }
 
   private async drive(name: string, caller: Caller): Promise<void> {

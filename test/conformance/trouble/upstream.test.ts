@@ -115,7 +115,7 @@ describe('upstream trouble', function () {
       limits: {},
     });
     await new Promise((resolve) => setTimeout(resolve, 200));
-    const traffic = new Traffic({ http: outbound.address, tcp: '' }, ASKING);
+    await using traffic = new Traffic({ http: outbound.address, tcp: '' }, ASKING);
     for (const next of [[1], [2], [0, 1], null, [0, 1, 2], [2], null, [1]]) {
       found =
         next === null ? Object.assign(new Error('no'), { code: 'EAI_AGAIN' }) : next.map((i) => places[i]!);

@@ -1,5 +1,12 @@
 import { constants, type IncomingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
-import { BODY_LARGE, type Problem, type Refusal, type RequestHead, refusalOf } from '../http1/index.ts';
+import {
+  BODY_LARGE,
+  type Problem,
+  type Refusal,
+  type RequestHead,
+  refusalOf,
+  UPGRADE_PIPELINED,
+} from '../http1/index.ts';
 import {
   type Failure,
   IDEMPOTENT,
@@ -7,6 +14,8 @@ import {
   Refused,
   type RelayLimits,
   type Route,
+  type Side,
+  type Splice,
   TOO_SLOW,
 } from '../relay/index.ts';
 import { Answer } from './answer.ts';
@@ -20,6 +29,8 @@ import { Patience } from './patience.ts';
 import { type RequestText, readRequest } from './request.ts';
 import { RequestBody } from './request-body.ts';
 import { Http2Route } from './route.ts';
+import { Tunnel } from './tunnel.ts';
+import { WEBSOCKET } from './websocket.ts';
 import { cutOff, watchEnd } from './wholeness.ts';
 
 const PARTING: Problem = {
@@ -45,10 +56,12 @@ export class StreamExchange implements Carried {
   private text: RequestText | null = null;
   private route: Route | null = null;
   private carrier: Carrier | null = null;
+  /** A WebSocket was asked for. */
+  private tunnel: Tunnel | null = null;
+  /** The name of the decision by which it passed. */
+  private decision = '';
   private idempotent = false;
   private tries = 0;
-  /** The answer was handed to the connection before the request was complete. */
-  private unwanted = false;
 
   constructor(down: Http2Downstream, stream: ServerHttp2Stream, fields: IncomingHttpHeaders) {
     this.down = down;
@@ -56,10 +69,14 @@ export class StreamExchange implements Carried {
     this.limits = down.relay.limits;
     this.isHead = fields[':method'] === 'HEAD';
     this.secrets = secretNames(fields);
-    this.grpc = isGrpc(fields['content-type']);
+    this.grpc = isGrpc(fields['content-type']) && fields[':protocol'] === undefined;
     this.patience = new Patience(down.relay, this.grpc);
     const { isHead, grpc } = this;
-    this.answer = new Answer({ stream, isHead, grpc, sent: () => this.answered() });
+    this.answer = new Answer({
+      ...{ stream, isHead, grpc },
+      isRequestWhole: () => stream.endAfterHeaders || this.body?.sent === true,
+      isFlushed: () => down.flushed,
+    });
     watchEnd(stream);
     // a stream that nobody touched node resets as soon as it was answered, even before the answer is on its way
     stream.pause();
@@ -92,7 +109,9 @@ export class StreamExchange implements Carried {
     this.route = verdict;
     this.idempotent = IDEMPOTENT.has(head.method);
     this.patience.begin(fields['grpc-timeout'] as string | undefined);
-    if (hasBody) this.body = this.bodyOf(head);
+    this.decision = down.gate.passed;
+    if (text.offer !== null) this.tunnel = new Tunnel(this.stream, down.relay, () => this.pipelined());
+    else if (hasBody) this.body = this.bodyOf(head);
     this.carry(this.overHttp2);
   }
 
@@ -117,6 +136,13 @@ export class StreamExchange implements Carried {
   drained(): void {
     this.body?.flow(true);
     this.waitOn();
+  }
+
+  accepted(up: Side, fields: FieldList, first: Buffer): Splice {
+    const { gate } = this.down;
+    this.carrier = null;
+    this.answer.begin(fields, false, false);
+    return this.tunnel!.open(up, first, gate.spliced(WEBSOCKET, this.decision));
   }
 
   interim(fields: FieldList): void {
@@ -162,19 +188,39 @@ export class StreamExchange implements Carried {
     this.carry(false);
   }
 
+  /** A WebSocket goes on for `ms` at most; anything else until `part`. */
+  drain(ms: number): void {
+    this.tunnel?.drain(ms);
+  }
+
   /** It has to end now, however much of it is under way. */
   part(): void {
-    if (!this.answer.over) this.giveUp(PARTING);
+    if (!this.answer.over && !this.tunnel?.isOpen) this.giveUp(PARTING);
+  }
+
+  /** Ends it at once. @returns whether it says goodbye first, for which it needs a moment */
+  cut(): boolean {
+    if (this.tunnel?.isOpen) return this.tunnel.cut();
+    this.letGo();
+    this.answer.cut(constants.NGHTTP2_CANCEL);
+    return false;
   }
 
   sweep(now: number): void {
-    if (this.unwanted && this.down.flushed) this.endRequest();
+    if (this.tunnel?.isOpen) {
+      this.tunnel.sweep(now);
+      return;
+    }
     const { answer, patience } = this;
+    answer.sweep();
     const over = patience.isOver(now);
     if (!over && !patience.isLate(now)) return;
     if (answer.over) cutOff(this.stream);
     else if (!over && !answer.begun && !this.requestSent && !this.body!.held) this.refuse(TOO_SLOW);
-    else this.giveUp(this.route!.pool.problem({ kind: 'timeout', cause: 'timeout', reused: false }));
+    else {
+      if (!answer.begun) this.carrier?.tooLate();
+      this.giveUp(this.route!.pool.problem({ kind: 'timeout', cause: 'timeout', reused: false }));
+    }
   }
 
   private get overHttp2(): boolean {
@@ -203,6 +249,11 @@ export class StreamExchange implements Carried {
     this.carrier.start();
   }
 
+  /** Something came behind a request for a WebSocket that is not accepted yet, or was declined. */
+  private pipelined(): void {
+    if (!this.answer.begun) this.malformed(refusalOf(UPGRADE_PIPELINED));
+  }
+
   private malformed(refusal: Refusal): void {
     this.down.gate.malformed(refusal.code);
     if (this.answer.begun) {
@@ -226,18 +277,6 @@ export class StreamExchange implements Carried {
     this.letGo();
     this.answer.refuse(problem);
     this.waitOn();
-  }
-
-  private answered(): void {
-    this.unwanted = !this.stream.endAfterHeaders && !this.body?.sent;
-  }
-
-  /** The rest of the request is not wanted (RFC 9113 §8.1). A reset takes away what is not yet on its way: this comes after. */
-  private endRequest(): void {
-    this.unwanted = false;
-    this.stream.close(constants.NGHTTP2_NO_ERROR);
-    // what still comes is thrown away: node does not let go of a stream that holds anything
-    this.stream.resume();
   }
 
   private letGo(): void {

@@ -77,6 +77,7 @@ export class StrangerGate implements Gate {
   standing(): null {
     return null;
   }
+  readonly passed = '';
   /** Never told: it admits nothing. */
   spliced(): () => void {
     return () => {};
@@ -92,8 +93,7 @@ export class PeerGate implements Gate {
   private readonly notAfter: number;
   /** The authorities to which the peer's chain is known to lead. */
   private verified: number;
-  /** The decision by which the last request passed. */
-  private decision = '';
+  passed = '';
 
   constructor(peer: Peer, authorities: Authorities, deps: GateDeps) {
     this.deps = deps;
@@ -115,7 +115,7 @@ export class PeerGate implements Gate {
     const verdict = decider.decide(this.peer, head.method, head.target.path);
     if (verdict === null) return UNDECIDED;
     const { decision } = verdict;
-    this.decision = verdict.id;
+    this.passed = verdict.id;
     return decision.effect === 'allow' ? this.route : forbidden(verdict, decision, this.peer, head);
   }
 
@@ -133,8 +133,7 @@ export class PeerGate implements Gate {
     return null;
   }
 
-  spliced(protocol: string): (end: SpliceEnd) => void {
-    const { decision } = this;
+  spliced(protocol: string, decision: string): (end: SpliceEnd) => void {
     const counted = this.deps.splices.begin(protocol);
     return (end) => {
       counted(end);

@@ -96,6 +96,7 @@ export async function createOutbound(deps: OutboundDeps): Promise<Outbound> {
     },
     malformed: (code) => malformed.add(1, { code }),
     standing: () => null,
+    passed: '',
     spliced: (protocol) => splices.begin(protocol),
   });
   const byHost = gateTo(({ host }) => served.get(nameOf(host)) ?? unknown(host, names));

@@ -52,6 +52,8 @@ export class Http2Downstream implements Accepted {
     this.session.once('remoteSettings', () => this.rest());
     // `close` follows, and tells all there is to do
     this.session.on('error', () => {});
+    // the socket may stay half open, a connection of HTTP/2 cannot: streams that are not whole never will be
+    socket.on('end', () => this.destroy());
     socket.on('close', () => relay.closed(this));
   }
 

@@ -61,6 +61,7 @@ export class Session implements Connection {
   private lastSeen = Number.POSITIVE_INFINITY;
   private error: string | null = null;
   private closing = false;
+  private isLost = false;
   private deadline: number;
   /** When the other end has to have spoken, for those who wait for that. */
   private readonly settledBy: number;
@@ -72,8 +73,12 @@ export class Session implements Connection {
     this.scheme = readyEvent === 'connect' ? 'http' : 'https';
     this.deadline = owner.ticker.in(owner.limits.connectMs);
     this.settledBy = this.deadline;
-    socket.on('error', (error: NodeJS.ErrnoException) => this.note(error.code));
-    socket.on('close', () => owner.lost(this));
+    socket.on('error', (error: NodeJS.ErrnoException) => {
+      this.note(error.code);
+      // under HTTP/2 a socket may fail, by an alert for one, and never close
+      setImmediate(() => this.lose());
+    });
+    socket.on('close', () => this.lose());
     socket.once(readyEvent, () => this.speak());
   }
 
@@ -83,7 +88,7 @@ export class Session implements Connection {
   }
 
   get hasRoom(): boolean {
-    return !this.closing && this.load < this.most;
+    return !this.closing && !this.isLost && this.load < this.most && !(this.isOpen && this.failure !== null);
   }
 
   get isOpen(): boolean {
@@ -198,6 +203,13 @@ export class Session implements Connection {
       this.retire();
     });
     this.serve();
+  }
+
+  private lose(): void {
+    if (this.isLost) return;
+    this.isLost = true;
+    this.owner.lost(this);
+    this.socket.destroy();
   }
 
   private serve(): void {

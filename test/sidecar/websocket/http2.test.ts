@@ -176,14 +176,24 @@ describe('websocket over HTTP/2: answers of an app in HTTP/1.1', () => {
 
 describe('websocket over HTTP/2: its life', () => {
   it('ends with one record under the decision it passed by, whatever was judged since', async () => {
-    await using o = await opened();
-    const other = await ask(o.session, { ':path': '/other' });
-    o.asked.stream.end();
-    await until(() => reasons(o.w).length === 1);
-    const [first, , end] = o.w.audit.events;
-    assert.deepEqual([first?.['path'], end?.['id'] === first?.['id']], ['/chat', true]);
-    assert.deepEqual([end?.['received'], end?.['sent'], end?.['reason']], [11, 11, 'ended']);
-    other.stream.close();
+    await using w = await world({ answer: echoing() });
+    const session = await openSession(w.inbound.address, w.web);
+    const asked = await Promise.all(['/a', '/b', '/c'].map((path) => ask(session, { ':path': path })));
+    for (const { stream } of asked) {
+      const before = reasons(w).length;
+      stream.end(frame('hello'), 'latin1');
+      await until(() => reasons(w).length > before);
+    }
+    const of = (type: string) => w.audit.events.filter((event) => event.type === type);
+    assert.deepEqual(
+      of('decision').map(({ path }) => path),
+      ['/a', '/b', '/c'],
+    );
+    assert.deepEqual(
+      of('end').map(({ id, received, sent, reason }) => [id, received, sent, reason]),
+      of('decision').map(({ id }) => [id, 11, 11, 'ended']),
+    );
+    session.destroy();
   });
 
   it('goes on while it drains, and is then told 1001 on both sides', async () => {

@@ -47,11 +47,15 @@ export function agreesTo(offer: WebSocketOffer, b: Buffer, head: ResponseHead): 
   if (!head.http11 || head.chunked || head.contentLength !== -1 || head.close) return false;
   if (!head.websocket || head.upgrades !== 1 || !head.upgradeNamed) return false;
   const accepts = fieldValues(b, head, 'sec-websocket-accept');
-  const protocols = fieldValues(b, head, 'sec-websocket-protocol');
-  const extensions = listed(fieldValues(b, head, 'sec-websocket-extensions')).map(withoutParameters);
+  if (accepts.length !== 1 || accepts[0] !== offer.accept) return false;
+  return choosesFrom(offer, (name) => fieldValues(b, head, name));
+}
+
+/** Whether an answer, whose header values of a name `valuesOf` gives, promises no more than was offered. */
+export function choosesFrom(offer: WebSocketOffer, valuesOf: (name: string) => readonly string[]): boolean {
+  const protocols = valuesOf('sec-websocket-protocol');
+  const extensions = listed(valuesOf('sec-websocket-extensions')).map(withoutParameters);
   return (
-    accepts.length === 1 &&
-    accepts[0] === offer.accept &&
     protocols.length <= 1 &&
     protocols.every((protocol) => offer.protocols.includes(protocol)) &&
     extensions.every((extension) => offer.extensions.includes(extension))

@@ -9,8 +9,10 @@ export type AnswerDeps = {
   readonly stream: ServerHttp2Stream;
   readonly isHead: boolean;
   readonly grpc: boolean;
-  /** All of it was handed to the connection. The request may not have come to its end. */
-  sent(): void;
+  /** All of the request has come. */
+  isRequestWhole(): boolean;
+  /** Nothing that still comes of the request is wanted. */
+  discard(): void;
 };
 
 /** The answer to one stream, from elsewhere or of our own: a whole one, or one that is seen not to be. */
@@ -24,6 +26,8 @@ export class Answer {
   /** Trailers end it, if only empty ones. */
   private trailing = false;
   private trailers: FieldList = [];
+  /** It was handed to the connection before the request was complete. */
+  private early = false;
 
   constructor(deps: AnswerDeps) {
     this.deps = deps;
@@ -57,7 +61,7 @@ export class Answer {
   end(trailers: FieldList): void {
     this.over = true;
     this.trailers = trailers;
-    if (!this.trailing) this.tellSent();
+    if (!this.trailing) this.awaitSent();
     this.deps.stream.end();
   }
 
@@ -71,7 +75,7 @@ export class Answer {
     const options = { endStream: body.length === 0, sendDate: false };
     stream.respond(grpc ? grpcRefusal(problem) : problemFields(problem), options);
     if (body.length > 0) stream.end(body);
-    this.tellSent();
+    this.awaitSent();
   }
 
   /** There is no more of it, though it was not whole. */
@@ -87,19 +91,36 @@ export class Answer {
     cutOff(this.deps.stream, code || constants.NGHTTP2_INTERNAL_ERROR);
   }
 
+  /**
+   * `flushed`: everything that was handed to the connection is on its way. The rest of a request that was answered is not wanted (RFC 9113 §8.1). A reset
+   * takes away what is not yet on its way: this comes after.
+   */
+  sweep(flushed: boolean): void {
+    if (!this.early || !flushed) return;
+    this.early = false;
+    this.deps.stream.close(constants.NGHTTP2_NO_ERROR);
+  }
+
   private trail(): void {
     this.deps.stream.sendTrailers(trailerObject(this.trailers));
     // node sends them at the next turn
-    setImmediate(() => this.deps.sent());
+    setImmediate(() => this.sent());
   }
 
-  private tellSent(): void {
-    const { stream, sent } = this.deps;
-    if (stream.writableFinished) sent();
-    else stream.once('finish', sent);
+  private awaitSent(): void {
+    const { stream } = this.deps;
+    if (stream.writableFinished) this.sent();
+    else stream.once('finish', () => this.sent());
+  }
+
+  private sent(): void {
+    this.early = !this.deps.isRequestWhole();
+    if (this.early) this.deps.discard();
   }
 }
 
+/** RFC 6455 §4.4 */
+const VERSION_SERVED = ['sec-websocket-version', '13'];
 /** Where the status stands in a refusal of gRPC, behind the fields of its head. */
 const STATUS = 4;
 
@@ -109,5 +130,6 @@ function problemFields(problem: Problem): FieldList {
     ...['content-type', PROBLEM_TYPE],
     ...['content-length', String(Buffer.byteLength(problemDocument(problem)))],
     ...['cache-control', 'no-store'],
+    ...(problem.status === 426 ? VERSION_SERVED : []),
   ];
 }

@@ -1,4 +1,4 @@
-import type { Failure, RelayLimits } from '../relay/index.ts';
+import type { Failure, RelayLimits, Side, Splice } from '../relay/index.ts';
 import type { FieldList } from './fields.ts';
 
 /** What carries one stream's exchange on, to an app or an upstream. */
@@ -11,10 +11,10 @@ export interface Carrier {
   finish(trailers: FieldList): void;
   /** The caller takes more of the response. */
   resume(): void;
+  /** The request was not answered in time. It counts against who was asked; `abandon` follows. */
+  tooLate(): void;
   /** Lets go: the caller has gone, or was answered without it. */
   abandon(): void;
-  /** There was no answer in time: it is about to be abandoned. */
-  tooLate(): void;
 }
 
 /** The exchange, as its carrier sees it. */
@@ -34,6 +34,8 @@ export interface Carried {
   /** More of the request's body is wanted. */
   drained(): void;
   interim(fields: FieldList): void;
+  /** The WebSocket that was asked for is granted by this answer: from now on it is spliced to `up`, `first` the first of it. */
+  accepted(up: Side, fields: FieldList, first: Buffer): Splice;
   /** The response's head. `ends`: it is all of it. `mayTrail`: trailers may follow the body. */
   respond(fields: FieldList, ends: boolean, mayTrail: boolean): void;
   /** @returns false when the caller reads more slowly than we send */

@@ -40,6 +40,7 @@ export class Http2Downstream implements Accepted {
   private mute = false;
   /** When nothing has to be under way any more. */
   private deadline: number;
+  private drainedBy = NEVER;
   private partAt = NEVER;
 
   constructor(socket: Socket, gate: Gate, relay: Relay) {
@@ -69,12 +70,21 @@ export class Http2Downstream implements Accepted {
 
   drain(ms: number): void {
     this.draining = true;
+    this.drainedBy = this.relay.ticker.in(ms);
+    for (const exchange of this.exchanges) exchange.drain(ms);
     this.partAt = this.relay.ticker.in(Math.max(1, ms - PARTING_MS));
     if (this.began) this.leave();
     else this.deadline = this.relay.ticker.in(QUIET_MS);
   }
 
+  /** WebSockets say goodbye first, unless they have; their connection stays for that, and for nothing else. */
   cut(): void {
+    const parting = [...this.exchanges].filter((exchange) => exchange.cut());
+    if (parting.length > 0) this.leave();
+    else this.destroy();
+  }
+
+  private destroy(): void {
     // not the session first: it would end its streams as if they were whole
     this.socket.destroy();
   }
@@ -87,7 +97,7 @@ export class Http2Downstream implements Accepted {
     for (const exchange of this.exchanges) {
       exchange.sweep(now, flushed);
       if (this.mute && exchange.waitsForCaller) {
-        this.cut();
+        this.destroy();
         return;
       }
     }
@@ -96,9 +106,9 @@ export class Http2Downstream implements Accepted {
       for (const exchange of this.exchanges) exchange.part();
     }
     if (this.exchanges.size > 0) {
-      if (!this.heartbeat.beat(now, () => ticker.in(limits.pingMs))) this.cut();
+      if (!this.heartbeat.beat(now, () => ticker.in(limits.pingMs))) this.destroy();
     } else if (now >= this.deadline) {
-      if (this.session.closed) this.cut();
+      if (this.session.closed) this.destroy();
       else this.leave();
     }
   }
@@ -138,7 +148,9 @@ export class Http2Downstream implements Accepted {
     this.began = true;
     this.exchanges.add(exchange);
     exchange.begin(fields, raw);
-    if (this.draining) this.leave();
+    if (!this.draining) return;
+    exchange.drain(this.relay.ticker.until(this.drainedBy));
+    this.leave();
   }
 
   /** Nothing is under way. */

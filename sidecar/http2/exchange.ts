@@ -1,5 +1,12 @@
 import { constants, type IncomingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
-import { BODY_LARGE, type Problem, type Refusal, type RequestHead, refusalOf } from '../http1/index.ts';
+import {
+  BODY_LARGE,
+  type Problem,
+  type Refusal,
+  type RequestHead,
+  refusalOf,
+  UPGRADE_PIPELINED,
+} from '../http1/index.ts';
 import {
   type Failure,
   IDEMPOTENT,
@@ -7,6 +14,8 @@ import {
   Refused,
   type RelayLimits,
   type Route,
+  type Side,
+  type Splice,
   TOO_SLOW,
 } from '../relay/index.ts';
 import { Answer } from './answer.ts';
@@ -20,6 +29,8 @@ import { Patience } from './patience.ts';
 import { type RequestText, readRequest } from './request.ts';
 import { RequestBody } from './request-body.ts';
 import { Http2Route } from './route.ts';
+import { Tunnel } from './tunnel.ts';
+import { WEBSOCKET } from './websocket.ts';
 import { cutOff, watchEnd } from './wholeness.ts';
 
 const PARTING: Problem = {
@@ -45,10 +56,12 @@ export class StreamExchange implements Carried {
   private text: RequestText | null = null;
   private route: Route | null = null;
   private carrier: Carrier | null = null;
+  /** A WebSocket was asked for. */
+  private tunnel: Tunnel | null = null;
+  /** The name of the decision by which it passed. */
+  private decision = '';
   private idempotent = false;
   private tries = 0;
-  /** The answer was handed to the connection before the request was complete. */
-  private unwanted = false;
 
   constructor(down: Http2Downstream, stream: ServerHttp2Stream, fields: IncomingHttpHeaders) {
     this.down = down;
@@ -56,10 +69,14 @@ export class StreamExchange implements Carried {
     this.limits = down.relay.limits;
     this.isHead = fields[':method'] === 'HEAD';
     this.secrets = secretNames(fields);
-    this.grpc = isGrpc(fields['content-type']);
+    this.grpc = isGrpc(fields['content-type']) && fields[':protocol'] === undefined;
     this.patience = new Patience(down.relay, this.grpc);
     const { isHead, grpc } = this;
-    this.answer = new Answer({ stream, isHead, grpc, sent: () => this.answered() });
+    this.answer = new Answer({
+      ...{ stream, isHead, grpc },
+      isRequestWhole: () => !this.unread,
+      discard: () => this.discard(),
+    });
     watchEnd(stream);
     // a stream that nobody touched node resets as soon as it was answered, even before the answer is on its way
     stream.pause();
@@ -93,7 +110,15 @@ export class StreamExchange implements Carried {
     this.route = verdict;
     this.idempotent = IDEMPOTENT.has(head.method);
     this.patience.begin(fields['grpc-timeout'] as string | undefined);
-    if (hasBody) this.body = this.bodyOf(head);
+    this.decision = down.gate.passed;
+    if (text.offer !== null)
+      this.tunnel = new Tunnel(
+        this.stream,
+        down.relay,
+        () => this.pipelined(),
+        (bytes) => this.came(bytes),
+      );
+    else if (hasBody) this.body = this.bodyOf(head);
     this.carry(this.overHttp2);
   }
 
@@ -117,7 +142,7 @@ export class StreamExchange implements Carried {
 
   /** For the rest of the request, or for leave to send more of the answer. */
   get waitsForCaller(): boolean {
-    return !this.requestSent || this.stream.writableLength > 0;
+    return this.tunnel !== null || !this.requestSent || this.stream.writableLength > 0;
   }
 
   started(flowing: boolean): void {
@@ -128,6 +153,13 @@ export class StreamExchange implements Carried {
   drained(): void {
     this.body?.flow(true);
     this.waitOn();
+  }
+
+  accepted(up: Side, fields: FieldList, first: Buffer): Splice {
+    const { gate } = this.down;
+    this.carrier = null;
+    this.answer.begin(fields, false, false);
+    return this.tunnel!.open(up, first, gate.spliced(WEBSOCKET, this.decision));
   }
 
   interim(fields: FieldList): void {
@@ -177,15 +209,32 @@ export class StreamExchange implements Carried {
     this.carry(false);
   }
 
+  /** A WebSocket goes on for `ms` at most; anything else until `part`. */
+  drain(ms: number): void {
+    this.tunnel?.drain(ms);
+  }
+
   /** It has to end now, however much of it is under way. */
   part(): void {
-    if (!this.answer.over) this.giveUp(PARTING);
+    if (!this.answer.over && !this.tunnel?.isOpen) this.giveUp(PARTING);
+  }
+
+  /** Ends it at once. @returns whether it says goodbye first, for which it needs a moment */
+  cut(): boolean {
+    if (this.tunnel?.isOpen) return this.tunnel.cut();
+    this.letGo();
+    this.answer.cut(constants.NGHTTP2_CANCEL);
+    return false;
   }
 
   /** `flushed`: all that was answered is on its way. */
   sweep(now: number, flushed: boolean): void {
-    if (this.unwanted && flushed) this.endRequest();
+    if (this.tunnel?.isOpen) {
+      this.tunnel.sweep(now);
+      return;
+    }
     const { answer, patience } = this;
+    answer.sweep(flushed);
     const over = patience.isOver(now);
     if (!over && !patience.isLate(now)) return;
     if (answer.over) cutOff(this.stream);
@@ -229,6 +278,11 @@ export class StreamExchange implements Carried {
     this.carrier.start();
   }
 
+  /** Something came behind a request for a WebSocket that is not accepted yet, or was declined. */
+  private pipelined(): void {
+    if (!this.answer.begun) this.malformed(refusalOf(UPGRADE_PIPELINED));
+  }
+
   private malformed(refusal: Refusal): void {
     this.down.gate.malformed(refusal.code);
     if (this.answer.begun) {
@@ -254,10 +308,8 @@ export class StreamExchange implements Carried {
     this.waitOn();
   }
 
-  private answered(): void {
-    this.unwanted = this.unread;
-    if (!this.unwanted) return;
-    // what still comes is thrown away: node does not let go of a stream that holds anything, and most requests end by themselves now
+  /** What still comes is thrown away: node does not let go of a stream that holds anything, and most requests end by themselves now. */
+  private discard(): void {
     if (this.stream.listenerCount('data') === 0) this.stream.on('data', ({ length }) => this.came(length));
     this.stream.resume();
   }
@@ -265,12 +317,6 @@ export class StreamExchange implements Carried {
   /** Not all of the request was taken. */
   private get unread(): boolean {
     return !this.stream.endAfterHeaders && !this.body?.sent;
-  }
-
-  /** The rest of the request is not wanted (RFC 9113 §8.1). A reset takes away what is not yet on its way: this comes after. */
-  private endRequest(): void {
-    this.unwanted = false;
-    this.stream.close(constants.NGHTTP2_NO_ERROR);
   }
 
   private letGo(): void {

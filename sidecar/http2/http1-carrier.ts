@@ -5,18 +5,22 @@ import {
   ResponseHead,
   scanRequest,
   scanResponse,
+  type WebSocketOffer,
 } from '../http1/index.ts';
-import type { Caller, Failure, Pool, Relay, Route, Upstream } from '../relay/index.ts';
+import type { Caller, Failure, Pool, Relay, Route, Splice, Upstream } from '../relay/index.ts';
 import type { Carried, Carrier } from './carrier.ts';
 import { Dechunker } from './dechunker.ts';
 import type { FieldList } from './fields.ts';
 import type { RequestText } from './request.ts';
 import { responseFields } from './response.ts';
 import { trailerLines } from './trailers.ts';
+import { acceptance } from './websocket.ts';
 
 /** Carries a stream on by a connection that speaks HTTP/1.1, of a pool that serves callers of HTTP/1.1 too. */
 export class Http1Carrier implements Carrier, Caller {
   readonly http11 = true;
+  readonly acceptedBy2xx = true;
+  readonly offer: WebSocketOffer | null;
   private readonly exchange: Carried;
   private readonly relay: Relay;
   private readonly route: Route;
@@ -33,6 +37,7 @@ export class Http1Carrier implements Carrier, Caller {
     this.relay = relay;
     this.route = route;
     this.text = text;
+    this.offer = text.offer;
   }
 
   get isHead(): boolean {
@@ -81,15 +86,15 @@ export class Http1Carrier implements Carrier, Caller {
     this.up?.resume();
   }
 
+  tooLate(): void {
+    this.up?.tooLate();
+  }
+
   abandon(): void {
     const { up } = this;
     this.up = null;
     this.dialling = false;
     up?.abandon();
-  }
-
-  tooLate(): void {
-    this.up?.tooLate();
   }
 
   upstreamDrained(): void {
@@ -110,6 +115,12 @@ export class Http1Carrier implements Carrier, Caller {
   sendInterim(piece: Buffer): void {
     this.scan(piece);
     this.exchange.interim(responseFields(piece, scanned));
+  }
+
+  accepted(up: Upstream, piece: Buffer, first: Buffer): Splice {
+    this.up = null;
+    this.scan(piece);
+    return this.exchange.accepted(up, acceptance(responseFields(piece, scanned)), first);
   }
 
   sendHead(piece: Buffer): boolean {

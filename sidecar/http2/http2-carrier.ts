@@ -1,5 +1,5 @@
 import { type ClientHttp2Stream, constants, type IncomingHttpHeaders } from 'node:http2';
-import { ResponseHead, scanRequest } from '../http1/index.ts';
+import { choosesFrom, NOTHING, ResponseHead, scanRequest } from '../http1/index.ts';
 import type { Failure, Relay } from '../relay/index.ts';
 import type { Carried, Carrier } from './carrier.ts';
 import { type FieldList, keepSecret, secretNames } from './fields.ts';
@@ -8,6 +8,8 @@ import { readResponse } from './response.ts';
 import type { Http2Route } from './route.ts';
 import type { Session, Waiting } from './session.ts';
 import { judgeTrailers, trailerObject } from './trailers.ts';
+import { StreamSide } from './tunnel.ts';
+import { acceptance, valuesIn } from './websocket.ts';
 import { cutOff, isWhole, watchEnd } from './wholeness.ts';
 
 /** Scanned into by one response at a time. */
@@ -35,11 +37,19 @@ export class Http2Carrier implements Carrier, Waiting {
     this.text = text;
   }
 
+  get tunnels(): boolean {
+    return this.text.offer !== null;
+  }
+
   start(): void {
     this.route.sessions.take(this);
   }
 
   connected(session: Session): void {
+    if (this.tunnels && !session.tunnels) {
+      this.exchange.unspoken();
+      return;
+    }
     const { requestHead, limits } = this.relay;
     const { hasBody, mayTrail } = this.exchange;
     const { bytes, end } = this.text;
@@ -49,7 +59,10 @@ export class Http2Carrier implements Carrier, Waiting {
       requestFields(this.text, requestHead, session.scheme, own),
       this.exchange.secrets,
     );
-    const stream = session.request(fields, { endStream: !hasBody, waitForTrailers: mayTrail });
+    const stream = session.request(fields, {
+      endStream: !hasBody && !this.tunnels,
+      waitForTrailers: mayTrail,
+    });
     this.session = session;
     this.stream = stream;
     watchEnd(stream);
@@ -81,19 +94,20 @@ export class Http2Carrier implements Carrier, Waiting {
     this.stream?.resume();
   }
 
+  tooLate(): void {
+    const { session } = this;
+    if (session === null) return;
+    const failure: Failure = { kind: 'timeout', cause: 'timeout', reused: session.proven };
+    this.route.sessions.balance.failed(session.address, failure);
+    // the other end may have gone without a word: new streams take a connection that would tell
+    session.retire();
+  }
+
   abandon(): void {
     const { stream } = this;
     this.route.sessions.forsake(this);
     this.release();
     if (stream !== null) cutOff(stream);
-  }
-
-  tooLate(): void {
-    const failure: Failure = { kind: 'timeout', cause: 'timeout', reused: true };
-    if (this.session === null) return;
-    this.route.sessions.balance.failed(this.session.address, failure);
-    // the other end may have gone without a word: new streams take a connection that would tell
-    this.session.retire();
   }
 
   unreachable(failure: Failure): void {
@@ -121,12 +135,30 @@ export class Http2Carrier implements Carrier, Waiting {
       return;
     }
     const { status } = head;
+    const { offer } = this.text;
+    if (offer !== null && status < 300) {
+      if (status === 200 && !ends && choosesFrom(offer, valuesIn(fields))) this.accept(acceptance(fields));
+      else this.refuse('upgrade_response');
+      return;
+    }
     this.route.sessions.balance.answered(this.session!.address, status);
     const bodyless = ends || this.exchange.isHead || status === 204 || status === 304;
     this.responded = true;
     stream.on('data', (piece: Buffer) => this.receive(piece));
     stream.on('end', () => this.ended());
     this.exchange.respond(keepSecret(fields, secrets), bodyless, !bodyless);
+  }
+
+  /** The stream is a WebSocket from here on. */
+  private accept(fields: FieldList): void {
+    const [stream, session] = [this.stream!, this.session!];
+    this.route.sessions.balance.answered(session.address, 200);
+    // it is nobody's but the splice's, and counts until it ends
+    this.stream = null;
+    this.session = null;
+    stream.once('close', () => session.release());
+    const side = new StreamSide(stream, () => {});
+    side.join(this.exchange.accepted(side, fields, NOTHING));
   }
 
   private receive(piece: Buffer): void {

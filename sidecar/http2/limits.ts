@@ -15,7 +15,7 @@ const SESSION_MEGABYTES = Math.ceil((STREAMS * STREAM_WINDOW) / 1e6) + 8;
 /** What a field costs beside its name and value (RFC 9113 §6.5.2). */
 const FIELD_OVERHEAD = 32;
 /** Fields that a head has in HTTP/2 alone. */
-const PSEUDO_FIELDS = 4;
+const PSEUDO_FIELDS = 5;
 /** A little more is read than is accepted, so that it can be refused in words instead of by a reset. */
 const SPARE_FIELDS = 28;
 /** Control frames of one connection that wait to be answered. */
@@ -49,7 +49,7 @@ export function serverOptions(head: HeadLimits): ServerSessionOptions {
   return {
     ...rest,
     ...RESETS,
-    settings: { ...settings, maxConcurrentStreams: STREAMS },
+    settings: { ...settings, maxConcurrentStreams: STREAMS, enableConnectProtocol: true },
   } as ServerSessionOptions;
 }
 

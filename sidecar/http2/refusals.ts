@@ -7,7 +7,12 @@ function refusal(code: string, detail: string, status = 400): Refusal {
 
 export const PSEUDO_FIELD = refusal(
   'pseudo_header',
-  'a request begins with :method, :scheme and :path, and may name :authority, each once, and no other such field',
+  'a request begins with :method, :scheme and :path, may name :authority, and with CONNECT :protocol, each once, and no other such field',
+);
+export const PROTOCOL = refusal('upgrade_refused', 'the only :protocol served is websocket', 501);
+export const HANDSHAKE = refusal(
+  'websocket_handshake',
+  'a WebSocket begins with CONNECT and :protocol websocket, one Sec-WebSocket-Version, and no body',
 );
 export const SCHEME = refusal('scheme', ':scheme is neither https nor http');
 export const METHOD = refusal('request_line_malformed', ':method is not a method');

@@ -3,11 +3,14 @@ import {
   NEED_MORE,
   type Refusal,
   type RequestHead,
+  readOffer,
   refusalOf,
   scanRequest,
+  type WebSocketOffer,
 } from '../http1/index.ts';
 import { addLines, type FieldList, isFieldName, isFieldValue, keptFields } from './fields.ts';
 import * as refusals from './refusals.ts';
+import { upgradeLines, WEBSOCKET, withoutKey } from './websocket.ts';
 
 /** A request's head, put down as HTTP/1.1 has it. */
 export type RequestText = {
@@ -18,6 +21,8 @@ export type RequestText = {
   readonly trailers: boolean;
   /** The caller said nothing of a length, and has no body: the length in the bytes is for HTTP/1.1 alone. */
   readonly lengthAdded: boolean;
+  /** It asks for a WebSocket: by extended CONNECT (RFC 8441), put down as the upgrade that says the same. */
+  readonly offer: WebSocketOffer | null;
 };
 
 /**
@@ -35,6 +40,7 @@ export function readRequest(
   let scheme: string | undefined;
   let authority: string | undefined;
   let path: string | undefined;
+  let protocol: string | undefined;
   let host: string | undefined;
   let cookie: string | undefined;
   let trailers = false;
@@ -52,6 +58,7 @@ export function readRequest(
       else if (name === ':scheme' && scheme === undefined) scheme = value;
       else if (name === ':authority' && authority === undefined) authority = value;
       else if (name === ':path' && path === undefined) path = value;
+      else if (name === ':protocol' && protocol === undefined) protocol = value;
       else return refusals.PSEUDO_FIELD;
       continue;
     }
@@ -81,11 +88,23 @@ export function readRequest(
         framed = true;
         lines += `content-length: ${value}\r\n`;
         break;
+      case 'sec-websocket-key':
+        // between the two ends of a stream there is nothing to prove (RFC 8441 §5)
+        if (protocol === undefined) lines += `${name}: ${value}\r\n`;
+        break;
       default:
         lines += `${name}: ${value}\r\n`;
     }
   }
   if (method === undefined || path === undefined) return refusals.PSEUDO_FIELD;
+  if (protocol !== undefined) {
+    if (method !== CONNECT) return refusals.PSEUDO_FIELD;
+    if (protocol !== WEBSOCKET) return refusals.PROTOCOL;
+    if (authority === undefined) return refusals.HOST;
+    if (!hasBody) return refusals.HANDSHAKE;
+    method = 'GET';
+    lines += upgradeLines();
+  }
   if (scheme !== 'https' && scheme !== 'http') return refusals.SCHEME;
   if (!METHOD.test(method)) return refusals.METHOD;
   if (!PATH.test(path)) return refusals.PATH_BYTE;
@@ -94,21 +113,25 @@ export function readRequest(
   else if (host !== undefined && host.toLowerCase() !== authority.toLowerCase()) return refusals.HOST;
   if (authority === undefined) return refusals.HOST;
   if (cookie !== undefined) lines += `cookie: ${cookie}\r\n`;
-  if (hasBody && !framed) lines += 'transfer-encoding: chunked\r\n';
+  if (hasBody && !framed && protocol === undefined) lines += 'transfer-encoding: chunked\r\n';
   // an app may ask for a length where the method means to send something (RFC 9110 §8.6)
   const lengthAdded = !hasBody && !framed && SENDS.test(method);
   if (lengthAdded) lines += 'content-length: 0\r\n';
   const bytes = Buffer.from(`${method} ${path} HTTP/1.1\r\nhost: ${authority}\r\n${lines}\r\n`, 'latin1');
   const result = scanRequest(bytes, 0, bytes.length, limits, head);
-  if (result < 0) return refusalOf(result);
+  if (result < 0) {
+    const refusal = refusalOf(result);
+    return refusal.code === refusals.HANDSHAKE.code ? refusals.HANDSHAKE : refusal;
+  }
   // the scanner of HTTP/1.1 sees another end than we put there
   if (result === NEED_MORE || result !== bytes.length) return refusals.FIELD_VALUE;
-  return { bytes, end: result, trailers, lengthAdded };
+  const offer = protocol === undefined ? null : readOffer(head);
+  return { bytes, end: result, trailers, lengthAdded, offer };
 }
 
 /** The head as a request to another HTTP/2 server: what was scanned, `own` (whole header lines), and nothing else. */
 export function requestFields(
-  { bytes, trailers, lengthAdded }: RequestText,
+  { bytes, trailers, lengthAdded, offer }: RequestText,
   head: RequestHead,
   scheme: 'http' | 'https',
   own: Buffer,
@@ -119,13 +142,20 @@ export function requestFields(
       ? bytes.toString('latin1', head.targetStart, head.targetEnd)
       : rewritten.toString('latin1');
   const start = [':method', head.method, ':scheme', scheme, ':authority', head.host, ':path', target];
-  const list = start.concat(keptFields(bytes, head));
-  if (lengthAdded) list.splice(list.indexOf('content-length', start.length), 2);
+  const kept = keptFields(bytes, head);
+  if (lengthAdded) kept.splice(kept.indexOf('content-length'), 2);
+  const list =
+    offer === null
+      ? start.concat(kept)
+      : [':method', CONNECT, ':protocol', WEBSOCKET, ...start.slice(METHOD_FIELD), ...withoutKey(kept)];
   if (trailers) list.push('te', 'trailers');
   addLines(own, 0, own.length, list);
   return list;
 }
 
+const CONNECT = 'CONNECT';
+/** `:method` and its value, which come first. */
+const METHOD_FIELD = 2;
 const COLON = 0x3a;
 const SLASH = 0x2f;
 const METHOD = /^[A-Z-]+$/;

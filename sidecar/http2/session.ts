@@ -18,6 +18,8 @@ export interface Waiting {
   readonly tried: Set<number>;
   /** The last of them was tried once more, after it cut the first connection. */
   again: boolean;
+  /** It can be begun only with what the other end says of extended CONNECT (RFC 8441 §3). */
+  readonly tunnels: boolean;
   connected(session: Session): void;
   unreachable(failure: Failure): void;
   /** The other end does not speak HTTP/2. */
@@ -48,6 +50,8 @@ export class Session implements Connection {
   readonly waiting = new Set<Waiting>();
   /** The other end has spoken: it accepted our certificate too, which TLS 1.3 alone does not tell. */
   proven = false;
+  /** The other end takes extended CONNECT. */
+  tunnels = false;
   private readonly owner: SessionOwner;
   private session: ClientHttp2Session | null = null;
   private heartbeat: Heartbeat | null = null;
@@ -57,7 +61,10 @@ export class Session implements Connection {
   private lastSeen = Number.POSITIVE_INFINITY;
   private error: string | null = null;
   private closing = false;
+  private isLost = false;
   private deadline: number;
+  /** When the other end has to have spoken, for those who wait for that. */
+  private readonly settledBy: number;
 
   constructor(owner: SessionOwner, address: number, socket: Socket, readyEvent: 'connect' | 'secureConnect') {
     this.owner = owner;
@@ -65,8 +72,13 @@ export class Session implements Connection {
     this.socket = socket;
     this.scheme = readyEvent === 'connect' ? 'http' : 'https';
     this.deadline = owner.ticker.in(owner.limits.connectMs);
-    socket.on('error', (error: NodeJS.ErrnoException) => this.note(error.code));
-    socket.on('close', () => owner.lost(this));
+    this.settledBy = this.deadline;
+    socket.on('error', (error: NodeJS.ErrnoException) => {
+      this.note(error.code);
+      // under HTTP/2 a socket may fail, by an alert for one, and never close
+      setImmediate(() => this.lose());
+    });
+    socket.on('close', () => this.lose());
     socket.once(readyEvent, () => this.speak());
   }
 
@@ -76,11 +88,16 @@ export class Session implements Connection {
   }
 
   get hasRoom(): boolean {
-    return !this.closing && this.load < this.most;
+    return !this.closing && !this.isLost && this.load < this.most && !(this.isOpen && this.failure !== null);
   }
 
   get isOpen(): boolean {
     return this.session !== null;
+  }
+
+  /** Whether it can begin now. */
+  canServe({ tunnels }: Waiting): boolean {
+    return this.isOpen && (this.proven || !tunnels);
   }
 
   /** Why it can carry nothing any more, null while it can. */
@@ -92,12 +109,13 @@ export class Session implements Connection {
   /** The failure of one that never came about. */
   get unreachable(): Failure {
     const cause = this.error ?? 'closed';
+    if (this.isOpen) return { kind: 'closed', cause, reused: false };
     return { kind: cause === TIMEOUT ? 'connect-timeout' : 'connect', cause, reused: false };
   }
 
-  /** It failed before it could carry anything, and nobody wanted it to end. */
+  /** It failed before it could carry anything, and nobody wanted it to end, or there are those who waited for it. */
   get neverStood(): boolean {
-    return this.session === null && !this.closing;
+    return this.isOpen ? this.waiting.size > 0 : !this.closing;
   }
 
   /** Once it stands, it is for this one too. */
@@ -150,6 +168,7 @@ export class Session implements Connection {
     if (this.session === null) {
       if (now >= this.deadline) this.destroy(TIMEOUT);
     } else if (this.load > 0) {
+      if (now >= this.settledBy) this.sendAway();
       if (!this.heartbeat!.beat(now, () => ticker.in(limits.pingMs))) this.destroy('unresponsive');
     } else if (now >= this.deadline) {
       if (this.closing) this.socket.destroy();
@@ -172,18 +191,42 @@ export class Session implements Connection {
     this.heartbeat = new Heartbeat(session, owner.ticker.in(owner.limits.pingMs));
     this.deadline = owner.ticker.in(owner.limits.poolIdleMs);
     session.on('error', (error: NodeJS.ErrnoException) => this.note(error.code));
-    session.on('remoteSettings', ({ maxConcurrentStreams = STREAMS }) => {
+    session.on('remoteSettings', ({ maxConcurrentStreams = STREAMS, enableConnectProtocol }) => {
       this.proven = true;
+      this.tunnels = enableConnectProtocol === true;
       this.most = Math.min(maxConcurrentStreams, STREAMS);
+      this.serve();
     });
     session.on('goaway', (code, lastStream) => {
       this.lastSeen = lastStream;
       if (code !== constants.NGHTTP2_NO_ERROR) this.note(`goaway_${code}`);
       this.retire();
     });
+    this.serve();
+  }
+
+  private lose(): void {
+    if (this.isLost) return;
+    this.isLost = true;
+    this.owner.lost(this);
+    this.socket.destroy();
+  }
+
+  private serve(): void {
     for (const waiting of [...this.waiting]) {
+      if (!this.canServe(waiting)) continue;
       this.forsake(waiting);
       waiting.connected(this);
+    }
+  }
+
+  /** The other end has not said what it takes: those who need to know do not wait for it any longer. */
+  private sendAway(): void {
+    for (const waiting of [...this.waiting]) {
+      const failure: Failure = { kind: 'connect-timeout', cause: TIMEOUT, reused: false };
+      this.owner.balance.failed(this.address, failure);
+      this.forsake(waiting);
+      waiting.unreachable(failure);
     }
   }
 

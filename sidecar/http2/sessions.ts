@@ -106,7 +106,7 @@ export class Sessions implements SessionOwner {
   private assign(waiting: Waiting): void {
     const session = this.choose(waiting.tried);
     if (session === null) waiting.unreachable(BUSY);
-    else if (session.isOpen) waiting.connected(session);
+    else if (session.canServe(waiting)) waiting.connected(session);
     else session.queue(waiting);
   }
 

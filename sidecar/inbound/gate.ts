@@ -52,6 +52,7 @@ export class StrangerGate implements Gate {
   standing(): null {
     return null;
   }
+  readonly passed = '';
   /** Never told: it admits nothing. */
   spliced(): () => void {
     return () => {};
@@ -65,8 +66,7 @@ export class CallerGate implements Gate {
   private readonly caller: Caller;
   private readonly stands: Standing;
   private readonly route: Route;
-  /** The decision by which the last request passed. */
-  private decision = '';
+  passed = '';
 
   constructor(caller: Caller, stands: Standing, route: RouteWith, deps: GateDeps) {
     this.deps = deps;
@@ -87,7 +87,7 @@ export class CallerGate implements Gate {
     const verdict = decider.decide(this.caller, head.method, head.target.path, now);
     if (verdict === null) return UNDECIDED;
     const { decision } = verdict;
-    this.decision = verdict.id;
+    this.passed = verdict.id;
     return decision.effect === 'allow' ? this.route : forbidden(verdict, decision, this.caller, head);
   }
 
@@ -99,8 +99,7 @@ export class CallerGate implements Gate {
     return this.stands.fault(this.deps.clock.now().getTime());
   }
 
-  spliced(protocol: string): (end: SpliceEnd) => void {
-    const { decision } = this;
+  spliced(protocol: string, decision: string): (end: SpliceEnd) => void {
     const counted = this.deps.splices.begin(protocol);
     return (end) => {
       counted(end);

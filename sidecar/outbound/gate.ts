@@ -24,6 +24,7 @@ const NO_IDENTITY = new Refused({
 /** Before the connections of our own app: each request goes to the upstream that is chosen for it, while we have an SVID. */
 export class AppGate implements Gate {
   readonly peer = null;
+  readonly passed = '';
   private readonly choose: Choose;
   private readonly deps: AppGateDeps;
 

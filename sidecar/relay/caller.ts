@@ -32,6 +32,8 @@ export interface Caller {
   responseDone(): void;
   /** What the request offers to make of its connection; null, or left out, when it offers nothing. */
   readonly offer?: WebSocketOffer | null;
+  /** To it a 2xx says that the offer was accepted (RFC 9113 §8.5): no ordinary response to one may have such a status. */
+  readonly acceptedBy2xx?: boolean;
   /** The offer was accepted: `piece` is the answer with `first` behind it, the first bytes of what is spliced from now on. */
   accepted?(up: Upstream, piece: Buffer, first: Buffer): Splice;
 }

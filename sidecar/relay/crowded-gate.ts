@@ -4,6 +4,7 @@ import { type Gate, Refused } from './route.ts';
 /** Before a connection that is one too many: its first request is answered, and that is all. */
 class CrowdedGate implements Gate {
   readonly peer = null;
+  readonly passed = '';
   private readonly refused: Refused;
 
   constructor(detail: string) {

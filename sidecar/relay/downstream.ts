@@ -3,10 +3,10 @@ import { NEED_MORE, refusalOf, scanRequest, UPGRADE_PIPELINED } from '../http1/i
 import type { Accepted, Relay } from './accepted.ts';
 import { Exchange } from './exchange.ts';
 import type { Gate } from './route.ts';
-import { reset, type Side, Splice } from './splice.ts';
+import { reset, type Side, type Splice } from './splice.ts';
 import { NEVER } from './ticker.ts';
 import { GOODBYE, HEAD_REST, REQUEST, REQUEST_BODY, SPLICED } from './waits.ts';
-import { Frames } from './websocket.ts';
+import { spliceWebSocket } from './websocket.ts';
 
 /** After the last response the peer gets this long to read it, and so many bytes of its own are thrown away. */
 const LINGER_MS = 2_000;
@@ -16,6 +16,7 @@ const QUIET_MS = 500;
 /** Bytes of later requests held while one is answered. */
 const MOST_HELD = 65_536;
 const LF = 0x0a;
+const WEBSOCKET = 'websocket';
 
 /**
  * A connection that we accepted: cuts what comes into requests, has one exchange at a time, and keeps the times. A socket error needs no
@@ -117,15 +118,11 @@ export class Downstream implements Accepted, Side {
 
   /** All that comes from now on goes to `up` as it is. */
   spliceTo(up: Side): Splice {
-    const { limits, ticker } = this.relay;
+    const { gate, relay } = this;
     this.wait(SPLICED, 0);
-    this.splice = new Splice(this, up, {
-      ticker,
-      idleMs: limits.spliceIdleMs,
-      following: { forth: new Frames(true), back: new Frames(false) },
-      over: this.gate.spliced('websocket'),
-    });
-    if (this.draining) this.splice.drain(ticker.until(this.drainedBy));
+    this.splice = spliceWebSocket(this, up, relay, gate.spliced(WEBSOCKET, gate.passed));
+    if (this.draining) this.splice.drain(relay.ticker.until(this.drainedBy));
+    if (this.inputEnded) this.splice.ended(this);
     return this.splice;
   }
 

@@ -9,6 +9,8 @@ export { type Http2, Listener, type ListenerDeps, type Port } from './listener.t
 export { type Connection, type Connector, Pool, type PoolDeps } from './pool.ts';
 export { acceptRaw } from './raw.ts';
 export { type Gate, Refused, type RequestTransformer, Route, type SpliceEnd } from './route.ts';
+export type { Side, Splice } from './splice.ts';
 export { SpliceMeter } from './splice-meter.ts';
 export { NEVER, type Ticker } from './ticker.ts';
 export type { Upstream } from './upstream.ts';
+export { spliceWebSocket } from './websocket.ts';

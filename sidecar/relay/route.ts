@@ -58,6 +58,8 @@ export interface Gate {
   malformed(code: string): void;
   /** Why this connection's peer may not stay, or null while it may. */
   standing(): string | null;
-  /** Told that what was admitted last is spliced through from now on. What it returns is called once, at the end. */
-  spliced(protocol: string): (end: SpliceEnd) => void;
+  /** The name of the decision by which what was admitted last passed; empty where nothing is recorded. */
+  readonly passed: string;
+  /** Told that what passed by `decision` is spliced through from now on. What it returns is called once, at the end. */
+  spliced(protocol: string, decision: string): (end: SpliceEnd) => void;
 }

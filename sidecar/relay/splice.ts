@@ -1,11 +1,13 @@
-import type { Socket } from 'node:net';
+import { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { TLSSocket } from 'node:tls';
 import type { SpliceEnd } from './route.ts';
 import { NEVER, type Ticker } from './ticker.ts';
 
 /** One of two connections that are made one. */
 export interface Side {
-  readonly socket: Socket;
+  /** A socket, or one stream of a connection that has many. */
+  readonly socket: Duplex;
   pause(): void;
   resume(): void;
   /** Ends it at once, so that what was sent is not taken for whole. */
@@ -61,7 +63,8 @@ export class Splice {
     this.deps = deps;
     this.idleAt = deps.ticker.in(deps.idleMs);
     // a peer that vanished without a word would otherwise be kept until the connection is idle for too long
-    for (const { socket } of [down, up]) socket.setKeepAlive(true, KEEP_ALIVE_MS);
+    for (const { socket } of [down, up])
+      if (socket instanceof Socket) socket.setKeepAlive(true, KEEP_ALIVE_MS);
   }
 
   /** A piece came from `side`; it may be kept. */
@@ -78,6 +81,11 @@ export class Splice {
       following?.back.feed(piece);
       if (!this.down.socket.write(piece)) this.up.pause();
     }
+  }
+
+  /** It has said goodbye, or is about to break. */
+  get ending(): boolean {
+    return this.parting;
   }
 
   /** `piece` came with what made the two sides one, and was passed on with it. */

@@ -174,7 +174,8 @@ export class Upstream implements Side {
         return;
       }
       if (head.status >= 200) {
-        this.respond(b, result, length, head, down);
+        if (down.offer && down.acceptedBy2xx && head.status < 300) this.fail('malformed', 'upgrade_response');
+        else this.respond(b, result, length, head, down);
         return;
       }
       if (head.status === 101 && down.offer) {

@@ -1,13 +1,26 @@
 import { randomBytes } from 'node:crypto';
-import type { Following } from './splice.ts';
+import type { Relay } from './accepted.ts';
+import type { SpliceEnd } from './route.ts';
+import { type Following, type Side, Splice } from './splice.ts';
 
 const CLOSE = 8;
 const FINAL = 0x80;
 const MASKED = 0x80;
 const NOTHING = Buffer.alloc(0);
 
+/** Makes one WebSocket of two sides that have agreed to it. */
+export function spliceWebSocket(
+  down: Side,
+  up: Side,
+  { limits, ticker }: Pick<Relay, 'limits' | 'ticker'>,
+  over: (end: SpliceEnd) => void,
+): Splice {
+  const following = { forth: new Frames(true), back: new Frames(false) };
+  return new Splice(down, up, { ticker, idleMs: limits.spliceIdleMs, following, over });
+}
+
 /** Follows WebSocket frames (RFC 6455 §5.2) through whatever pieces they come in, only to know where one ends. */
-export class Frames implements Following {
+class Frames implements Following {
   private readonly masks: boolean;
   /** Bytes of the present frame's header so far; 0 between frames. */
   private at = 0;

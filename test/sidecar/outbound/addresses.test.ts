@@ -185,6 +185,20 @@ describe('outbound: several addresses', () => {
 });
 
 describe('outbound: several addresses, by HTTP/2', () => {
+  it('leaves out one that does not answer in time, five times in a row', async () => {
+    const ca = await authority();
+    await using stuck = await world({ ca, answer: () => {} });
+    await using good = await world({ ca });
+    const { lines, log } = watched();
+    await using outbound = await outboundTo(ca, portsOf(stuck, good), { log, limits: { responseMs: 200 } });
+    const session = connect(`http://${outbound.address}`);
+    const statuses: unknown[] = [];
+    for (let i = 0; i < 14; i++) statuses.push(await stream(session));
+    assert.equal(statuses.filter((status) => status === 504).length, 5);
+    assert.deepEqual([lines[0]?.['event'], lines[0]?.['code']], ['upstream_ejected', 'timeout']);
+    session.close();
+  });
+
   const stream = async (session: ClientHttp2Session) => {
     const request = session.request({ ':path': '/a', ':authority': 'orders' });
     const [headers] = (await once(request, 'response')) as [{ ':status'?: number }];

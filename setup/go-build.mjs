@@ -4,8 +4,8 @@ import { isExecutable, outputOf, run, SetupError, which, withProgress } from './
 import { cache, root } from './paths.mjs';
 
 /**
- * A program that is built from a module of ours, whose go.mod and go.sum pin it and all it imports.
- * @typedef {{ name: string, folder: string, package: string, tags?: string, cgo?: boolean }} GoProgram
+ * A program that is built from a module of ours, whose go.mod and go.sum pin it and all it imports. `version`: where go.mod does not tell it.
+ * @typedef {{ name: string, folder: string, package: string, tags?: string, cgo?: boolean, version?: () => string }} GoProgram
  */
 
 /** Since 1.21 Go fetches the newer toolchain that a go.mod asks for. @type {[number, number]} */
@@ -27,15 +27,21 @@ export function findGo() {
  * Where a program built here goes; its name carries the version, so a new pin builds anew.
  * @param {GoProgram} program
  */
-export function builtGo({ name, folder, package: main }) {
+export function builtGo(program) {
+  const version = program.version?.() ?? pinnedVersion(program);
+  const file = program.name.toLowerCase();
+  return { path: join(cache, file, `${file}-${version}`), version };
+}
+
+/** @param {GoProgram} program */
+function pinnedVersion({ name, folder, package: main }) {
   const required = readFileSync(join(root, folder, 'go.mod'), 'utf8').matchAll(
     /^\s*(?:require )?(\S+) v(\S+)/gm,
   );
   const pinned = [...required].find(([, module]) => main === module || main.startsWith(`${module}/`));
   const version = pinned?.[2]?.replace('+incompatible', '');
   if (!version) throw new SetupError(`${folder}/go.mod pins no ${name}`);
-  const file = name.toLowerCase();
-  return { path: join(cache, file, `${file}-${version}`), version };
+  return version;
 }
 
 /** The program if it was built here. @param {GoProgram} program */

@@ -42,6 +42,7 @@ export function createChain(
   mark: Readonly<Record<string, string | number>> | null = null,
 ): Chain {
   const marks = mark === null ? '' : fieldText(mark);
+  const marked = Object.keys(mark ?? {});
   let state = resume;
   const add = (body: string, signer: AuditSigner | null, now: Date): Appended => {
     const appended = nextRecord(state, body + marks, signer, now);
@@ -52,12 +53,12 @@ export function createChain(
     get state() {
       return state;
     },
-    append: (event, now) => add(typeof event === 'string' ? event : eventText(event), null, now),
+    append: (event, now) => add(typeof event === 'string' ? event : eventText(event, marked), null, now),
     checkpointDue: (now) =>
       state.unsigned >= CHECKPOINT_RECORDS ||
       (state.unsignedSince !== null && now.getTime() - state.unsignedSince >= CHECKPOINT_INTERVAL_MS),
     checkpoint: (signer, now) => add(',"type":"checkpoint"', signer, now),
-    stop: (signer, fields, now) => add(`,"type":"stop"${fieldText(fields)}`, signer, now),
+    stop: (signer, fields, now) => add(`,"type":"stop"${fieldText(fields, marked)}`, signer, now),
   };
 }
 
@@ -92,10 +93,10 @@ function isTooLarge(line: string): boolean {
 }
 
 /** `,"type":"…"` and then the other fields. An event that names its type first, as they do, is not copied for it. */
-function eventText(event: AuditEvent): string {
+function eventText(event: AuditEvent, marked: readonly string[]): string {
   const { type } = event;
   checkType(type);
-  for (const name in event) if (name !== 'type') checkName(name);
+  for (const name in event) if (name !== 'type') checkName(name, marked);
   const text = JSON.stringify(event);
   if (text.startsWith(`{"type":"${type}"`)) return `,${text.slice(1, -1)}`;
   const { type: _, ...others } = event;

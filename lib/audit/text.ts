@@ -23,11 +23,14 @@ export function recordText(type: string): RecordText {
 }
 
 /**
- * Writes fields down.
+ * Writes fields down; none may be among `taken`.
  * @throws AuditError `AUDIT_RECORD_INVALID`
  */
-export function fieldText(fields: Readonly<Record<string, unknown>>): FieldText {
-  for (const name in fields) checkName(name);
+export function fieldText(
+  fields: Readonly<Record<string, unknown>>,
+  taken: readonly string[] = [],
+): FieldText {
+  for (const name in fields) checkName(name, taken);
   const text = JSON.stringify(fields).slice(1, -1);
   return (text === '' ? '' : `,${text}`) as FieldText;
 }
@@ -54,8 +57,8 @@ export function checkType(type: string): void {
 }
 
 /** @internal What would not read back as it was written, or could pass for what the chain says itself. */
-export function checkName(name: string): void {
-  if (RESERVED.has(name)) throw invalid(`the field ${name} is the chain's own`);
+export function checkName(name: string, taken: readonly string[] = []): void {
+  if (RESERVED.has(name) || taken.includes(name)) throw invalid(`the field ${name} is the chain's own`);
   // Keys that are numbers come first in any object that is parsed, whatever was written.
   if (!(name.charCodeAt(0) >= FIRST_LETTER)) throw invalid('a field name starts with a letter');
 }

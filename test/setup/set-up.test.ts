@@ -158,7 +158,7 @@ describe('set-up', () => {
     it('once', async () => {
       await withCompilers();
       for (const _ of [1, 2]) assert.equal((await clone.run('bench', {}, asOrdinaryUser)).code, 0);
-      assert.deepEqual((await clone.calls()).toSorted(), ['go build', 'npm ci']);
+      assert.deepEqual((await clone.calls()).toSorted(), ['go build', 'go version', 'npm ci']);
       assert.deepEqual(await clone.cached(), ['ghostunnel', `ghostunnel/ghostunnel-${ghostunnelVersion()}`]);
     });
 

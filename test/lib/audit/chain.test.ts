@@ -120,6 +120,25 @@ describe('audit chain', () => {
     });
   }
 
+  it('puts a mark into every record, and takes no event that has a field of it', async () => {
+    const { signer } = await signatory();
+    const chain = createChain(undefined, { worker: 2, pid: 7 });
+    const lines = [
+      chain.append({ type: 'start' }, NOON),
+      chain.append(withFields(recordText('decision'), textField('path')('/a')), NOON),
+      chain.checkpoint(signer, NOON),
+      chain.stop(null, { reason: 'SIGTERM' }, NOON),
+    ].map(({ line }) => line);
+    for (const line of lines) {
+      const { worker, pid } = readRecord(line.slice(0, -1))!;
+      assert.deepEqual([worker, pid], [2, 7]);
+    }
+    assert.throws(() => chain.append({ type: 'decision', worker: 1 }, NOON), {
+      code: 'AUDIT_RECORD_INVALID',
+    });
+    assert.throws(() => chain.stop(null, { pid: 1 }, NOON), { code: 'AUDIT_RECORD_INVALID' });
+  });
+
   it('writes and reads back the largest record that fits, and no larger one', () => {
     const chain = createChain();
     const room = MAX_LINE_BYTES - chain.append({ type: 'decision', path: '' }, NOON).line.length;

@@ -12,6 +12,8 @@ export async function settleMemory(): Promise<Disposable> {
   const release = () => calls?.releaseMemory?.();
   // there only if Node was started with a flag for it, as the launcher does
   globalThis.gc?.();
+  // memory outside the heap is freed beside the first one, and is free for certain once the second has begun
+  globalThis.gc?.();
   release();
   const timer = setInterval(release, RELEASE_EVERY_MS);
   timer.unref();

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
+import { environment, flags } from '../../bin/flags.mjs';
 
 const memory = new URL('../../sidecar/memory.ts', import.meta.url);
 
@@ -18,8 +19,9 @@ const program = `
 
 describe('memory', () => {
   it('that is not needed after the start is given back', () => {
-    const flags = ['--expose-gc', '--disable-warning=ExperimentalWarning', '--input-type=module'];
-    const output = execFileSync(process.execPath, [...flags, '-e', program], { encoding: 'utf8' });
+    const args = [...flags.sidecar, '--input-type=module', '-e', program];
+    const env = { ...process.env, ...environment.sidecar };
+    const output = execFileSync(process.execPath, args, { encoding: 'utf8', env });
     const { most, settled } = JSON.parse(output) as { most: number; settled: number };
     assert.ok(most > 80_000, `${most} KB in use at the most`);
     assert.ok(settled < most / 2, `${settled} KB of ${most} KB are left`);

@@ -13,14 +13,19 @@ import { pair, upstream } from '../sidecar/outbound/world.ts';
 import { portOf } from '../sidecar/sockets.ts';
 import { clock, quiet } from '../sidecar/support.ts';
 
-/** Throughput and compression of messages, at length: they try the library at the far end and not what is between. */
-const LEFT_OUT = ['9.*', '12.*', '13.*'];
+/**
+ * Asked for one group after the other: the suite's own program, native code, now and then dies of itself, with no sidecar in its way, and
+ * then only its group has to be asked for again. Left out are 9, 12 and 13, throughput and compression of messages at length: they try the
+ * library at the far end and not what is between.
+ */
+const GROUPS = ['1.*', '2.*', '3.*', '4.*', '5.*', '6.*', '7.*', '10.*'];
+const MOST_DEATHS = 8;
 const RUN = `
 import asyncio, json, sys
 from kosoku import FailureError, run_fuzzingclient
 async def main():
     try:
-        results = await run_fuzzingclient(sys.argv[1], None, sys.argv[2].split(","))
+        results = await run_fuzzingclient(sys.argv[1], [sys.argv[2]])
     except FailureError as error:
         results = error.results
     json.dump({r.case_id: [r.passed, r.behavior.value, r.behavior_close.value] for r in results}, open(sys.argv[3], "w"))
@@ -31,23 +36,30 @@ asyncio.run(main())
 type Verdicts = Record<string, readonly [passed: boolean, behaviour: string, close: string]>;
 
 /** How the server at this port behaved in each of Autobahn's cases. */
-async function verdicts(folder: string, port: number, tries = 3): Promise<Verdicts> {
+async function verdicts(folder: string, port: number): Promise<Verdicts> {
+  const all: Record<string, Verdicts[string]> = {};
+  for (const group of GROUPS) Object.assign(all, await verdictsOf(group, folder, port));
+  return all;
+}
+
+async function verdictsOf(group: string, folder: string, port: number): Promise<Verdicts> {
   const dir = mkdtempSync(join(tmpdir(), 'signet-kosoku-'));
   try {
     const file = join(dir, 'results.json');
-    const child = spawn('python3', ['-c', RUN, `127.0.0.1:${port}`, LEFT_OUT.join(','), file], {
-      env: { ...process.env, PYTHONPATH: folder },
-      stdio: ['ignore', 'ignore', 'pipe'],
-    });
-    let errors = '';
-    child.stderr.on('data', (text) => {
-      errors += text;
-    });
-    const [code, signal] = await once(child, 'close');
-    // the suite's own program, native code, has been seen to die, with no sidecar in its way
-    if (signal !== null && tries > 1) return await verdicts(folder, port, tries - 1);
-    assert.equal(code, 0, `${signal} ${errors}`);
-    return JSON.parse(readFileSync(file, 'utf8')) as Verdicts;
+    for (let deaths = 0; ; deaths++) {
+      const child = spawn('python3', ['-c', RUN, `127.0.0.1:${port}`, group, file], {
+        env: { ...process.env, PYTHONPATH: folder },
+        stdio: ['ignore', 'ignore', 'pipe'],
+      });
+      let errors = '';
+      child.stderr.on('data', (text) => {
+        errors += text;
+      });
+      const [code, signal] = await once(child, 'close');
+      if (signal !== null && deaths < MOST_DEATHS) continue;
+      assert.equal(code, 0, `cases ${group}: ${signal} ${errors}`);
+      return JSON.parse(readFileSync(file, 'utf8')) as Verdicts;
+    }
   } finally {
     rmSync(dir, { recursive: true, force: true });
   }
@@ -62,7 +74,12 @@ describe("conformance: Autobahn's WebSocket cases through both sidecars", functi
       assert.notEqual(process.env['CI'], 'true', 'kosoku is not installed');
       this.skip();
     }
+    await using stack = new AsyncDisposableStack();
     const app = new WebSocketServer({ port: 0, host: '127.0.0.1' });
+    stack.defer(() => {
+      for (const socket of app.clients) socket.terminate();
+      app.close();
+    });
     app.on('connection', (socket) => {
       socket.on('error', () => {});
       socket.on('message', (data, isBinary) => socket.send(data, { binary: isBinary }));
@@ -81,8 +98,6 @@ describe("conformance: Autobahn's WebSocket cases through both sidecars", functi
     });
     const direct = await verdicts(folder, appPort);
     const through = await verdicts(folder, portOf(outbound.address));
-    for (const socket of app.clients) socket.terminate();
-    app.close();
     const cases = Object.keys(direct);
     const differing = cases.filter((id) => String(through[id]) !== String(direct[id]));
     const failed = cases.filter((id) => through[id]?.[0] !== true);

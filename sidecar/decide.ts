@@ -10,7 +10,7 @@ import {
   textField,
   withFields,
 } from '../lib/audit/index.ts';
-import { ANONYMOUS, type CompiledPolicy, type Decision, evaluate } from '../lib/policy/index.ts';
+import { ANONYMOUS, type CompiledPolicy, type Decision, evaluate, type Facts } from '../lib/policy/index.ts';
 import type { SpiffeId } from '../lib/spiffe/index.ts';
 
 /** Who asks: by the SVID that the connection was made with, or without one. */
@@ -39,8 +39,11 @@ export interface DecisionLog {
 }
 
 export interface Decider {
-  /** Judges and records one request. Null: it cannot be recorded, or there is no policy to judge by, and must not be served. */
-  decide(caller: Caller, method: string, path: string, now: Date): Verdict | null;
+  /**
+   * Judges and records one request; of `facts`, only what its record needs is kept. Null: it cannot be recorded, or there is no policy to
+   * judge by, and must not be served.
+   */
+  decide(caller: Caller, method: string, path: string, now: Date, facts?: Facts): Verdict | null;
   /** Records that a request was refused before it could be judged, for its form. Null: its caller showed what is no SVID. */
   refused(caller: Caller | null, code: string): void;
   /** Records the end of what the decision `id` let through for longer than an answer takes. */
@@ -88,10 +91,13 @@ export function createDecider({ policy, audit, clock, metrics }: DeciderDeps): D
   timer.unref();
 
   return {
-    decide(caller, method, path, now) {
+    decide(caller, method, path, now, facts) {
       const compiled = policy.current;
       if (compiled === null || !audit.accepting) return null;
-      const decision = evaluate(compiled, { caller: caller.id, method, path });
+      const decision = evaluate(compiled, {
+        ...{ caller: caller.id, method, path },
+        ...(facts === undefined ? {} : { facts }),
+      });
       const id = `${run}-${(sequence++).toString(36)}`;
       audit.record(text.of(id, caller, method, path, compiled.digest, decision), now);
       count(decision);

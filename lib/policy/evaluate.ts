@@ -1,11 +1,17 @@
 import { ANONYMOUS, type Caller } from './caller.ts';
 import type { CompiledPolicy, Rule } from './compile.ts';
 import { type Decision, decided, NO_RULE } from './decision.ts';
+import type { Facts } from './facts.ts';
 import type { Subject } from './matcher.ts';
 import type { Visitor } from './rule-index.ts';
 
-/** What policy judges. `path` is the canonical path, without query; `method` as sent. */
-export type PolicyRequest = { readonly caller: Caller; readonly method: string; readonly path: string };
+/** What policy judges. `path` is the canonical path, without query; `method` as sent. Without `facts` nothing else is known. */
+export type PolicyRequest = {
+  readonly caller: Caller;
+  readonly method: string;
+  readonly path: string;
+  readonly facts?: Facts;
+};
 
 /**
  * Judges a request: one enforced deny, of whatever level, overrides every allow; without an allow it is denied. Builds no

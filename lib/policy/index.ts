@@ -6,5 +6,6 @@ export type { Condition, Effect, Level, Mode, PolicyDocument, Predicate } from '
 export { evaluate, type PolicyRequest } from './evaluate.ts';
 export { explain } from './explain.ts';
 export type { Check, Explanation, RuleJudgement } from './explanation.ts';
+export { type Facts, NO_RISK, type Risk, type RiskReason, type User } from './facts.ts';
 export { type PolicySource, parsePolicies } from './parse.ts';
 export { type PathTemplate, pathFlaw } from './path.ts';

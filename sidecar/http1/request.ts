@@ -19,6 +19,8 @@ export class RequestHead extends Fields {
   /** Of an absolute target; its end is 0 for any other. */
   readonly authority: Authority = { start: 0, end: 0 };
   http11 = true;
+  /** What it was asked by; a head that came by HTTP/2 was put down as HTTP/1.1 before it was scanned. */
+  via: 'http/1' | 'h2' | 'tcp' = 'http/1';
 
   /** The `Host` header, lower case, with its port if it has one. */
   get host(): string {
@@ -62,6 +64,7 @@ function scanLine(b: Buffer, start: number, end: number, limits: HeadLimits, hea
   if (b[p] !== SP || p === start) return refusals.REQUEST_LINE;
   head.start = start;
   head.bytes = b;
+  head.via = 'http/1';
   head.method = methodName(b, start, p);
   if (head.method === 'CONNECT' || head.method === 'TRACE')
     return limits.absoluteTarget === true && head.method === 'CONNECT'

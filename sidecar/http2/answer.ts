@@ -1,5 +1,6 @@
 import { constants, type ServerHttp2Stream } from 'node:http2';
 import { PROBLEM_TYPE, type Problem, problemDocument } from '../http1/index.ts';
+import type { HeaderFields } from '../relay/index.ts';
 import type { FieldList } from './fields.ts';
 import { grpcRefusal } from './grpc.ts';
 import { trailerObject } from './trailers.ts';
@@ -66,14 +67,15 @@ export class Answer {
   }
 
   /** Ours, in the way the caller understands: a problem document, or a status of gRPC. */
-  refuse(problem: Problem): void {
+  refuse(problem: Problem, more: HeaderFields): void {
     if (!this.open) return;
     const { stream, isHead, grpc } = this.deps;
     this.begun = true;
     this.over = true;
     const body = Buffer.from(grpc || isHead ? '' : problemDocument(problem));
     const options = { endStream: body.length === 0, sendDate: false };
-    stream.respond(grpc ? grpcRefusal(problem) : problemFields(problem), options);
+    const fields = grpc ? grpcRefusal(problem) : problemFields(problem);
+    stream.respond([...fields, ...more.flat()], options);
     if (body.length > 0) stream.end(body);
     this.awaitSent();
   }

@@ -9,8 +9,10 @@ import {
 } from '../http1/index.ts';
 import {
   type Failure,
+  type HeaderFields,
   IDEMPOTENT,
   MOST_TRIES,
+  Pending,
   Refused,
   type RelayLimits,
   type Route,
@@ -97,8 +99,14 @@ export class StreamExchange implements Carried {
     }
     down.conduct.head(text.end);
     const verdict = down.gate.admit(head);
+    if (verdict instanceof Pending) {
+      void verdict.settled.then(() => {
+        if (!this.answer.over) this.begin(fields, raw);
+      });
+      return;
+    }
     if (verdict instanceof Refused) {
-      this.refuse(verdict.problem);
+      this.refuse(verdict.problem, verdict.fields);
       if (verdict.close) down.leave();
       return;
     }
@@ -302,9 +310,9 @@ export class StreamExchange implements Carried {
     this.waitOn();
   }
 
-  private refuse(problem: Problem): void {
+  private refuse(problem: Problem, fields: HeaderFields = []): void {
     this.letGo();
-    this.answer.refuse(problem);
+    this.answer.refuse(problem, fields);
     this.waitOn();
   }
 

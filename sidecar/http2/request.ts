@@ -125,6 +125,7 @@ export function readRequest(
   }
   // the scanner of HTTP/1.1 sees another end than we put there
   if (result === NEED_MORE || result !== bytes.length) return refusals.FIELD_VALUE;
+  head.via = 'h2';
   const offer = protocol === undefined ? null : readOffer(head);
   return { bytes, end: result, trailers, lengthAdded, offer };
 }

@@ -13,4 +13,9 @@ export class Http2Route extends Route {
     super(pool, append, transformers);
     this.sessions = sessions;
   }
+
+  override plus(lines: Buffer): Http2Route {
+    const { pool, sessions, append, transformers } = this;
+    return new Http2Route(pool, sessions, Buffer.concat([append, lines]), transformers);
+  }
 }

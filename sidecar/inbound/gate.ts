@@ -1,9 +1,12 @@
+import type { Socket } from 'node:net';
 import type { Clock } from '../../lib/adapter/clock.ts';
 import { ANONYMOUS, type Denial } from '../../lib/policy/index.ts';
 import type { Caller, Decider, Verdict } from '../decide.ts';
 import type { RequestHead } from '../http1/index.ts';
 import type { Credentials } from '../identity/credentials.ts';
-import { type Gate, Refused, type Route, type SpliceEnd, type SpliceMeter } from '../relay/index.ts';
+import { type Gate, Pending, Refused, type Route, type SpliceEnd, type SpliceMeter } from '../relay/index.ts';
+import { RequestFacts } from './facts.ts';
+import type { Screens } from './screens.ts';
 import type { Standing } from './standing.ts';
 
 export type GateDeps = {
@@ -11,6 +14,7 @@ export type GateDeps = {
   readonly decider: Decider;
   readonly clock: Clock;
   readonly splices: SpliceMeter;
+  readonly screens: Screens;
 };
 
 /** The way to the app, with header lines of ours. */
@@ -66,29 +70,38 @@ export class CallerGate implements Gate {
   private readonly caller: Caller;
   private readonly stands: Standing;
   private readonly route: Route;
+  private readonly facts: RequestFacts;
   passed = '';
 
-  constructor(caller: Caller, stands: Standing, route: RouteWith, deps: GateDeps) {
+  constructor(caller: Caller, stands: Standing, route: RouteWith, socket: Socket, deps: GateDeps) {
     this.deps = deps;
     this.caller = caller;
     this.peer = caller.id === ANONYMOUS ? null : caller.id.toString();
     this.stands = stands;
+    this.facts = new RequestFacts(caller, socket.remoteAddress ?? null, deps.screens.risks);
     this.route = route(Buffer.from(`x-signet-caller: ${caller.id}\r\n`));
   }
 
-  admit(head: RequestHead): Route | Refused {
-    const { credentials, decider, clock } = this.deps;
+  admit(head: RequestHead): Route | Refused | Pending {
+    const { credentials, decider, clock, screens } = this.deps;
     const now = clock.now();
     const nowMs = now.getTime();
     const svid = credentials.current;
     if (svid === null || svid.notAfter.getTime() <= nowMs) return this.noted(NO_IDENTITY);
     const refusal = this.stands.refusal(nowMs);
     if (refusal !== null) return this.noted(refusal);
-    const verdict = decider.decide(this.caller, head.method, head.target.path, now);
+    const { facts } = this;
+    const user = screens.users === null ? null : screens.users.identify(head, now);
+    if (user instanceof Pending) return user;
+    if (user instanceof Refused) return this.noted(user);
+    facts.begin(head, now, user);
+    const verdict = decider.decide(this.caller, head.method, head.target.path, now, facts);
     if (verdict === null) return UNDECIDED;
     const { decision } = verdict;
     this.passed = verdict.id;
-    return decision.effect === 'allow' ? this.route : forbidden(verdict, decision, this.caller, head);
+    if (decision.effect === 'deny') return forbidden(verdict, decision, this.caller, head);
+    const lines = screens.view === null ? null : screens.view.lines(this.caller, facts, verdict.id);
+    return lines === null ? this.route : this.route.plus(lines);
   }
 
   malformed(code: string): void {

@@ -21,6 +21,7 @@ import type { App } from './app.ts';
 import { Apps } from './apps.ts';
 import { CallerGate, type GateDeps, type RouteWith, StrangerGate } from './gate.ts';
 import { type Peer, readPeer } from './peer.ts';
+import { NO_SCREENS, type Screens } from './screens.ts';
 import { ANYONES, Authorities, PeerStanding, type PeerStandingDeps } from './standing.ts';
 import { TlsServers } from './tls-servers.ts';
 
@@ -42,6 +43,8 @@ export type InboundDeps = {
   readonly log: Log;
   readonly metrics: Metrics;
   readonly limits?: Partial<RelayLimits>;
+  /** What is found out of a request beside its caller. Left out: nothing. */
+  readonly screens?: Screens;
   /** Why a peer is refused although its certificate is good, or null. Asked at every request: it must be cheap. */
   readonly denied?: (peer: Peer) => string | null;
 };
@@ -83,7 +86,13 @@ export async function createInbound(deps: InboundDeps): Promise<Inbound> {
   });
   const apps = new Apps(listener);
   const authorities = new Authorities();
-  const gates: GateDeps = { credentials, decider, clock, splices: new SpliceMeter(metrics, 'inbound') };
+  const gates: GateDeps = {
+    credentials,
+    decider,
+    clock,
+    splices: new SpliceMeter(metrics, 'inbound'),
+    screens: deps.screens ?? NO_SCREENS,
+  };
   const standing: PeerStandingDeps = { authorities, denied: deps.denied ?? (() => null) };
 
   const recheck = () => {
@@ -167,7 +176,7 @@ function peerPort(
     gate(socket) {
       const peer = readPeer(socket as TLSSocket, trustDomain, clock.now());
       if (typeof peer !== 'string')
-        return new CallerGate(peer, new PeerStanding(peer, standing), route, gates);
+        return new CallerGate(peer, new PeerStanding(peer, standing), route, socket, gates);
       log.warn('inbound_peer_refused', { code: peer });
       return new StrangerGate(peer, decider);
     },
@@ -176,5 +185,5 @@ function peerPort(
 
 /** Callers are `anonymous`: nothing that they show is looked at. */
 function anonymousPort(event: Port['event'], route: RouteWith, gates: GateDeps): Port {
-  return { event, gate: () => new CallerGate(ANONYMOUS_CALLER, ANYONES, route, gates) };
+  return { event, gate: (socket) => new CallerGate(ANONYMOUS_CALLER, ANYONES, route, socket, gates) };
 }

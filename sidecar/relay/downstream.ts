@@ -5,7 +5,7 @@ import { Exchange } from './exchange.ts';
 import type { Gate } from './route.ts';
 import { reset, type Side, type Splice } from './splice.ts';
 import { NEVER } from './ticker.ts';
-import { GOODBYE, HEAD_REST, REQUEST, REQUEST_BODY, SPLICED } from './waits.ts';
+import { GOODBYE, HEAD_REST, JUDGEMENT, REQUEST, REQUEST_BODY, SPLICED } from './waits.ts';
 import { spliceWebSocket } from './websocket.ts';
 
 /** After the last response the peer gets this long to read it, and so many bytes of its own are thrown away. */
@@ -37,6 +37,8 @@ export class Downstream implements Accepted, Side {
   private deadline: number;
   private inputEnded = false;
   private paused = false;
+  /** The request that begins what is held waits for its judgement. */
+  private judging = false;
   private lingered = 0;
   /** Received, and not yet part of a request that was judged. */
   private held: Buffer | null = null;
@@ -79,10 +81,24 @@ export class Downstream implements Accepted, Side {
     this.held = rest;
   }
 
+  /** The request that begins `b` is to be judged again when `settled` is. */
+  defer(b: Buffer, settled: Promise<void>): void {
+    this.held = b;
+    this.judging = true;
+    this.pause();
+    this.wait(JUDGEMENT, this.relay.limits.responseMs);
+    void settled.then(() => {
+      if (!this.judging) return;
+      this.judging = false;
+      if (!this.over) this.next();
+    });
+  }
+
   /** The exchange is over and the connection may go on with the next. */
   next(): void {
     if (this.held !== null || this.inputEnded) this.drive();
     else this.idle();
+    if (this.judging) return;
     if (!this.over && this.exchange.requestSent && (this.held === null || this.held.length < MOST_HELD))
       this.resume();
   }
@@ -140,7 +156,10 @@ export class Downstream implements Accepted, Side {
     if (now < this.deadline) return;
     if (this.waiting === REQUEST) this.finish();
     else if (this.waiting === GOODBYE) this.socket.destroy();
-    else if (this.waiting === HEAD_REST || (this.waiting === REQUEST_BODY && !this.paused))
+    else if (this.judging) {
+      this.judging = false;
+      this.exchange.unjudged();
+    } else if (this.waiting === HEAD_REST || (this.waiting === REQUEST_BODY && !this.paused))
       this.exchange.tooSlow();
     else this.exchange.timedOut();
   }
@@ -154,7 +173,7 @@ export class Downstream implements Accepted, Side {
       if (this.lingered > LINGER_BYTES) this.socket.destroy();
     } else if (!this.exchange.requestSent) this.exchange.receiveBody(chunk);
     else if (this.exchange.offer !== null) this.exchange.refuseMalformed(refusalOf(UPGRADE_PIPELINED));
-    else if (this.exchange.busy) {
+    else if (this.exchange.busy || this.judging) {
       this.held = this.held === null ? chunk : Buffer.concat([this.held, chunk]);
       if (this.held.length >= MOST_HELD) this.pause();
     } else if (this.held === null) {
@@ -170,7 +189,7 @@ export class Downstream implements Accepted, Side {
   /** Takes requests out of what is held, until one has to be waited for. */
   private drive(): void {
     const { limits, requestHead } = this.relay;
-    while (this.held !== null && !this.exchange.busy && !this.over) {
+    while (this.held !== null && !this.exchange.busy && !this.over && !this.judging) {
       if (this.socket.writableNeedDrain) {
         this.pause();
         return;
@@ -189,7 +208,7 @@ export class Downstream implements Accepted, Side {
       }
       this.exchange.begin(b, result, requestHead);
     }
-    if (!this.exchange.busy && !this.over) this.idle();
+    if (!this.exchange.busy && !this.over && !this.judging) this.idle();
   }
 
   private idle(): void {
@@ -203,7 +222,7 @@ export class Downstream implements Accepted, Side {
       return;
     }
     this.exchange.resumeResponse();
-    if (!this.exchange.busy && !this.over) this.next();
+    if (!this.exchange.busy && !this.over && !this.judging) this.next();
   }
 
   private ended(): void {
@@ -214,7 +233,7 @@ export class Downstream implements Accepted, Side {
       return;
     }
     if (!this.exchange.requestSent) this.cut();
-    else if (!this.exchange.busy) this.drive();
+    else if (!this.exchange.busy && !this.judging) this.drive();
   }
 
   private gone(): void {

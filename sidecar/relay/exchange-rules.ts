@@ -11,3 +11,9 @@ export const TOO_SLOW: Problem = {
   code: 'request_timeout',
   detail: 'the request did not arrive in time',
 };
+
+export const UNJUDGED: Problem = {
+  status: 503,
+  code: 'not_decided',
+  detail: 'what this request is judged by did not come in time',
+};

@@ -14,10 +14,10 @@ import {
 import { NO_ADDRESS } from './balance.ts';
 import type { Caller } from './caller.ts';
 import type { Downstream } from './downstream.ts';
-import { IDEMPOTENT, MOST_TRIES, TOO_SLOW } from './exchange-rules.ts';
+import { IDEMPOTENT, MOST_TRIES, TOO_SLOW, UNJUDGED } from './exchange-rules.ts';
 import type { Failure } from './failure.ts';
 import type { Pool } from './pool.ts';
-import { Refused, type Route } from './route.ts';
+import { type HeaderFields, Pending, Refused, type Route } from './route.ts';
 import type { Splice } from './splice.ts';
 import { NEVER } from './ticker.ts';
 import type { Upstream } from './upstream.ts';
@@ -75,6 +75,10 @@ export class Exchange implements Caller {
       return;
     }
     const verdict = this.down.gate.admit(head);
+    if (verdict instanceof Pending) {
+      this.down.defer(b, verdict.settled);
+      return;
+    }
     let end = bodyStart;
     if (!this.body.done) {
       if (limits.bodyBytes !== 0 && head.contentLength > limits.bodyBytes) {
@@ -86,7 +90,7 @@ export class Exchange implements Caller {
     }
     if (end < b.length) this.down.hold(b.subarray(end));
     if (verdict instanceof Refused) {
-      this.refuse(verdict.problem, verdict.close || !this.body.done);
+      this.refuse(verdict.problem, verdict.close || !this.body.done, verdict.fields);
       return;
     }
     this.busy = true;
@@ -206,6 +210,11 @@ export class Exchange implements Caller {
     }
   }
 
+  /** What its judgement waited for did not come. */
+  unjudged(): void {
+    this.refuse(UNJUDGED, true);
+  }
+
   /** Refuses a message for its form: where the next one begins cannot be known, so the connection ends. */
   refuseMalformed(refusal: Refusal): void {
     this.down.gate.malformed(refusal.code);
@@ -232,10 +241,11 @@ export class Exchange implements Caller {
     if (!this.down.over) this.down.next();
   }
 
-  private refuse(problem: Problem, last: boolean): void {
+  private refuse(problem: Problem, last: boolean, more: HeaderFields = []): void {
     if (last) this.last = true;
     this.release();
-    const fields = problem.status === 426 ? VERSION_SERVED : '';
+    let fields = problem.status === 426 ? VERSION_SERVED : '';
+    for (const [name, value] of more) fields += `${name}: ${value}\r\n`;
     this.down.socket.write(problemResponse(problem, { close: this.last, head: this.isHead, fields }));
     this.isHead = false;
     if (this.last) this.down.finish();

@@ -8,7 +8,15 @@ export { RELAY_LIMITS, type RelayLimits } from './limits.ts';
 export { type Http2, Listener, type ListenerDeps, type Port } from './listener.ts';
 export { type Connection, type Connector, Pool, type PoolDeps } from './pool.ts';
 export { acceptRaw } from './raw.ts';
-export { type Gate, Refused, type RequestTransformer, Route, type SpliceEnd } from './route.ts';
+export {
+  type Gate,
+  type HeaderFields,
+  Pending,
+  Refused,
+  type RequestTransformer,
+  Route,
+  type SpliceEnd,
+} from './route.ts';
 export type { Side, Splice } from './splice.ts';
 export { SpliceMeter } from './splice-meter.ts';
 export { NEVER, type Ticker } from './ticker.ts';

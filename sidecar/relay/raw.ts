@@ -4,7 +4,7 @@ import type { Accept, Accepted, Relay } from './accepted.ts';
 import type { Caller } from './caller.ts';
 import type { Failure } from './failure.ts';
 import type { Pool } from './pool.ts';
-import { type Gate, Refused } from './route.ts';
+import { type Gate, Pending, Refused } from './route.ts';
 import { reset, type Side, Splice } from './splice.ts';
 import type { Upstream } from './upstream.ts';
 
@@ -55,13 +55,21 @@ class RawConnection implements Accepted, Caller, Side {
     const head = new RequestHead();
     head.method = METHOD;
     head.target.path = path;
-    const verdict = gate.admit(head);
-    if (verdict instanceof Refused) {
-      this.break();
-      return;
+    head.via = 'tcp';
+    this.judge(head);
+  }
+
+  private judge(head: RequestHead): void {
+    const verdict = this.gate.admit(head);
+    if (verdict instanceof Pending) {
+      void verdict.settled.then(() => {
+        if (!this.over) this.judge(head);
+      });
+    } else if (verdict instanceof Refused) this.break();
+    else {
+      this.pool = verdict.pool;
+      verdict.pool.dial(this);
     }
-    this.pool = verdict.pool;
-    verdict.pool.dial(this);
   }
 
   /** Always: a connection that nobody awaits is kept for the next, and this one was judged for us alone. */

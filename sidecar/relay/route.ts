@@ -19,6 +19,11 @@ export class Route {
     this.transformers = transformers;
   }
 
+  /** The same way with more lines of ours, for one request. */
+  plus(lines: Buffer): Route {
+    return new Route(this.pool, Buffer.concat([this.append, lines]), this.transformers);
+  }
+
   /** The header lines of ours for one request, last thing before it is sent on `connection`. */
   linesFor(head: RequestHead, connection: Connection): Buffer {
     const { transformers } = this;
@@ -29,14 +34,31 @@ export class Route {
   }
 }
 
+/** Names and values of header fields. */
+export type HeaderFields = readonly (readonly [name: string, value: string])[];
+
 /** The answer to a request that may not pass. */
 export class Refused {
   readonly problem: Problem;
   /** Whether the connection ends with it. */
   readonly close: boolean;
-  constructor(problem: Problem, close = false) {
+  /** Header fields that tell the caller what to do, such as `www-authenticate`. */
+  readonly fields: HeaderFields;
+  constructor(problem: Problem, close = false, fields: HeaderFields = []) {
     this.problem = problem;
     this.close = close;
+    this.fields = fields;
+  }
+}
+
+/**
+ * There is no judgement yet: something it needs is on its way. When `settled` is, the same request is judged again, from the beginning. It
+ * never rejects, and settles within seconds whatever happens.
+ */
+export class Pending {
+  readonly settled: Promise<void>;
+  constructor(settled: Promise<void>) {
+    this.settled = settled;
   }
 }
 
@@ -53,7 +75,7 @@ export interface Gate {
   /** By this the connections of one peer are counted together; null: by where they come from. */
   readonly peer: string | null;
   /** Judges a request by its head, before one byte of it goes anywhere. The head is good until the call returns. */
-  admit(head: RequestHead): Route | Refused;
+  admit(head: RequestHead): Route | Refused | Pending;
   /** Told of a request that was refused for its form: it reached no judgement. */
   malformed(code: string): void;
   /** Why this connection's peer may not stay, or null while it may. */

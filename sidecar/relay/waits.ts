@@ -7,3 +7,4 @@ export const RESPONSE = 4;
 export const RESPONSE_BODY = 5;
 export const GOODBYE = 6;
 export const SPLICED = 7;
+export const JUDGEMENT = 8;

@@ -1,0 +1,46 @@
+import type { SpiffeId } from '../spiffe/index.ts';
+
+/** The end user of a request, read from a token that was verified. Made once per token and shared by all its requests. */
+export type User = {
+  /** `iss` of the token, or the name of the issuer that was asked about it. */
+  readonly issuer: string;
+  readonly subject: string;
+  readonly scopes: ReadonlySet<string>;
+  readonly roles: ReadonlySet<string>;
+  readonly consents: ReadonlySet<string>;
+  /** How the user was authenticated (`acr`); null when the token does not say. */
+  readonly acr: string | null;
+  /** When that was, and when the token was issued; seconds since the epoch. */
+  readonly authTime: number | null;
+  readonly issuedAt: number | null;
+  /** All that the token says. */
+  readonly claims: Readonly<Record<string, unknown>>;
+};
+
+/** How unusual a request is, 0 to 100, and why. */
+export type Risk = { readonly score: number; readonly reasons: readonly RiskReason[] };
+export type RiskReason = { readonly input: string; readonly points: number; readonly detail: string };
+
+export const NO_RISK: Risk = Object.freeze({ score: 0, reasons: Object.freeze([]) as readonly RiskReason[] });
+
+/** What policy may ask of a request beside caller, method and path. Only rules that need an answer ask. */
+export interface Facts {
+  readonly now: Date;
+  /** Lower case, with its port if it has one. */
+  readonly host: string;
+  /** Without `?`; empty when there is none. */
+  readonly query: string;
+  readonly protocol: 'http/1.0' | 'http/1.1' | 'h2' | 'websocket' | 'tcp';
+  /** Bytes of the body as announced; null when the request does not say. */
+  readonly size: number | null;
+  /** The IP address of the other end of the connection; null when that is gone. */
+  readonly source: string | null;
+  /** It came by the listener for clients without an SVID. */
+  readonly edge: boolean;
+  readonly user: User | null;
+  /** Who started what led to this request, then each service it passed, the caller left out. Empty: the caller started it. */
+  readonly chain: readonly SpiffeId[];
+  readonly risk: Risk;
+  /** The value of a header by its name in lower case; several lines joined by `, `; null when there is none. */
+  header(name: string): string | null;
+}

@@ -1,0 +1,30 @@
+import type { Facts, Risk, User } from '../../lib/policy/index.ts';
+import type { Caller } from '../decide.ts';
+import type { RequestHead } from '../http1/index.ts';
+import type { Pending, Refused } from '../relay/index.ts';
+
+/** Who the end users of requests are. */
+export interface Users {
+  /** Null: the request has none and needs none. The head is good until the call returns. */
+  identify(head: RequestHead, now: Date): User | null | Refused | Pending;
+}
+
+/** How unusual a request is. Asked only for requests that some rule wants to know it of. */
+export interface Risks {
+  assess(caller: Caller, facts: Omit<Facts, 'risk'>): Risk;
+}
+
+/** What the app is told of a request that may pass, beside its caller. */
+export interface AppView {
+  /** Whole header lines; null: nothing more. `decision` is the name of the decision by which it passed. */
+  lines(caller: Caller, facts: Facts, decision: string): Buffer | null;
+}
+
+/** What stands between the caller's certificate and the app beside policy itself; null: nothing. */
+export type Screens = {
+  readonly users: Users | null;
+  readonly risks: Risks | null;
+  readonly view: AppView | null;
+};
+
+export const NO_SCREENS: Screens = { users: null, risks: null, view: null };

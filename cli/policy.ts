@@ -6,8 +6,8 @@ import {
   type PolicyDocument,
   PolicyError,
   parseCaller,
-  parsePolicies,
   pathFlaw,
+  readPolicies as readSources,
 } from '../lib/policy/index.ts';
 import schema from '../lib/policy/schema.json' with { type: 'json' };
 import { parseSpiffeId, type SpiffeId } from '../lib/spiffe/index.ts';
@@ -93,7 +93,11 @@ function targetOf(
   command: Command,
 ): SpiffeId {
   if (given !== undefined) return parsed(command, '--target', () => parseSpiffeId(given));
-  const targets = new Map(documents.map(({ target }) => [target.toString(), target]));
+  const targets = new Map(
+    documents
+      .filter(({ target }) => !target.isPattern)
+      .map(({ target }) => [target.toString(), parseSpiffeId(target.toString())]),
+  );
   const [only, ...others] = targets.values();
   if (only !== undefined && others.length === 0) return only;
   const which =
@@ -113,7 +117,7 @@ async function readPolicies(
     files.map(async (file) => ({ file, text: (await readInput(file, command)).toString() })),
   );
   try {
-    return parsePolicies(sources);
+    return await readSources(sources);
   } catch (error) {
     if (!(error instanceof PolicyError)) throw error;
     if (options.json) printJson({ ok: false, defects: error.defects });

@@ -1,6 +1,7 @@
 import type { AuditWriter } from './audit/index.ts';
 import { createDecider } from './decide.ts';
 import { createInbound } from './inbound/index.ts';
+import { type Observer, observingFor } from './observe.ts';
 import { createOutbound } from './outbound/index.ts';
 import type { PolicyFile } from './policy-file.ts';
 import type { ServingDeps } from './serving.ts';
@@ -31,7 +32,8 @@ export class Proxies {
     const { stack, policy, audit } = this;
     const { config, credentials, clock, log, metrics } = this.deps;
     // The app needs its outbound calls until the last inbound request is answered, so inbound comes last and drains first.
-    const common = { credentials, clock, log, metrics };
+    const observers: Observer[] = [];
+    const common = { credentials, clock, log, metrics, observing: observingFor(observers, clock) };
     if (config.outbound !== null) {
       const outbound = await createOutbound({
         ...config.outbound,

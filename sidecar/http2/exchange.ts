@@ -18,6 +18,7 @@ import {
   type Route,
   type Side,
   type Splice,
+  Tally,
   TOO_SLOW,
 } from '../relay/index.ts';
 import { Answer } from './answer.ts';
@@ -62,6 +63,7 @@ export class StreamExchange implements Carried {
   private tunnel: Tunnel | null = null;
   /** The name of the decision by which it passed. */
   private decision = '';
+  private readonly tally = new Tally();
   private idempotent = false;
   private tries = 0;
 
@@ -105,6 +107,7 @@ export class StreamExchange implements Carried {
       });
       return;
     }
+    this.tally.begin(down.gate.watch ?? null);
     if (verdict instanceof Refused) {
       this.refuse(verdict.problem, verdict.fields);
       if (verdict.close) down.leave();
@@ -166,6 +169,8 @@ export class StreamExchange implements Carried {
   accepted(up: Side, fields: FieldList, first: Buffer): Splice {
     const { gate } = this.down;
     this.carrier = null;
+    this.tally.status = statusOf(fields);
+    this.tally.end(true);
     this.answer.begin(fields, false, false);
     return this.tunnel!.open(up, first, gate.spliced(WEBSOCKET, this.decision));
   }
@@ -176,12 +181,14 @@ export class StreamExchange implements Carried {
 
   respond(fields: FieldList, ends: boolean, mayTrail: boolean): void {
     this.body?.settle();
+    this.tally.status = statusOf(fields);
     this.answer.begin(fields, ends, mayTrail);
     this.waitOn();
   }
 
   data(piece: Buffer): boolean {
     this.down.relay.leftovers.add(piece.length);
+    this.tally.sent += piece.length;
     const flowing = this.answer.send(piece);
     this.waitOn();
     return flowing;
@@ -191,6 +198,7 @@ export class StreamExchange implements Carried {
     this.body?.hold();
     if (this.answer.over) return;
     this.carrier = null;
+    this.tally.end(true);
     this.answer.end(trailers);
     this.waitOn();
   }
@@ -270,6 +278,7 @@ export class StreamExchange implements Carried {
   }
 
   private came(bytes: number): void {
+    this.tally.received += bytes;
     this.down.conduct.piece(bytes);
     this.down.relay.leftovers.add(bytes);
   }
@@ -312,7 +321,9 @@ export class StreamExchange implements Carried {
 
   private refuse(problem: Problem, fields: HeaderFields = []): void {
     this.letGo();
-    this.answer.refuse(problem, fields);
+    const told = this.tally.answer(problem);
+    this.tally.end(true);
+    this.answer.refuse(told, fields);
     this.waitOn();
   }
 
@@ -347,6 +358,7 @@ export class StreamExchange implements Carried {
     down.conduct.unread(this.held);
     if (answer.over && this.unread) down.conduct.endedEarly();
     answer.over = true;
+    this.tally.end(false);
     this.letGo();
     this.down.forget(this);
   }
@@ -359,4 +371,9 @@ export class StreamExchange implements Carried {
       unanswered: this.requestSent && !begun && !over,
     });
   }
+}
+
+/** It comes first. */
+function statusOf(fields: FieldList): number {
+  return Number(fields[1]);
 }

@@ -4,7 +4,16 @@ import { ANONYMOUS, type Denial } from '../../lib/policy/index.ts';
 import type { Caller, Decider, Verdict } from '../decide.ts';
 import type { RequestHead } from '../http1/index.ts';
 import type { Credentials } from '../identity/credentials.ts';
-import { type Gate, Pending, Refused, type Route, type SpliceEnd, type SpliceMeter } from '../relay/index.ts';
+import type { Asked, Observing } from '../observe.ts';
+import {
+  type Gate,
+  Pending,
+  Refused,
+  type Route,
+  type SpliceEnd,
+  type SpliceMeter,
+  type Watch,
+} from '../relay/index.ts';
 import { RequestFacts } from './facts.ts';
 import type { Screens } from './screens.ts';
 import type { Standing } from './standing.ts';
@@ -15,6 +24,8 @@ export type GateDeps = {
   readonly clock: Clock;
   readonly splices: SpliceMeter;
   readonly screens: Screens;
+  /** Null: nobody observes. */
+  readonly observing: Observing | null;
 };
 
 /** The way to the app, with header lines of ours. */
@@ -72,6 +83,7 @@ export class CallerGate implements Gate {
   private readonly route: Route;
   private readonly facts: RequestFacts;
   passed = '';
+  watch: Watch | null = null;
 
   constructor(caller: Caller, stands: Standing, route: RouteWith, socket: Socket, deps: GateDeps) {
     this.deps = deps;
@@ -83,6 +95,15 @@ export class CallerGate implements Gate {
   }
 
   admit(head: RequestHead): Route | Refused | Pending {
+    const { observing } = this.deps;
+    if (observing === null) return this.judge(head);
+    this.passed = '';
+    const verdict = this.judge(head);
+    if (!(verdict instanceof Pending)) this.watch = observing.watch(this.asked(head, verdict));
+    return verdict;
+  }
+
+  private judge(head: RequestHead): Route | Refused | Pending {
     const { credentials, decider, clock, screens } = this.deps;
     const now = clock.now();
     const nowMs = now.getTime();
@@ -118,6 +139,14 @@ export class CallerGate implements Gate {
       counted(end);
       this.deps.decider.ended(this.caller, decision, protocol, end);
     };
+  }
+
+  private asked({ method, target }: RequestHead, verdict: Route | Refused): Asked {
+    const decision = this.passed;
+    const denied = decision === '' ? 'none' : 'deny';
+    const effect = verdict instanceof Refused ? denied : 'allow';
+    const caller = this.caller.id.toString();
+    return { side: 'inbound', caller, upstream: '', method, path: target.path, decision, effect };
   }
 
   private noted(refused: Refused): Refused {

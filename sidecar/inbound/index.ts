@@ -8,6 +8,7 @@ import type { AnonymousForward, Forward } from '../config/values.ts';
 import { ANONYMOUS_CALLER, type Decider } from '../decide.ts';
 import { HTTP2 } from '../http2/index.ts';
 import type { Credentials, Svid } from '../identity/credentials.ts';
+import type { Observing } from '../observe.ts';
 import {
   acceptRaw,
   CrowdMeter,
@@ -45,6 +46,8 @@ export type InboundDeps = {
   readonly limits?: Partial<RelayLimits>;
   /** What is found out of a request beside its caller. Left out: nothing. */
   readonly screens?: Screens;
+  /** Left out: nobody observes. */
+  readonly observing?: Observing | null;
   /** Why a peer is refused although its certificate is good, or null. Asked at every request: it must be cheap. */
   readonly denied?: (peer: Peer) => string | null;
 };
@@ -92,6 +95,7 @@ export async function createInbound(deps: InboundDeps): Promise<Inbound> {
     clock,
     splices: new SpliceMeter(metrics, 'inbound'),
     screens: deps.screens ?? NO_SCREENS,
+    observing: deps.observing ?? null,
   };
   const standing: PeerStandingDeps = { authorities, denied: deps.denied ?? (() => null) };
 

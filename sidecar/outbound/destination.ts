@@ -54,6 +54,10 @@ export class Destination {
     });
   }
 
+  get name(): string {
+    return this.upstream.name;
+  }
+
   /** Where it is at present. */
   get at(): readonly Address[] {
     return this.addresses.all;

@@ -2,7 +2,15 @@ import type { Clock } from '../../lib/adapter/clock.ts';
 import type { Counter } from '../../lib/adapter/metrics.ts';
 import type { RequestHead } from '../http1/index.ts';
 import type { Credentials } from '../identity/credentials.ts';
-import { type Gate, Refused, type Route, type SpliceEnd, type SpliceMeter } from '../relay/index.ts';
+import type { Asked, Observing } from '../observe.ts';
+import {
+  type Gate,
+  Refused,
+  type Route,
+  type SpliceEnd,
+  type SpliceMeter,
+  type Watch,
+} from '../relay/index.ts';
 import type { Destination } from './destination.ts';
 
 /** Which upstream a request is for. */
@@ -13,6 +21,8 @@ export type AppGateDeps = {
   readonly clock: Clock;
   readonly malformed: Counter;
   readonly splices: SpliceMeter;
+  /** Null: nobody observes. */
+  readonly observing: Observing | null;
 };
 
 const NO_IDENTITY = new Refused({
@@ -25,6 +35,7 @@ const NO_IDENTITY = new Refused({
 export class AppGate implements Gate {
   readonly peer = null;
   readonly passed = '';
+  watch: Watch | null = null;
   private readonly choose: Choose;
   private readonly deps: AppGateDeps;
 
@@ -34,11 +45,13 @@ export class AppGate implements Gate {
   }
 
   admit(head: RequestHead): Route | Refused {
-    const { credentials, clock } = this.deps;
+    const { credentials, clock, observing } = this.deps;
     const svid = credentials.current;
-    if (svid === null || svid.notAfter.getTime() <= clock.now().getTime()) return NO_IDENTITY;
-    const found = this.choose(head);
-    return found instanceof Refused ? found : (found.route ?? NO_IDENTITY);
+    const valid = svid !== null && svid.notAfter.getTime() > clock.now().getTime();
+    const found = valid ? this.choose(head) : NO_IDENTITY;
+    const verdict = found instanceof Refused ? found : (found.route ?? NO_IDENTITY);
+    if (observing !== null) this.watch = observing.watch(asked(head, found));
+    return verdict;
   }
 
   malformed(code: string): void {
@@ -52,4 +65,10 @@ export class AppGate implements Gate {
   spliced(protocol: string): (end: SpliceEnd) => void {
     return this.deps.splices.begin(protocol);
   }
+}
+
+function asked({ method, target }: RequestHead, found: Destination | Refused): Asked {
+  const upstream = found instanceof Refused ? '' : found.name;
+  const effect = found instanceof Refused ? 'none' : 'allow';
+  return { side: 'outbound', caller: '', upstream, method, path: target.path, decision: '', effect };
 }

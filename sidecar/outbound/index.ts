@@ -6,6 +6,7 @@ import type { Listen } from '../address.ts';
 import type { Upstream } from '../config/values.ts';
 import { HTTP2 } from '../http2/index.ts';
 import type { Credentials } from '../identity/credentials.ts';
+import type { Observing } from '../observe.ts';
 import {
   acceptRaw,
   CrowdMeter,
@@ -35,6 +36,8 @@ export type OutboundDeps = {
   readonly limits?: Partial<RelayLimits>;
   /** Each adds headers of ours to every request, in this order. */
   readonly transformers?: readonly RequestTransformer[];
+  /** Left out: nobody observes. */
+  readonly observing?: Observing | null;
   /** Left out, names are resolved as this machine does. */
   readonly lookup?: Lookup;
   /** How often. */
@@ -135,7 +138,10 @@ async function listenForApp(
     'signet_outbound_requests_refused_total',
     "The app's requests refused for their form, by code",
   );
-  const gates = { credentials, clock, malformed, splices: new SpliceMeter(metrics, 'outbound') };
+  const gates = {
+    ...{ credentials, clock, malformed, splices: new SpliceMeter(metrics, 'outbound') },
+    observing: deps.observing ?? null,
+  };
   const listen = (port: Omit<Port, 'event'>, address: Listen) =>
     listener.listen(
       createServer({ allowHalfOpen: true, noDelay: true }),

@@ -1,5 +1,6 @@
 import type { Problem, RequestHead } from '../http1/index.ts';
 import type { Connection, Pool } from './pool.ts';
+import type { Watch } from './tally.ts';
 
 /**
  * Adds header lines of ours to a request, last thing before it is sent on `connection` and with that very connection at hand.
@@ -82,6 +83,8 @@ export interface Gate {
   standing(): string | null;
   /** The name of the decision by which what was admitted last passed; empty where nothing is recorded. */
   readonly passed: string;
+  /** Accompanies what was judged last, passed or refused. Null, or left out, where nobody observes. */
+  readonly watch?: Watch | null;
   /** Told that what passed by `decision` is spliced through from now on. What it returns is called once, at the end. */
   spliced(protocol: string, decision: string): (end: SpliceEnd) => void;
 }

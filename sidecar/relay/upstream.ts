@@ -234,6 +234,8 @@ export class Upstream implements Side {
         bodyStart,
         end,
       ),
+      head.status,
+      end - bodyStart,
     );
     if (this.body.done) this.finish(end === length);
     else if (!flowing) this.pause();

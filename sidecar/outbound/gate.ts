@@ -2,8 +2,23 @@ import type { Clock } from '../../lib/adapter/clock.ts';
 import type { Counter } from '../../lib/adapter/metrics.ts';
 import type { RequestHead } from '../http1/index.ts';
 import type { Credentials } from '../identity/credentials.ts';
-import { type Gate, Refused, type Route, type SpliceEnd, type SpliceMeter } from '../relay/index.ts';
+import {
+  type Gate,
+  Refused,
+  type RequestTransformer,
+  type Route,
+  type SpliceEnd,
+  type SpliceMeter,
+} from '../relay/index.ts';
 import type { Destination } from './destination.ts';
+
+/** What is asked about each request of the app beside where it goes. */
+export interface OutboundScreen {
+  /** Null: it may go. The head is good until the call returns. */
+  screen(head: RequestHead): Refused | null;
+  /** Adds what the upstream is told. */
+  readonly transform: RequestTransformer;
+}
 
 /** Which upstream a request is for. */
 export type Choose = (head: RequestHead) => Destination | Refused;
@@ -13,6 +28,7 @@ export type AppGateDeps = {
   readonly clock: Clock;
   readonly malformed: Counter;
   readonly splices: SpliceMeter;
+  readonly screen: OutboundScreen | null;
 };
 
 const NO_IDENTITY = new Refused({
@@ -34,9 +50,11 @@ export class AppGate implements Gate {
   }
 
   admit(head: RequestHead): Route | Refused {
-    const { credentials, clock } = this.deps;
+    const { credentials, clock, screen } = this.deps;
     const svid = credentials.current;
     if (svid === null || svid.notAfter.getTime() <= clock.now().getTime()) return NO_IDENTITY;
+    const refused = screen === null ? null : screen.screen(head);
+    if (refused !== null) return refused;
     const found = this.choose(head);
     return found instanceof Refused ? found : (found.route ?? NO_IDENTITY);
   }

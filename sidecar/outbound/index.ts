@@ -18,9 +18,11 @@ import {
   SpliceMeter,
 } from '../relay/index.ts';
 import { Destinations } from './destinations.ts';
-import { AppGate } from './gate.ts';
+import { AppGate, type OutboundScreen } from './gate.ts';
 import { type Lookup, lookup } from './names.ts';
 import { originalDestinations } from './transparent.ts';
+
+export type { OutboundScreen } from './gate.ts';
 
 export type OutboundDeps = {
   /** On loopback: whoever reaches it speaks with our identity. */
@@ -35,6 +37,8 @@ export type OutboundDeps = {
   readonly limits?: Partial<RelayLimits>;
   /** Each adds headers of ours to every request, in this order. */
   readonly transformers?: readonly RequestTransformer[];
+  /** Asked of every request; its transformer comes last. Left out: nothing is asked. */
+  readonly screen?: OutboundScreen | null;
   /** Left out, names are resolved as this machine does. */
   readonly lookup?: Lookup;
   /** How often. */
@@ -108,9 +112,13 @@ function limitsOf({ limits }: OutboundDeps): RelayLimits {
   return { ...chosen, head: { ...chosen.head, absoluteTarget: true } };
 }
 
+function transformersOf({ transformers = [], screen = null }: OutboundDeps): readonly RequestTransformer[] {
+  return screen === null ? transformers : [...transformers, screen.transform];
+}
+
 function destinationsOf(deps: OutboundDeps, relay: PoolDeps): Destinations {
   const { clock, log, metrics } = deps;
-  return new Destinations(deps.upstreams, deps.transformers ?? [], {
+  return new Destinations(deps.upstreams, transformersOf(deps), {
     relay,
     clock,
     log,
@@ -135,7 +143,8 @@ async function listenForApp(
     'signet_outbound_requests_refused_total',
     "The app's requests refused for their form, by code",
   );
-  const gates = { credentials, clock, malformed, splices: new SpliceMeter(metrics, 'outbound') };
+  const splices = new SpliceMeter(metrics, 'outbound');
+  const gates = { credentials, clock, malformed, splices, screen: deps.screen ?? null };
   const listen = (port: Omit<Port, 'event'>, address: Listen) =>
     listener.listen(
       createServer({ allowHalfOpen: true, noDelay: true }),

@@ -1,6 +1,9 @@
+import type { Jwks } from '../lib/assertion/index.ts';
+import type { Assertions } from './assertion/index.ts';
 import type { AuditWriter } from './audit/index.ts';
 import { createDecider } from './decide.ts';
 import { createInbound } from './inbound/index.ts';
+import { NO_SCREENS } from './inbound/screens.ts';
 import { type Observer, observingFor } from './observe.ts';
 import { createOutbound } from './outbound/index.ts';
 import type { PolicyFile } from './policy-file.ts';
@@ -19,6 +22,7 @@ export class Proxies {
   private readonly deps: ServingDeps;
   private readonly policy: PolicyFile | null;
   private readonly audit: AuditWriter;
+  private assertions: Assertions | null = null;
   private readonly stack = new AsyncDisposableStack();
 
   constructor(deps: ServingDeps, policy: PolicyFile | null, audit: AuditWriter) {
@@ -34,10 +38,12 @@ export class Proxies {
     // The app needs its outbound calls until the last inbound request is answered, so inbound comes last and drains first.
     const observers: Observer[] = [];
     const common = { credentials, clock, log, metrics, observing: observingFor(observers, clock) };
+    this.assertions = await this.openAssertions();
     if (config.outbound !== null) {
       const outbound = await createOutbound({
         ...config.outbound,
         limits: config.limits.outbound,
+        screen: this.assertions?.outbound ?? null,
         ...common,
       });
       stack.defer(async () =>
@@ -53,6 +59,11 @@ export class Proxies {
         tcp,
         anonymous,
         limits: config.limits.inbound,
+        screens: {
+          ...NO_SCREENS,
+          origins: this.assertions?.origins ?? null,
+          view: this.assertions?.view ?? null,
+        },
         trustDomain: config.trustDomain,
         decider,
         ...common,
@@ -62,6 +73,19 @@ export class Proxies {
       );
     }
     this.listening = true;
+  }
+
+  get jwks(): Jwks {
+    return this.assertions?.jwks ?? { keys: [] };
+  }
+
+  /** Loaded only where the app is told anything beside its caller. */
+  private async openAssertions(): Promise<Assertions | null> {
+    const { config, credentials, clock, metrics } = this.deps;
+    const { claims, assertion, transaction } = config.app;
+    if (claims.length === 0 && !assertion && !transaction) return null;
+    const { createAssertions } = await import('./assertion/index.ts');
+    return this.stack.use(createAssertions({ settings: config.app, credentials, clock, metrics }));
   }
 
   /** Lets what is under way end. */

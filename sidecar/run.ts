@@ -61,6 +61,7 @@ export async function run(
     missing,
     status: () => statusOf(identity, { serving: serving?.status ?? null, hardening, missing: missing() }),
     metrics: () => metrics.render(),
+    jwks: () => serving?.jwks ?? { keys: [] },
     rotate: () => rotator.rotate(),
   });
   using readiness = watchReadiness({ missing, log, told: (lacking) => direction.tell(lacking) });

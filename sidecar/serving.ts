@@ -2,6 +2,7 @@ import type { Clock } from '../lib/adapter/clock.ts';
 import { sleep } from '../lib/adapter/lifecycle.ts';
 import type { Log } from '../lib/adapter/log.ts';
 import type { Metrics } from '../lib/adapter/metrics.ts';
+import type { Jwks } from '../lib/assertion/index.ts';
 import type { AuditEvent } from '../lib/audit/index.ts';
 import { type AuditWriter, auditOf, openAudit } from './audit/index.ts';
 import type { Config } from './config/index.ts';
@@ -12,7 +13,10 @@ import { LONG_DRAIN, Proxies } from './proxies.ts';
 import { warmUp } from './warm-up.ts';
 
 export type ServingDeps = {
-  readonly config: Pick<Config, 'trustDomain' | 'mode' | 'inbound' | 'outbound' | 'limits' | 'audit'> & {
+  readonly config: Pick<
+    Config,
+    'trustDomain' | 'mode' | 'inbound' | 'outbound' | 'app' | 'limits' | 'audit'
+  > & {
     /** Which of several processes this is; left out where it is the only one. */
     readonly worker?: number;
   };
@@ -30,6 +34,8 @@ export interface Serving extends AsyncDisposable {
     readonly audit: Pick<AuditWriter, 'accepting' | 'head'>;
     readonly policy: PolicyStatus | null;
   };
+  /** By which the app verifies what it is told. */
+  readonly jwks: Jwks;
   record(event: AuditEvent): void;
   reloadPolicy(): Promise<void>;
   /** Gives what is under way more time to end: others serve meanwhile, and nobody waits to kill. */
@@ -110,6 +116,9 @@ export async function startServing(deps: ServingDeps): Promise<Serving> {
     failed,
     get status() {
       return { audit: { accepting: audit.accepting, head: audit.head }, policy: policy?.status ?? null };
+    },
+    get jwks() {
+      return proxies.jwks;
     },
     record: (event) => audit.record(event, clock.now()),
     reloadPolicy: async () => policy?.reload(),

@@ -20,6 +20,11 @@ describe('layers', () => {
         { 'lib/spiffe/index.ts': `import '../svid/index.ts';`, 'lib/svid/index.ts': '' },
       ],
       [
+        'a policy that asks what the app is told',
+        'stage-order-policy',
+        { 'lib/policy/index.ts': `import '../assertion/index.ts';`, 'lib/assertion/index.ts': '' },
+      ],
+      [
         'a vault-layout that opens connections',
         'vault-layout-acts-through-its-port',
         { 'lib/vault-layout/a.ts': `import 'node:https';` },

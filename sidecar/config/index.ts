@@ -2,6 +2,7 @@ import { LOG_LEVELS, type LogLevel } from '../../lib/adapter/log.ts';
 import { ConfigError, type Environment, readSettings } from '../../lib/adapter/settings.ts';
 import { parseTrustDomain } from '../../lib/spiffe/index.ts';
 import type { Listen } from '../address.ts';
+import { type AppSettings, parseClaims } from './app.ts';
 import { type Limits, parseLimits } from './limits.ts';
 import { SETTINGS, type SettingName } from './settings.ts';
 import { MOST_WORKERS, shared, unsharable } from './sharing.ts';
@@ -36,6 +37,8 @@ export type Config = {
     readonly upstreams: readonly Upstream[];
     readonly transparent?: Listen;
   } | null;
+  /** What the app is told. */
+  readonly app: AppSettings;
   readonly limits: Limits;
   /** A file's path, or `-` for standard output. */
   readonly audit: string;
@@ -83,6 +86,11 @@ export function loadConfig(environment: Environment, readFile: (path: string) =>
   const listen = parse('SIGNET_OUTBOUND', parseLoopback);
   const upstreams = parse('SIGNET_UPSTREAMS', parseUpstreams);
   const transparent = parse('SIGNET_TRANSPARENT', parseLoopback);
+  const app = {
+    claims: parse('SIGNET_CLAIMS', parseClaims) ?? [],
+    assertion: parse('SIGNET_ASSERTION', oneOf(['on', 'off'])) === 'on',
+    transaction: parse('SIGNET_TRANSACTION', oneOf(['on', 'off'])) === 'on',
+  };
   const limits = parse('SIGNET_LIMITS', parseLimits);
   const workers = parse('SIGNET_WORKERS', countTo(MOST_WORKERS)) ?? 1;
   const admin = parse('SIGNET_ADMIN', parseAdmin);
@@ -113,6 +121,7 @@ export function loadConfig(environment: Environment, readFile: (path: string) =>
     },
     attest: attest!,
     ...(workers > 1 ? shared(listening) : listening),
+    app,
     limits: limits ?? { inbound: {}, outbound: {} },
     audit: text.SIGNET_AUDIT,
     admin: admin!,

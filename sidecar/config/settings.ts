@@ -48,6 +48,21 @@ export const SETTINGS = {
     required: 'with SIGNET_INBOUND',
     doc: 'JSON file of the policies for calls to the app; read again when it changes and on SIGHUP',
   },
+  SIGNET_CLAIMS: {
+    fallback: '',
+    required: '',
+    doc: "the end user's claims that the app is told in `X-Signet-Claims`: names, separated by white space; docs/app.md",
+  },
+  SIGNET_ASSERTION: {
+    fallback: 'off',
+    required: '',
+    doc: '`on`: every request to the app carries a signed `X-Signet-Assertion`; docs/app.md',
+  },
+  SIGNET_TRANSACTION: {
+    fallback: 'off',
+    required: '',
+    doc: '`on`: what led to a request is passed on from service to service, for policy to ask about; docs/app.md',
+  },
   SIGNET_LIMITS: {
     fallback: '',
     required: '',

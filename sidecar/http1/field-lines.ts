@@ -54,6 +54,22 @@ export function fieldValues(b: Buffer, fields: Fields, name: string): string[] {
     .map(({ nameEnd, end }) => withoutSpace(b.toString('latin1', nameEnd + 1, end - 2)));
 }
 
+/**
+ * The values of the lines with this name (in lower case) that are not passed on: what is said between sidecars, or to ours by its app. Other
+ * spellings of the name are dropped too, and not read.
+ */
+export function droppedValues(b: Buffer, { drops, dropCount }: Fields, name: string): string[] {
+  const values: string[] = [];
+  next: for (let i = 0; i < dropCount; i += 2) {
+    const start = drops[i]!;
+    const nameEnd = start + name.length;
+    if (b[nameEnd] !== COLON) continue;
+    for (let j = 0; j < name.length; j++) if (LOWER[b[start + j]!] !== name.charCodeAt(j)) continue next;
+    values.push(withoutSpace(b.toString('latin1', nameEnd + 1, drops[i + 1]! - 2)));
+  }
+  return values;
+}
+
 /** Space as HTTP has it: `trim` takes more, which others leave. */
 export function withoutSpace(text: string): string {
   return text.replace(/^[ \t]+|[ \t]+$/g, '');

@@ -35,6 +35,7 @@ const HOP = ['proxy-connection', 'proxy-authorization', 'proxy-authenticate', 't
 const SPOKEN_FOR_US = [
   'workload-proof-token',
   'workload-identity-token',
+  'txn-token',
   'x-forwarded-client-cert',
   'x-forwarded-uri',
   'x-forwarded-host',

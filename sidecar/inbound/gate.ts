@@ -15,6 +15,7 @@ import {
   type Watch,
 } from '../relay/index.ts';
 import { RequestFacts } from './facts.ts';
+import type { Peer } from './peer.ts';
 import type { Screens } from './screens.ts';
 import type { Standing } from './standing.ts';
 
@@ -78,14 +79,14 @@ export class StrangerGate implements Gate {
 export class CallerGate implements Gate {
   readonly peer: string | null;
   private readonly deps: GateDeps;
-  private readonly caller: Caller;
+  private readonly caller: Caller | Peer;
   private readonly stands: Standing;
   private readonly route: Route;
   private readonly facts: RequestFacts;
   passed = '';
   watch: Watch | null = null;
 
-  constructor(caller: Caller, stands: Standing, route: RouteWith, socket: Socket, deps: GateDeps) {
+  constructor(caller: Caller | Peer, stands: Standing, route: RouteWith, socket: Socket, deps: GateDeps) {
     this.deps = deps;
     this.caller = caller;
     this.peer = caller.id === ANONYMOUS ? null : caller.id.toString();
@@ -115,13 +116,17 @@ export class CallerGate implements Gate {
     const user = screens.users === null ? null : screens.users.identify(head, now);
     if (user instanceof Pending) return user;
     if (user instanceof Refused) return this.noted(user);
+    const origin = screens.origins === null ? null : screens.origins.trace(this.caller, head, now);
+    if (origin instanceof Refused) return this.noted(origin);
     facts.begin(head, now, user);
+    if (origin !== null) facts.chain = origin.chain;
     const verdict = decider.decide(this.caller, head.method, head.target.path, now, facts);
     if (verdict === null) return UNDECIDED;
     const { decision } = verdict;
     this.passed = verdict.id;
     if (decision.effect === 'deny') return forbidden(verdict, decision, this.caller, head);
-    const lines = screens.view === null ? null : screens.view.lines(this.caller, facts, verdict.id);
+    if (screens.view === null) return this.route;
+    const lines = screens.view.lines(this.caller, facts, verdict.id, head, origin);
     return lines === null ? this.route : this.route.plus(lines);
   }
 

@@ -6,12 +6,21 @@ import type { Asked, Observing } from '../observe.ts';
 import {
   type Gate,
   Refused,
+  type RequestTransformer,
   type Route,
   type SpliceEnd,
   type SpliceMeter,
   type Watch,
 } from '../relay/index.ts';
 import type { Destination } from './destination.ts';
+
+/** What is asked about each request of the app beside where it goes. */
+export interface OutboundScreen {
+  /** Null: it may go. The head is good until the call returns. */
+  screen(head: RequestHead): Refused | null;
+  /** Adds what the upstream is told. */
+  readonly transform: RequestTransformer;
+}
 
 /** Which upstream a request is for. */
 export type Choose = (head: RequestHead) => Destination | Refused;
@@ -23,6 +32,7 @@ export type AppGateDeps = {
   readonly splices: SpliceMeter;
   /** Null: nobody observes. */
   readonly observing: Observing | null;
+  readonly screen: OutboundScreen | null;
 };
 
 const NO_IDENTITY = new Refused({
@@ -45,10 +55,11 @@ export class AppGate implements Gate {
   }
 
   admit(head: RequestHead): Route | Refused {
-    const { credentials, clock, observing } = this.deps;
+    const { credentials, clock, observing, screen } = this.deps;
     const svid = credentials.current;
     const valid = svid !== null && svid.notAfter.getTime() > clock.now().getTime();
-    const found = valid ? this.choose(head) : NO_IDENTITY;
+    const refused = !valid ? NO_IDENTITY : screen === null ? null : screen.screen(head);
+    const found = refused ?? this.choose(head);
     const verdict = found instanceof Refused ? found : (found.route ?? NO_IDENTITY);
     if (observing !== null) this.watch = observing.watch(asked(head, found));
     return verdict;

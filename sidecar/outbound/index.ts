@@ -19,9 +19,11 @@ import {
   SpliceMeter,
 } from '../relay/index.ts';
 import { Destinations } from './destinations.ts';
-import { AppGate } from './gate.ts';
+import { AppGate, type OutboundScreen } from './gate.ts';
 import { type Lookup, lookup } from './names.ts';
 import { originalDestinations } from './transparent.ts';
+
+export type { OutboundScreen } from './gate.ts';
 
 export type OutboundDeps = {
   /** On loopback: whoever reaches it speaks with our identity. */
@@ -38,6 +40,8 @@ export type OutboundDeps = {
   readonly transformers?: readonly RequestTransformer[];
   /** Left out: nobody observes. */
   readonly observing?: Observing | null;
+  /** Asked of every request; its transformer comes last. Left out: nothing is asked. */
+  readonly screen?: OutboundScreen | null;
   /** Left out, names are resolved as this machine does. */
   readonly lookup?: Lookup;
   /** How often. */
@@ -111,9 +115,13 @@ function limitsOf({ limits }: OutboundDeps): RelayLimits {
   return { ...chosen, head: { ...chosen.head, absoluteTarget: true } };
 }
 
+function transformersOf({ transformers = [], screen = null }: OutboundDeps): readonly RequestTransformer[] {
+  return screen === null ? transformers : [...transformers, screen.transform];
+}
+
 function destinationsOf(deps: OutboundDeps, relay: PoolDeps): Destinations {
   const { clock, log, metrics } = deps;
-  return new Destinations(deps.upstreams, deps.transformers ?? [], {
+  return new Destinations(deps.upstreams, transformersOf(deps), {
     relay,
     clock,
     log,
@@ -140,7 +148,7 @@ async function listenForApp(
   );
   const gates = {
     ...{ credentials, clock, malformed, splices: new SpliceMeter(metrics, 'outbound') },
-    observing: deps.observing ?? null,
+    ...{ observing: deps.observing ?? null, screen: deps.screen ?? null },
   };
   const listen = (port: Omit<Port, 'event'>, address: Listen) =>
     listener.listen(

@@ -14,6 +14,7 @@ import {
   type SpliceMeter,
   type Watch,
 } from '../relay/index.ts';
+import { challenged } from './challenged.ts';
 import { RequestFacts } from './facts.ts';
 import type { Peer } from './peer.ts';
 import type { Screens } from './screens.ts';
@@ -160,8 +161,14 @@ export class CallerGate implements Gate {
   }
 }
 
-function forbidden({ id }: Verdict, { code, rule }: Denial, caller: Caller, head: RequestHead): Refused {
+function forbidden(
+  { id }: Verdict,
+  { code, rule, challenge }: Denial,
+  caller: Caller,
+  head: RequestHead,
+): Refused {
   const request = `${head.method} ${head.target.path} for ${caller.id}`;
   const detail = rule === null ? `no policy allows ${request}` : `policy ${rule} denies ${request}`;
-  return new Refused({ status: 403, code, detail, rule, decision_id: id });
+  const problem = { status: 403, code, detail, rule, decision_id: id };
+  return challenge === undefined ? new Refused(problem) : challenged(problem, challenge);
 }

@@ -25,7 +25,7 @@ describe('signet policy', () => {
     await write('good.json', [read, { ...read, name: 'draft', mode: 'dry-run' }]);
     await write('other.json', { ...read, target: WEB });
     await write('bad.json', {
-      policies: [read, { ...read, name: 'x', mode: 'off', when: { path: { matches: '^/' } } }],
+      policies: [read, { ...read, name: 'x', mode: 'off', when: { path: { resembles: '^/' } } }],
     });
     await writeFile(join(cwd, 'broken.json'), '{');
   });
@@ -52,7 +52,7 @@ describe('signet policy', () => {
     assert.deepEqual(places, [
       'bad.json#/policies/0/name',
       'bad.json#/policies/1/mode',
-      'bad.json#/policies/1/when/path/matches',
+      'bad.json#/policies/1/when/path/resembles',
       'broken.json#',
     ]);
     const json = JSON.parse((await signet(['policy', 'check', 'broken.json', '--json'], { cwd })).stdout);

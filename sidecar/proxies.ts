@@ -1,6 +1,7 @@
 import type { AuditWriter } from './audit/index.ts';
 import { createDecider } from './decide.ts';
 import { createInbound } from './inbound/index.ts';
+import type { Screens } from './inbound/screens.ts';
 import { createOutbound } from './outbound/index.ts';
 import type { PolicyFile } from './policy-file.ts';
 import type { ServingDeps } from './serving.ts';
@@ -18,12 +19,14 @@ export class Proxies {
   private readonly deps: ServingDeps;
   private readonly policy: PolicyFile | null;
   private readonly audit: AuditWriter;
+  private readonly screens: Screens;
   private readonly stack = new AsyncDisposableStack();
 
-  constructor(deps: ServingDeps, policy: PolicyFile | null, audit: AuditWriter) {
+  constructor(deps: ServingDeps, policy: PolicyFile | null, audit: AuditWriter, screens: Screens) {
     this.deps = deps;
     this.policy = policy;
     this.audit = audit;
+    this.screens = screens;
   }
 
   /** @throws the system's error when an address cannot be had; `close` is then still to be called */
@@ -53,6 +56,7 @@ export class Proxies {
         limits: config.limits.inbound,
         trustDomain: config.trustDomain,
         decider,
+        screens: this.screens,
         ...common,
       });
       stack.defer(async () =>

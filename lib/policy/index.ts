@@ -8,4 +8,4 @@ export { explain } from './explain.ts';
 export type { Check, Explanation, RuleJudgement } from './explanation.ts';
 export { type Facts, NO_RISK, type Risk, type RiskReason, type User } from './facts.ts';
 export { type PolicySource, parsePolicies } from './parse.ts';
-export { type PathTemplate, pathFlaw } from './path.ts';
+export { matchesTemplate, type PathTemplate, parseTemplate, pathFlaw, startsWith } from './path.ts';

@@ -1,8 +1,8 @@
+import { readJson } from '../json-text.ts';
 import { parseSpiffeId, type SpiffeId } from '../spiffe/index.ts';
 import { parseCondition } from './condition.ts';
 import { oneOf, Place, type PolicyDefect, PolicyError } from './defect.ts';
 import { EFFECTS, LEVELS, MODES, type PolicyDocument } from './document.ts';
-import { readJson } from './json-text.ts';
 
 /** One file of policies: a document, an array of documents, or `{"$schema"?, "policies": [documents]}`. */
 export type PolicySource = { readonly file: string; readonly text: string };

@@ -9,6 +9,7 @@ const stages = [
   'grant',
   'svid',
   'rotation',
+  'token',
   'policy',
   'fingerprint',
   'assertion',

@@ -1,6 +1,4 @@
-import { type FSWatcher, watch } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { basename, dirname } from 'node:path';
 import type { Log } from '../lib/adapter/log.ts';
 import type { Metrics } from '../lib/adapter/metrics.ts';
 import {
@@ -12,6 +10,7 @@ import {
   readPolicies,
 } from '../lib/policy/index.ts';
 import type { SpiffeId } from '../lib/spiffe/index.ts';
+import { watchFile } from './watch-file.ts';
 
 export type PolicyStatus = {
   /** Hash of the documents in force; null when there are none, and nothing is permitted. */
@@ -39,8 +38,6 @@ export interface PolicyFile extends Disposable {
 export type PolicyFileDeps = { readonly file: string; readonly log: Log; readonly metrics: Metrics };
 
 const MAX_BYTES = 16 * 1024 * 1024;
-/** Editors write in several steps, and each step is an event. */
-const SETTLE_MS = 100;
 const SHOWN_DEFECTS = 20;
 
 /** Reads the file and watches it. */
@@ -84,7 +81,11 @@ export async function openPolicyFile({ file, log, metrics }: PolicyFileDeps): Pr
   let queue = load();
   const reload = () => (queue = queue.then(load));
   await queue;
-  const watcher = watchFile(file, log, () => void reload());
+  const watcher = watchFile(
+    file,
+    () => void reload(),
+    (error) => log.warn('policy_not_watched', { error }),
+  );
   return {
     get current() {
       return current;
@@ -108,27 +109,4 @@ async function readSource(file: string): Promise<PolicySource> {
   const text = await readFile(file, 'utf8');
   if (text.length > MAX_BYTES) throw new Error(`the policy file is over ${MAX_BYTES} characters`);
   return { file, text };
-}
-
-/**
- * Watches the folder: a file replaced by renaming is another file, of which its own watch hears nothing. Kubernetes renames `..data`
- * beside it.
- */
-function watchFile(file: string, log: Log, onChange: () => void): FSWatcher | undefined {
-  let settling = false;
-  try {
-    const watcher = watch(dirname(file), { persistent: false }, (_event, name) => {
-      if (settling || (name !== null && name !== basename(file) && !name.startsWith('..'))) return;
-      settling = true;
-      setTimeout(() => {
-        settling = false;
-        onChange();
-      }, SETTLE_MS).unref();
-    });
-    watcher.on('error', (error) => log.warn('policy_not_watched', { error }));
-    return watcher;
-  } catch (error) {
-    log.warn('policy_not_watched', { error });
-    return undefined;
-  }
 }

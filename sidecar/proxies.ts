@@ -3,7 +3,7 @@ import type { Assertions } from './assertion/index.ts';
 import type { AuditWriter } from './audit/index.ts';
 import { createDecider } from './decide.ts';
 import { createInbound } from './inbound/index.ts';
-import { NO_SCREENS } from './inbound/screens.ts';
+import type { Screens } from './inbound/screens.ts';
 import { type Observer, observingFor } from './observe.ts';
 import { createOutbound } from './outbound/index.ts';
 import type { PolicyFile } from './policy-file.ts';
@@ -23,12 +23,14 @@ export class Proxies {
   private readonly policy: PolicyFile | null;
   private readonly audit: AuditWriter;
   private assertions: Assertions | null = null;
+  private readonly screens: Screens;
   private readonly stack = new AsyncDisposableStack();
 
-  constructor(deps: ServingDeps, policy: PolicyFile | null, audit: AuditWriter) {
+  constructor(deps: ServingDeps, policy: PolicyFile | null, audit: AuditWriter, screens: Screens) {
     this.deps = deps;
     this.policy = policy;
     this.audit = audit;
+    this.screens = screens;
   }
 
   /** @throws the system's error when an address cannot be had; `close` is then still to be called */
@@ -60,7 +62,7 @@ export class Proxies {
         anonymous,
         limits: config.limits.inbound,
         screens: {
-          ...NO_SCREENS,
+          ...this.screens,
           origins: this.assertions?.origins ?? null,
           view: this.assertions?.view ?? null,
         },

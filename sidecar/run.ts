@@ -48,7 +48,7 @@ export async function run(
   direction.onReload(() => {
     log.info('reload');
     void rotator.rotate();
-    void serving?.reloadPolicy();
+    void serving?.reload();
   });
   const missing = () => [
     ...(stop.aborted ? ['stopping'] : []),

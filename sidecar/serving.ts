@@ -7,15 +7,17 @@ import type { AuditEvent } from '../lib/audit/index.ts';
 import { type AuditWriter, auditOf, openAudit } from './audit/index.ts';
 import type { Config } from './config/index.ts';
 import type { Credentials, Svid } from './identity/credentials.ts';
+import { NO_SCREENS } from './inbound/screens.ts';
 import { settleMemory } from './memory.ts';
 import { openPolicyFile, type PolicyStatus } from './policy-file.ts';
 import { LONG_DRAIN, Proxies } from './proxies.ts';
+import type { UsersStatus } from './users/index.ts';
 import { warmUp } from './warm-up.ts';
 
 export type ServingDeps = {
   readonly config: Pick<
     Config,
-    'trustDomain' | 'mode' | 'inbound' | 'outbound' | 'app' | 'limits' | 'audit'
+    'trustDomain' | 'mode' | 'inbound' | 'users' | 'outbound' | 'app' | 'limits' | 'audit'
   > & {
     /** Which of several processes this is; left out where it is the only one. */
     readonly worker?: number;
@@ -33,11 +35,13 @@ export interface Serving extends AsyncDisposable {
   readonly status: {
     readonly audit: Pick<AuditWriter, 'accepting' | 'head'>;
     readonly policy: PolicyStatus | null;
+    readonly users: UsersStatus | null;
   };
   /** By which the app verifies what it is told. */
   readonly jwks: Jwks;
   record(event: AuditEvent): void;
-  reloadPolicy(): Promise<void>;
+  /** Reads policies and users again. */
+  reload(): Promise<void>;
   /** Gives what is under way more time to end: others serve meanwhile, and nobody waits to kill. */
   drainLong(): void;
   /** Rejects when an address cannot be had; never settles otherwise. */
@@ -68,6 +72,13 @@ export async function startServing(deps: ServingDeps): Promise<Serving> {
     config.inbound === null
       ? null
       : stack.use(await openPolicyFile({ file: config.inbound.policyFile, log, metrics }));
+  // what it needs of npm is loaded only where it is asked for
+  const users =
+    config.users === null
+      ? null
+      : stack.use(
+          await (await import('./users/index.ts')).openUsers({ file: config.users, clock, log, metrics }),
+        );
   const aim = (svid: Svid | null) => {
     if (svid !== null) policy?.aim(svid.id);
   };
@@ -88,9 +99,10 @@ export async function startServing(deps: ServingDeps): Promise<Serving> {
     ...(warm ? [] : ['warm-up']),
     ...(audit.accepting ? [] : ['audit']),
     ...(policy === null || policy.current !== null ? [] : ['policy']),
+    ...(users === null || users.ready ? [] : ['users']),
   ];
 
-  const proxies = new Proxies(deps, policy, audit);
+  const proxies = new Proxies(deps, policy, audit, { ...NO_SCREENS, users });
   const closing = new AbortController();
   const mayListen = () =>
     config.worker === undefined || (credentials.current !== null && lacking().length === 0);
@@ -115,13 +127,17 @@ export async function startServing(deps: ServingDeps): Promise<Serving> {
     missing: () => [...(proxies.listening ? [] : ['listeners']), ...lacking()],
     failed,
     get status() {
-      return { audit: { accepting: audit.accepting, head: audit.head }, policy: policy?.status ?? null };
+      return {
+        audit: { accepting: audit.accepting, head: audit.head },
+        policy: policy?.status ?? null,
+        users: users?.status ?? null,
+      };
     },
     get jwks() {
       return proxies.jwks;
     },
     record: (event) => audit.record(event, clock.now()),
-    reloadPolicy: async () => policy?.reload(),
+    reload: async () => void (await Promise.all([policy?.reload(), users?.reload()])),
     drainLong() {
       proxies.drain = LONG_DRAIN;
     },

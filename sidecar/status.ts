@@ -45,6 +45,7 @@ export function statusOf({ credentials, rotator, serverClock }: Identity, parts:
             loaded_at: policy.loadedAt,
             stale: policy.stale,
           },
+    users: parts.serving?.users ?? null,
     audit: parts.serving?.audit ?? null,
     hardening: parts.hardening,
   };

@@ -20,6 +20,11 @@ describe('layers', () => {
         { 'lib/spiffe/index.ts': `import '../svid/index.ts';`, 'lib/svid/index.ts': '' },
       ],
       [
+        'a token that asks for a policy',
+        'stage-order-token',
+        { 'lib/token/index.ts': `import '../policy/index.ts';`, 'lib/policy/index.ts': '' },
+      ],
+      [
         'a policy that asks what the app is told',
         'stage-order-policy',
         { 'lib/policy/index.ts': `import '../assertion/index.ts';`, 'lib/assertion/index.ts': '' },

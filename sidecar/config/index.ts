@@ -37,6 +37,8 @@ export type Config = {
     readonly upstreams: readonly Upstream[];
     readonly transparent?: Listen;
   } | null;
+  /** File of the issuers of end users' tokens; null: no end user is told from another. */
+  readonly users: string | null;
   /** What the app is told. */
   readonly app: AppSettings;
   readonly limits: Limits;
@@ -122,6 +124,7 @@ export function loadConfig(environment: Environment, readFile: (path: string) =>
     attest: attest!,
     ...(workers > 1 ? shared(listening) : listening),
     app,
+    users: text.SIGNET_USERS || null,
     limits: limits ?? { inbound: {}, outbound: {} },
     audit: text.SIGNET_AUDIT,
     admin: admin!,
@@ -137,6 +140,7 @@ function demandPresent(text: Texts, flaw: (name: SettingName, message: string) =
   const [inbound, outbound] = [text.SIGNET_INBOUND !== '', text.SIGNET_OUTBOUND !== ''];
   if (inbound && text.SIGNET_POLICY_FILE === '')
     flaw('SIGNET_POLICY_FILE', 'is missing (SIGNET_INBOUND is set)');
+  if (!inbound && text.SIGNET_USERS !== '') flaw('SIGNET_INBOUND', 'is missing (SIGNET_USERS is set)');
   if (outbound && text.SIGNET_UPSTREAMS === '')
     flaw('SIGNET_UPSTREAMS', 'is missing (SIGNET_OUTBOUND is set)');
   if (!outbound && text.SIGNET_UPSTREAMS !== '')

@@ -48,6 +48,11 @@ export const SETTINGS = {
     required: 'with SIGNET_INBOUND',
     doc: 'JSON file of the policies for calls to the app; read again when it changes and on SIGHUP',
   },
+  SIGNET_USERS: {
+    fallback: '',
+    required: '',
+    doc: "JSON file of the issuers whose tokens say who a request's end user is, and of where one is needed; read again when it changes and on SIGHUP",
+  },
   SIGNET_CLAIMS: {
     fallback: '',
     required: '',
@@ -121,7 +126,7 @@ export function settingsHelp(): string {
     '',
     ...rows,
     '',
-    'SIGHUP renews the identity now and reads the policy file again. SIGTERM drains and ends.',
+    'SIGHUP renews the identity now and reads the files of policies and users again. SIGTERM drains and ends.',
     'SIGUSR2 replaces several workers one after the other, losing no request.',
     'Exit status: 0 ended on request, 1 failed, 2 wrong usage or configuration.',
     '',

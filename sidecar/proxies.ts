@@ -1,6 +1,7 @@
 import type { AuditWriter } from './audit/index.ts';
 import { createDecider } from './decide.ts';
 import { createInbound } from './inbound/index.ts';
+import { NO_SCREENS } from './inbound/screens.ts';
 import { createOutbound } from './outbound/index.ts';
 import type { PolicyFile } from './policy-file.ts';
 import type { ServingDeps } from './serving.ts';
@@ -32,10 +33,12 @@ export class Proxies {
     const { config, credentials, clock, log, metrics } = this.deps;
     // The app needs its outbound calls until the last inbound request is answered, so inbound comes last and drains first.
     const common = { credentials, clock, log, metrics };
+    const { proofsFor, proverFor } = await import('./fingerprint/index.ts');
     if (config.outbound !== null) {
       const outbound = await createOutbound({
         ...config.outbound,
         limits: config.limits.outbound,
+        prover: proverFor(config.fingerprint, clock),
         ...common,
       });
       stack.defer(async () =>
@@ -51,6 +54,7 @@ export class Proxies {
         tcp,
         anonymous,
         limits: config.limits.inbound,
+        screens: { ...NO_SCREENS, proofs: proofsFor(config.fingerprint, metrics) },
         trustDomain: config.trustDomain,
         decider,
         ...common,

@@ -12,7 +12,10 @@ import { LONG_DRAIN, Proxies } from './proxies.ts';
 import { warmUp } from './warm-up.ts';
 
 export type ServingDeps = {
-  readonly config: Pick<Config, 'trustDomain' | 'mode' | 'inbound' | 'outbound' | 'limits' | 'audit'> & {
+  readonly config: Pick<
+    Config,
+    'trustDomain' | 'mode' | 'inbound' | 'outbound' | 'fingerprint' | 'limits' | 'audit'
+  > & {
     /** Which of several processes this is; left out where it is the only one. */
     readonly worker?: number;
   };

@@ -2,6 +2,7 @@ import { LOG_LEVELS, type LogLevel } from '../../lib/adapter/log.ts';
 import { ConfigError, type Environment, readSettings } from '../../lib/adapter/settings.ts';
 import { parseTrustDomain } from '../../lib/spiffe/index.ts';
 import type { Listen } from '../address.ts';
+import { type Fingerprint, parseProofMode, parseProofTtl } from './fingerprint.ts';
 import { type Limits, parseLimits } from './limits.ts';
 import { SETTINGS, type SettingName } from './settings.ts';
 import { MOST_WORKERS, shared, unsharable } from './sharing.ts';
@@ -36,6 +37,7 @@ export type Config = {
     readonly upstreams: readonly Upstream[];
     readonly transparent?: Listen;
   } | null;
+  readonly fingerprint: Fingerprint;
   readonly limits: Limits;
   /** A file's path, or `-` for standard output. */
   readonly audit: string;
@@ -83,6 +85,9 @@ export function loadConfig(environment: Environment, readFile: (path: string) =>
   const listen = parse('SIGNET_OUTBOUND', parseLoopback);
   const upstreams = parse('SIGNET_UPSTREAMS', parseUpstreams);
   const transparent = parse('SIGNET_TRANSPARENT', parseLoopback);
+  const sends = parse('SIGNET_FINGERPRINT', parseProofMode);
+  const requires = parse('SIGNET_FINGERPRINT_REQUIRED', parseProofMode);
+  const ttlSeconds = parse('SIGNET_FINGERPRINT_TTL', parseProofTtl);
   const limits = parse('SIGNET_LIMITS', parseLimits);
   const workers = parse('SIGNET_WORKERS', countTo(MOST_WORKERS)) ?? 1;
   const admin = parse('SIGNET_ADMIN', parseAdmin);
@@ -113,6 +118,7 @@ export function loadConfig(environment: Environment, readFile: (path: string) =>
     },
     attest: attest!,
     ...(workers > 1 ? shared(listening) : listening),
+    fingerprint: { sends: sends!, requires: requires!, ttlSeconds: ttlSeconds! },
     limits: limits ?? { inbound: {}, outbound: {} },
     audit: text.SIGNET_AUDIT,
     admin: admin!,

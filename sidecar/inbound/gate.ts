@@ -6,7 +6,7 @@ import type { RequestHead } from '../http1/index.ts';
 import type { Credentials } from '../identity/credentials.ts';
 import { type Gate, Pending, Refused, type Route, type SpliceEnd, type SpliceMeter } from '../relay/index.ts';
 import { RequestFacts } from './facts.ts';
-import type { Screens } from './screens.ts';
+import type { RequestProofs, Screens } from './screens.ts';
 import type { Standing } from './standing.ts';
 
 export type GateDeps = {
@@ -71,15 +71,29 @@ export class CallerGate implements Gate {
   private readonly stands: Standing;
   private readonly route: Route;
   private readonly facts: RequestFacts;
+  /** Null for callers who cannot prove anything. */
+  private readonly proofs: RequestProofs | null;
   passed = '';
 
-  constructor(caller: Caller, stands: Standing, route: RouteWith, socket: Socket, deps: GateDeps) {
+  constructor(
+    caller: Caller,
+    stands: Standing,
+    route: RouteWith,
+    socket: Socket,
+    deps: GateDeps,
+    proofs: RequestProofs | null = null,
+  ) {
     this.deps = deps;
+    this.proofs = proofs;
     this.caller = caller;
     this.peer = caller.id === ANONYMOUS ? null : caller.id.toString();
     this.stands = stands;
     this.facts = new RequestFacts(caller, socket.remoteAddress ?? null, deps.screens.risks);
     this.route = route(Buffer.from(`x-signet-caller: ${caller.id}\r\n`));
+  }
+
+  gathers(head: RequestHead): boolean {
+    return this.proofs?.needsBody(head) ?? false;
   }
 
   admit(head: RequestHead): Route | Refused | Pending {
@@ -94,6 +108,9 @@ export class CallerGate implements Gate {
     const user = screens.users === null ? null : screens.users.identify(head, now);
     if (user instanceof Pending) return user;
     if (user instanceof Refused) return this.noted(user);
+    // last before policy: what waits is shown again, and a proof holds once
+    const unproven = this.proofs === null || head.via === 'tcp' ? null : this.proofs.check(head, now);
+    if (unproven !== null) return this.noted(unproven);
     facts.begin(head, now, user);
     const verdict = decider.decide(this.caller, head.method, head.target.path, now, facts);
     if (verdict === null) return UNDECIDED;

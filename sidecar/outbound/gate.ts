@@ -1,5 +1,6 @@
 import type { Clock } from '../../lib/adapter/clock.ts';
 import type { Counter } from '../../lib/adapter/metrics.ts';
+import type { Prover } from '../fingerprint/index.ts';
 import type { RequestHead } from '../http1/index.ts';
 import type { Credentials } from '../identity/credentials.ts';
 import { type Gate, Refused, type Route, type SpliceEnd, type SpliceMeter } from '../relay/index.ts';
@@ -13,6 +14,7 @@ export type AppGateDeps = {
   readonly clock: Clock;
   readonly malformed: Counter;
   readonly splices: SpliceMeter;
+  readonly prover: Prover | null;
 };
 
 const NO_IDENTITY = new Refused({
@@ -31,6 +33,10 @@ export class AppGate implements Gate {
   constructor(choose: Choose, deps: AppGateDeps) {
     this.choose = choose;
     this.deps = deps;
+  }
+
+  gathers(head: RequestHead): boolean {
+    return this.deps.prover?.needsBody(head) ?? false;
   }
 
   admit(head: RequestHead): Route | Refused {

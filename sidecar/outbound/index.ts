@@ -4,6 +4,7 @@ import type { Log } from '../../lib/adapter/log.ts';
 import type { Metrics } from '../../lib/adapter/metrics.ts';
 import type { Listen } from '../address.ts';
 import type { Upstream } from '../config/values.ts';
+import type { Prover } from '../fingerprint/index.ts';
 import { HTTP2 } from '../http2/index.ts';
 import type { Credentials } from '../identity/credentials.ts';
 import {
@@ -35,6 +36,8 @@ export type OutboundDeps = {
   readonly limits?: Partial<RelayLimits>;
   /** Each adds headers of ours to every request, in this order. */
   readonly transformers?: readonly RequestTransformer[];
+  /** Proves every request, after all that is added to it. Null, or left out: none is proven. */
+  readonly prover?: Prover | null;
   /** Left out, names are resolved as this machine does. */
   readonly lookup?: Lookup;
   /** How often. */
@@ -114,6 +117,7 @@ function destinationsOf(deps: OutboundDeps, relay: PoolDeps): Destinations {
     relay,
     clock,
     log,
+    prover: deps.prover ?? null,
     failures: metrics.counter(
       'signet_outbound_failures_total',
       'Exchanges with upstreams that failed, by code',
@@ -135,7 +139,8 @@ async function listenForApp(
     'signet_outbound_requests_refused_total',
     "The app's requests refused for their form, by code",
   );
-  const gates = { credentials, clock, malformed, splices: new SpliceMeter(metrics, 'outbound') };
+  const splices = new SpliceMeter(metrics, 'outbound');
+  const gates = { credentials, clock, malformed, splices, prover: deps.prover ?? null };
   const listen = (port: Omit<Port, 'event'>, address: Listen) =>
     listener.listen(
       createServer({ allowHalfOpen: true, noDelay: true }),

@@ -41,11 +41,13 @@ export class Proxies {
     const observers: Observer[] = [];
     const common = { credentials, clock, log, metrics, observing: observingFor(observers, clock) };
     this.assertions = await this.openAssertions();
+    const { proofsFor, proverFor } = await import('./fingerprint/index.ts');
     if (config.outbound !== null) {
       const outbound = await createOutbound({
         ...config.outbound,
         limits: config.limits.outbound,
         screen: this.assertions?.outbound ?? null,
+        prover: proverFor(config.fingerprint, clock),
         ...common,
       });
       stack.defer(async () =>
@@ -63,6 +65,7 @@ export class Proxies {
         limits: config.limits.inbound,
         screens: {
           ...this.screens,
+          proofs: proofsFor(config.fingerprint, metrics),
           origins: this.assertions?.origins ?? null,
           view: this.assertions?.view ?? null,
         },

@@ -10,13 +10,13 @@ import {
 import { ANONYMOUS } from '../../lib/policy/index.ts';
 import type { SpiffeId } from '../../lib/spiffe/index.ts';
 import type { Caller } from '../decide.ts';
-import { droppedValues, type RequestHead } from '../http1/index.ts';
+import { droppedValue, type RequestHead } from '../http1/index.ts';
 import type { Credentials } from '../identity/credentials.ts';
 import type { Peer } from '../inbound/index.ts';
 import type { Origins } from '../inbound/screens.ts';
 import { Refused } from '../relay/index.ts';
 
-const TXN_TOKEN = 'txn-token';
+const TXN_TOKEN = Buffer.from('txn-token');
 
 /**
  * Reads what led to a request from its `Txn-Token`. That has to be signed by the key that the caller's connection was made with: a token
@@ -31,13 +31,13 @@ export class TokenOrigins implements Origins {
   }
 
   trace(caller: Caller | Peer, head: RequestHead, now: Date): Origin | Refused {
-    const tokens = droppedValues(head.bytes, head, TXN_TOKEN);
+    const token = droppedValue(head, TXN_TOKEN);
     // a client that has no SVID can sign nothing: what it calls so is another's word, and not passed on
-    if (tokens.length === 0 || caller.id === ANONYMOUS || !('certificate' in caller)) return NO_ORIGIN;
-    if (tokens.length > 1) return refused('TXN_MALFORMED');
+    if (token === null || caller.id === ANONYMOUS || !('certificate' in caller)) return NO_ORIGIN;
+    if (token === undefined) return refused('TXN_MALFORMED');
     const own = this.credentials.current?.id;
     if (own === undefined) return refused('TXN_WRONG_AUDIENCE');
-    const origin = this.verified(tokens[0]!, caller, own, now);
+    const origin = this.verified(token, caller, own, now);
     if (origin instanceof Refused) return origin;
     return mayPass(origin, caller.id) ? origin : TOO_DEEP;
   }

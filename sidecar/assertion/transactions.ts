@@ -14,7 +14,7 @@ import {
 } from '../../lib/assertion/index.ts';
 import type { SpiffeId } from '../../lib/spiffe/index.ts';
 import { type Bundle, checkPeer, pemToDer, SvidError } from '../../lib/svid/index.ts';
-import { droppedValues, NOTHING, type RequestHead } from '../http1/index.ts';
+import { droppedValue, NOTHING, type RequestHead } from '../http1/index.ts';
 import type { Credentials, Svid } from '../identity/credentials.ts';
 import type { OutboundScreen } from '../outbound/index.ts';
 import { type Connection, Refused } from '../relay/index.ts';
@@ -30,7 +30,7 @@ export type TransactionsDeps = {
 /** The two ends of a connection that we made. */
 type Ends = { readonly audience: SpiffeId; readonly signing: SigningKey };
 
-const TRANSACTION = 'x-signet-transaction';
+const TRANSACTION = Buffer.from('x-signet-transaction');
 /** Refused by whoever reads it: where it cannot be said what led to a request, it must not look as if nothing had. */
 const UNTOLD = Buffer.from('txn-token: untold\r\n');
 const MOST_BELIEVED = 1_024;
@@ -70,10 +70,10 @@ export class Transactions implements OutboundScreen {
   };
 
   private originOf(head: RequestHead): Origin | Refused | null {
-    const [text, second] = droppedValues(head.bytes, head, TRANSACTION);
-    if (text === undefined) return null;
+    const text = droppedValue(head, TRANSACTION);
+    if (text === null) return null;
     const svid = this.deps.credentials.current;
-    if (second !== undefined || svid === null) return refused('TXN_MALFORMED');
+    if (text === undefined || svid === null) return refused('TXN_MALFORMED');
     const now = this.deps.clock.now();
     const bundle = this.bundleOf(svid);
     const known = this.believed.get(text);

@@ -3,6 +3,7 @@ import { ConfigError, type Environment, readSettings } from '../../lib/adapter/s
 import { parseTrustDomain } from '../../lib/spiffe/index.ts';
 import type { Listen } from '../address.ts';
 import { type AppSettings, parseClaims } from './app.ts';
+import { type Fingerprint, parseProofMode, parseProofTtl } from './fingerprint.ts';
 import { type Limits, parseLimits } from './limits.ts';
 import { SETTINGS, type SettingName } from './settings.ts';
 import { MOST_WORKERS, shared, unsharable } from './sharing.ts';
@@ -37,6 +38,7 @@ export type Config = {
     readonly upstreams: readonly Upstream[];
     readonly transparent?: Listen;
   } | null;
+  readonly fingerprint: Fingerprint;
   /** File of the issuers of end users' tokens; null: no end user is told from another. */
   readonly users: string | null;
   /** What the app is told. */
@@ -93,6 +95,9 @@ export function loadConfig(environment: Environment, readFile: (path: string) =>
     assertion: parse('SIGNET_ASSERTION', oneOf(['on', 'off'])) === 'on',
     transaction: parse('SIGNET_TRANSACTION', oneOf(['on', 'off'])) === 'on',
   };
+  const sends = parse('SIGNET_FINGERPRINT', parseProofMode);
+  const requires = parse('SIGNET_FINGERPRINT_REQUIRED', parseProofMode);
+  const ttlSeconds = parse('SIGNET_FINGERPRINT_TTL', parseProofTtl);
   const limits = parse('SIGNET_LIMITS', parseLimits);
   const workers = parse('SIGNET_WORKERS', countTo(MOST_WORKERS)) ?? 1;
   const admin = parse('SIGNET_ADMIN', parseAdmin);
@@ -123,8 +128,9 @@ export function loadConfig(environment: Environment, readFile: (path: string) =>
     },
     attest: attest!,
     ...(workers > 1 ? shared(listening) : listening),
-    app,
+    fingerprint: { sends: sends!, requires: requires!, ttlSeconds: ttlSeconds! },
     users: text.SIGNET_USERS || null,
+    app,
     limits: limits ?? { inbound: {}, outbound: {} },
     audit: text.SIGNET_AUDIT,
     admin: admin!,

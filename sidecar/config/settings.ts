@@ -68,6 +68,21 @@ export const SETTINGS = {
     required: '',
     doc: '`on`: what led to a request is passed on from service to service, for policy to ask about; docs/app.md',
   },
+  SIGNET_FINGERPRINT: {
+    fallback: 'channel',
+    required: '',
+    doc: "how the app's requests are proven to the sidecars they go to: `channel` by a key of the TLS connection, `signed` each by the key of the SVID, `off`; docs/fingerprint.md",
+  },
+  SIGNET_FINGERPRINT_REQUIRED: {
+    fallback: 'channel',
+    required: '',
+    doc: 'how requests for the app have to be proven at least: `signed`, `channel` or `off`; callers without a sidecar need `off`',
+  },
+  SIGNET_FINGERPRINT_TTL: {
+    fallback: '10s',
+    required: '',
+    doc: 'how long a proof that is sent is good for, 1s to 60s',
+  },
   SIGNET_LIMITS: {
     fallback: '',
     required: '',

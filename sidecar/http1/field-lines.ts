@@ -9,6 +9,7 @@ import {
   nameOf,
   TRANSFER_ENCODING,
 } from './names.ts';
+import type { RequestHead } from './request.ts';
 
 /**
  * Whether two kept lines bear names that an app may take for one (`X_User` beside `X-User`), though they are spelled differently.
@@ -55,19 +56,27 @@ export function fieldValues(b: Buffer, fields: Fields, name: string): string[] {
 }
 
 /**
- * The values of the lines with this name (in lower case) that are not passed on: what is said between sidecars, or to ours by its app. Other
- * spellings of the name are dropped too, and not read.
+ * The value of the dropped line with this name, which is given in lower case. Null: there is none. Undefined: there are several, or one
+ * whose name only some readers take for this.
  */
-export function droppedValues(b: Buffer, { drops, dropCount }: Fields, name: string): string[] {
-  const values: string[] = [];
-  next: for (let i = 0; i < dropCount; i += 2) {
+export function droppedValue(
+  { bytes, drops, dropCount }: RequestHead,
+  name: Uint8Array,
+): string | null | undefined {
+  let value: string | null = null;
+  for (let i = 0; i < dropCount; i += 2) {
     const start = drops[i]!;
     const nameEnd = start + name.length;
-    if (b[nameEnd] !== COLON) continue;
-    for (let j = 0; j < name.length; j++) if (LOWER[b[start + j]!] !== name.charCodeAt(j)) continue next;
-    values.push(withoutSpace(b.toString('latin1', nameEnd + 1, drops[i + 1]! - 2)));
+    if (bytes[nameEnd] !== COLON || !matches(bytes, start, name, FOLD)) continue;
+    if (value !== null || !matches(bytes, start, name, LOWER)) return undefined;
+    value = withoutSpace(bytes.toString('latin1', nameEnd + 1, drops[i + 1]! - 2));
   }
-  return values;
+  return value;
+}
+
+function matches(b: Uint8Array, start: number, name: Uint8Array, map: Uint8Array): boolean {
+  for (let i = 0; i < name.length; i++) if (map[b[start + i]!] !== name[i]) return false;
+  return true;
 }
 
 /** Space as HTTP has it: `trim` takes more, which others leave. */

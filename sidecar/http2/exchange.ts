@@ -56,6 +56,8 @@ export class StreamExchange implements Carried {
   private readonly answer: Answer;
   private readonly patience: Patience;
   private body: RequestBody | null = null;
+  /** The whole body, where the request is judged with it. */
+  private content: Buffer | null = null;
   private text: RequestText | null = null;
   private route: Route | null = null;
   private carrier: Carrier | null = null;
@@ -100,6 +102,11 @@ export class StreamExchange implements Carried {
       return;
     }
     down.conduct.head(text.end);
+    const ready = this.withBody(text, head);
+    if (ready === null) {
+      this.gather(head, fields, raw);
+      return;
+    }
     const verdict = down.gate.admit(head);
     if (verdict instanceof Pending) {
       void verdict.settled.then(() => {
@@ -117,7 +124,7 @@ export class StreamExchange implements Carried {
       this.malformed(refusalOf(BODY_LARGE));
       return;
     }
-    this.text = text;
+    this.text = ready;
     this.route = verdict;
     this.idempotent = IDEMPOTENT.has(head.method);
     this.patience.begin(fields['grpc-timeout'] as string | undefined);
@@ -129,7 +136,7 @@ export class StreamExchange implements Carried {
         () => this.pipelined(),
         (bytes) => this.came(bytes),
       );
-    else if (hasBody) this.body = this.bodyOf(head);
+    else if (hasBody) this.body ??= this.bodyOf(head);
     this.carry(this.overHttp2);
   }
 
@@ -254,6 +261,7 @@ export class StreamExchange implements Carried {
     const over = patience.isOver(now);
     if (!over && !patience.isLate(now)) return;
     if (answer.over) cutOff(this.stream);
+    else if (this.route === null) this.refuse(TOO_SLOW);
     else if (!over && !answer.begun && !this.requestSent && !this.body!.held) this.refuse(TOO_SLOW);
     else {
       // a deadline of the caller's own says nothing of who serves it
@@ -264,6 +272,29 @@ export class StreamExchange implements Carried {
 
   private get overHttp2(): boolean {
     return this.route instanceof Http2Route && this.route.sessions.spoken;
+  }
+
+  /** The request as it is to be judged: with its body behind its head where the gate wants that. Null: it has to come first. */
+  private withBody(text: RequestText, head: RequestHead): RequestText | null {
+    const { gate } = this.down;
+    const { content } = this;
+    if (content === null) {
+      const { bodyBytes } = this.limits;
+      const lacks = head.contentLength > 0 && (bodyBytes === 0 || head.contentLength <= bodyBytes);
+      return lacks && gate.gathers?.(head) === true ? null : text;
+    }
+    head.bytes = Buffer.concat([text.bytes, content]);
+    return { ...text, bytes: head.bytes };
+  }
+
+  private gather(head: RequestHead, fields: IncomingHttpHeaders, raw: readonly string[]): void {
+    this.patience.begin(fields['grpc-timeout'] as string | undefined);
+    this.body = this.bodyOf(head);
+    this.body.gather((content) => {
+      this.content = content;
+      this.begin(fields, raw);
+    });
+    this.waitOn();
   }
 
   private bodyOf(head: RequestHead): RequestBody {
@@ -335,7 +366,7 @@ export class StreamExchange implements Carried {
 
   /** Not all of the request was taken. */
   private get unread(): boolean {
-    return !this.stream.endAfterHeaders && !this.body?.sent;
+    return !this.stream.endAfterHeaders && !this.body?.whole;
   }
 
   private letGo(): void {
@@ -367,7 +398,7 @@ export class StreamExchange implements Carried {
   private waitOn(): void {
     const { over, begun, blocked } = this.answer;
     this.patience.wait({
-      stalled: over || blocked || (this.body?.held ?? false),
+      stalled: over || blocked || (this.body?.held ?? false) || this.route === null,
       unanswered: this.requestSent && !begun && !over,
     });
   }

@@ -17,7 +17,7 @@ import {
 import { challenged } from './challenged.ts';
 import { RequestFacts } from './facts.ts';
 import type { Peer } from './peer.ts';
-import type { Screens } from './screens.ts';
+import type { RequestProofs, Screens } from './screens.ts';
 import type { Standing } from './standing.ts';
 
 export type GateDeps = {
@@ -84,16 +84,30 @@ export class CallerGate implements Gate {
   private readonly stands: Standing;
   private readonly route: Route;
   private readonly facts: RequestFacts;
+  /** Null for callers who cannot prove anything. */
+  private readonly proofs: RequestProofs | null;
   passed = '';
   watch: Watch | null = null;
 
-  constructor(caller: Caller | Peer, stands: Standing, route: RouteWith, socket: Socket, deps: GateDeps) {
+  constructor(
+    caller: Caller | Peer,
+    stands: Standing,
+    route: RouteWith,
+    socket: Socket,
+    deps: GateDeps,
+    proofs: RequestProofs | null = null,
+  ) {
     this.deps = deps;
+    this.proofs = proofs;
     this.caller = caller;
     this.peer = caller.id === ANONYMOUS ? null : caller.id.toString();
     this.stands = stands;
     this.facts = new RequestFacts(caller, socket.remoteAddress ?? null, deps.screens.risks);
     this.route = route(Buffer.from(`x-signet-caller: ${caller.id}\r\n`));
+  }
+
+  gathers(head: RequestHead): boolean {
+    return this.proofs?.needsBody(head) ?? false;
   }
 
   admit(head: RequestHead): Route | Refused | Pending {
@@ -119,6 +133,9 @@ export class CallerGate implements Gate {
     if (user instanceof Refused) return this.noted(user);
     const origin = screens.origins === null ? null : screens.origins.trace(this.caller, head, now);
     if (origin instanceof Refused) return this.noted(origin);
+    // last before policy: what waits is shown again, and a proof holds once
+    const unproven = this.proofs === null || head.via === 'tcp' ? null : this.proofs.check(head, now);
+    if (unproven !== null) return this.noted(unproven);
     facts.begin(head, now, user);
     if (origin !== null) facts.chain = origin.chain;
     const verdict = decider.decide(this.caller, head.method, head.target.path, now, facts);

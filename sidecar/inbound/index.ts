@@ -180,7 +180,14 @@ function peerPort(
     gate(socket) {
       const peer = readPeer(socket as TLSSocket, trustDomain, clock.now());
       if (typeof peer !== 'string')
-        return new CallerGate(peer, new PeerStanding(peer, standing), route, socket, gates);
+        return new CallerGate(
+          peer,
+          new PeerStanding(peer, standing),
+          route,
+          socket,
+          gates,
+          gates.screens.proofs?.of(socket, peer),
+        );
       log.warn('inbound_peer_refused', { code: peer });
       return new StrangerGate(peer, decider);
     },

@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import type { Origin } from '../../lib/assertion/index.ts';
 import type { Facts, Risk, User } from '../../lib/policy/index.ts';
 import type { Caller } from '../decide.ts';
@@ -9,6 +10,19 @@ import type { Peer } from './peer.ts';
 export interface Users {
   /** Null: the request has none and needs none. The head is good until the call returns. */
   identify(head: RequestHead, now: Date): User | null | Refused | Pending;
+}
+
+/** That each request was made by its caller, for the connection it came on. */
+export interface Proofs {
+  /** For one connection. */
+  of(socket: Socket, peer: Peer): RequestProofs;
+}
+
+export interface RequestProofs {
+  /** Whether the request's body has to stand behind its head when it is checked. */
+  needsBody(head: RequestHead): boolean;
+  /** Null: it is proven. To be asked once of each request, since no proof holds twice. */
+  check(head: RequestHead, now: Date): Refused | null;
 }
 
 /** How unusual a request is. Asked only for requests that some rule wants to know it of. */
@@ -38,8 +52,9 @@ export interface AppView {
 export type Screens = {
   readonly users: Users | null;
   readonly origins: Origins | null;
+  readonly proofs: Proofs | null;
   readonly risks: Risks | null;
   readonly view: AppView | null;
 };
 
-export const NO_SCREENS: Screens = { users: null, origins: null, risks: null, view: null };
+export const NO_SCREENS: Screens = { users: null, origins: null, proofs: null, risks: null, view: null };

@@ -1,6 +1,7 @@
 import type { Counter } from '../../lib/adapter/metrics.ts';
 import type { Address } from '../address.ts';
 import type { Upstream } from '../config/values.ts';
+import type { Prover } from '../fingerprint/index.ts';
 import { NOTHING } from '../http1/index.ts';
 import { Http2Route, Sessions } from '../http2/index.ts';
 import type { Svid } from '../identity/credentials.ts';
@@ -12,6 +13,7 @@ import { upstreamProblem } from './problem.ts';
 
 export type DestinationDeps = ConnectorDeps & {
   readonly relay: PoolDeps;
+  readonly prover: Prover | null;
   readonly failures: Counter;
   readonly ejections: Counter;
   readonly lookup: Lookup;
@@ -76,7 +78,9 @@ export class Destination {
       },
     };
     const pool = new Pool(connector, deps.relay);
-    this.route = new Http2Route(pool, new Sessions(connector, deps.relay), NOTHING, this.transformers);
+    const { transformers } = this;
+    const all = deps.prover === null ? transformers : [...transformers, deps.prover.by(svid)];
+    this.route = new Http2Route(pool, new Sessions(connector, deps.relay), NOTHING, all);
     this.routes.add(this.route);
   }
 

@@ -1,5 +1,6 @@
 import type { Clock } from '../../lib/adapter/clock.ts';
 import type { Counter } from '../../lib/adapter/metrics.ts';
+import type { Prover } from '../fingerprint/index.ts';
 import type { RequestHead } from '../http1/index.ts';
 import type { Credentials } from '../identity/credentials.ts';
 import type { Asked, Observing } from '../observe.ts';
@@ -33,6 +34,7 @@ export type AppGateDeps = {
   /** Null: nobody observes. */
   readonly observing: Observing | null;
   readonly screen: OutboundScreen | null;
+  readonly prover: Prover | null;
 };
 
 const NO_IDENTITY = new Refused({
@@ -52,6 +54,10 @@ export class AppGate implements Gate {
   constructor(choose: Choose, deps: AppGateDeps) {
     this.choose = choose;
     this.deps = deps;
+  }
+
+  gathers(head: RequestHead): boolean {
+    return this.deps.prover?.needsBody(head) ?? false;
   }
 
   admit(head: RequestHead): Route | Refused {

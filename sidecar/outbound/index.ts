@@ -4,6 +4,7 @@ import type { Log } from '../../lib/adapter/log.ts';
 import type { Metrics } from '../../lib/adapter/metrics.ts';
 import type { Listen } from '../address.ts';
 import type { Upstream } from '../config/values.ts';
+import type { Prover } from '../fingerprint/index.ts';
 import { HTTP2 } from '../http2/index.ts';
 import type { Credentials } from '../identity/credentials.ts';
 import type { Observing } from '../observe.ts';
@@ -42,6 +43,8 @@ export type OutboundDeps = {
   readonly observing?: Observing | null;
   /** Asked of every request; its transformer comes last. Left out: nothing is asked. */
   readonly screen?: OutboundScreen | null;
+  /** Proves every request, after all that is added to it. Null, or left out: none is proven. */
+  readonly prover?: Prover | null;
   /** Left out, names are resolved as this machine does. */
   readonly lookup?: Lookup;
   /** How often. */
@@ -125,6 +128,7 @@ function destinationsOf(deps: OutboundDeps, relay: PoolDeps): Destinations {
     relay,
     clock,
     log,
+    prover: deps.prover ?? null,
     failures: metrics.counter(
       'signet_outbound_failures_total',
       'Exchanges with upstreams that failed, by code',
@@ -148,7 +152,7 @@ async function listenForApp(
   );
   const gates = {
     ...{ credentials, clock, malformed, splices: new SpliceMeter(metrics, 'outbound') },
-    ...{ observing: deps.observing ?? null, screen: deps.screen ?? null },
+    ...{ observing: deps.observing ?? null, screen: deps.screen ?? null, prover: deps.prover ?? null },
   };
   const listen = (port: Omit<Port, 'event'>, address: Listen) =>
     listener.listen(

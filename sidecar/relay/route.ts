@@ -75,6 +75,11 @@ export type SpliceEnd = {
 export interface Gate {
   /** By this the connections of one peer are counted together; null: by where they come from. */
   readonly peer: string | null;
+  /**
+   * Whether a request is to be judged with its body, whose length its head tells: then `admit` is called once all of it stands behind the
+   * head, and not before. Left out: none is.
+   */
+  gathers?(head: RequestHead): boolean;
   /** Judges a request by its head, before one byte of it goes anywhere. The head is good until the call returns. */
   admit(head: RequestHead): Route | Refused | Pending;
   /** Told of a request that was refused for its form: it reached no judgement. */

@@ -20,6 +20,11 @@ describe('layers', () => {
         { 'lib/spiffe/index.ts': `import '../svid/index.ts';`, 'lib/svid/index.ts': '' },
       ],
       [
+        'manifests that know what a policy means',
+        'stage-order-manifest',
+        { 'lib/manifest/index.ts': `import '../policy/index.ts';`, 'lib/policy/index.ts': '' },
+      ],
+      [
         'a vault-layout that opens connections',
         'vault-layout-acts-through-its-port',
         { 'lib/vault-layout/a.ts': `import 'node:https';` },

@@ -2,7 +2,7 @@ import type { AuditWriter } from './audit/index.ts';
 import { createDecider } from './decide.ts';
 import { createInbound } from './inbound/index.ts';
 import { createOutbound } from './outbound/index.ts';
-import type { PolicyFile } from './policy-file.ts';
+import type { Policies } from './policy/index.ts';
 import type { ServingDeps } from './serving.ts';
 
 /** How long what is under way may take to end. Together under the 30 s after which orchestrators kill. */
@@ -16,11 +16,11 @@ export class Proxies {
   /** Everything that there is to listen on is listened on. */
   listening = false;
   private readonly deps: ServingDeps;
-  private readonly policy: PolicyFile | null;
+  private readonly policy: Policies | null;
   private readonly audit: AuditWriter;
   private readonly stack = new AsyncDisposableStack();
 
-  constructor(deps: ServingDeps, policy: PolicyFile | null, audit: AuditWriter) {
+  constructor(deps: ServingDeps, policy: Policies | null, audit: AuditWriter) {
     this.deps = deps;
     this.policy = policy;
     this.audit = audit;
@@ -36,6 +36,7 @@ export class Proxies {
       const outbound = await createOutbound({
         ...config.outbound,
         limits: config.limits.outbound,
+        ...(policy === null ? {} : { denied: policy.denied }),
         ...common,
       });
       stack.defer(async () =>
@@ -53,6 +54,7 @@ export class Proxies {
         limits: config.limits.inbound,
         trustDomain: config.trustDomain,
         decider,
+        denied: policy.denied,
         ...common,
       });
       stack.defer(async () =>

@@ -7,12 +7,15 @@ import { type AuditWriter, auditOf, openAudit } from './audit/index.ts';
 import type { Config } from './config/index.ts';
 import type { Credentials, Svid } from './identity/credentials.ts';
 import { settleMemory } from './memory.ts';
-import { openPolicyFile, type PolicyStatus } from './policy-file.ts';
+import { openPolicies, type PolicyStatus } from './policy/index.ts';
 import { LONG_DRAIN, Proxies } from './proxies.ts';
 import { warmUp } from './warm-up.ts';
 
 export type ServingDeps = {
-  readonly config: Pick<Config, 'trustDomain' | 'mode' | 'inbound' | 'outbound' | 'limits' | 'audit'> & {
+  readonly config: Pick<
+    Config,
+    'trustDomain' | 'broker' | 'mode' | 'inbound' | 'outbound' | 'policyFile' | 'limits' | 'audit'
+  > & {
     /** Which of several processes this is; left out where it is the only one. */
     readonly worker?: number;
   };
@@ -58,10 +61,8 @@ export async function startServing(deps: ServingDeps): Promise<Serving> {
   });
   stack.defer(async () => void (await audit.close(AUDIT_MS)));
 
-  const policy =
-    config.inbound === null
-      ? null
-      : stack.use(await openPolicyFile({ file: config.inbound.policyFile, log, metrics }));
+  const policy = await openPolicies({ config, credentials, clock, log, metrics });
+  if (policy !== null) stack.use(policy);
   const aim = (svid: Svid | null) => {
     if (svid !== null) policy?.aim(svid.id);
   };
@@ -81,7 +82,7 @@ export async function startServing(deps: ServingDeps): Promise<Serving> {
   const lacking = () => [
     ...(warm ? [] : ['warm-up']),
     ...(audit.accepting ? [] : ['audit']),
-    ...(policy === null || policy.current !== null ? [] : ['policy']),
+    ...(config.inbound === null || policy === null || policy.current !== null ? [] : ['policy']),
   ];
 
   const proxies = new Proxies(deps, policy, audit);

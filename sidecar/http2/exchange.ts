@@ -167,7 +167,11 @@ export class StreamExchange implements Carried {
     const { gate } = this.down;
     this.carrier = null;
     this.answer.begin(fields, false, false);
-    return this.tunnel!.open(up, first, gate.spliced(WEBSOCKET, this.decision));
+    return this.tunnel!.open(
+      up,
+      first,
+      gate.spliced(WEBSOCKET, this.decision, () => void this.tunnel?.cut()),
+    );
   }
 
   interim(fields: FieldList): void {

@@ -6,6 +6,7 @@ import type { RequestHead } from '../http1/index.ts';
 import type { Credentials } from '../identity/credentials.ts';
 import { type Gate, Pending, Refused, type Route, type SpliceEnd, type SpliceMeter } from '../relay/index.ts';
 import { RequestFacts } from './facts.ts';
+import type { Asked, Passages } from './passages.ts';
 import type { Screens } from './screens.ts';
 import type { Standing } from './standing.ts';
 
@@ -14,8 +15,12 @@ export type GateDeps = {
   readonly decider: Decider;
   readonly clock: Clock;
   readonly splices: SpliceMeter;
+  readonly passages: Passages;
   readonly screens: Screens;
 };
+
+/** As many as there are streams on a connection. */
+const MOST_ASKED = 128;
 
 /** The way to the app, with header lines of ours. */
 export type RouteWith = (append: Buffer) => Route;
@@ -72,6 +77,8 @@ export class CallerGate implements Gate {
   private readonly route: Route;
   private readonly facts: RequestFacts;
   passed = '';
+  /** What was asked to live on and may yet come to stand, by decision. */
+  private readonly asked = new Map<string, Asked>();
 
   constructor(caller: Caller, stands: Standing, route: RouteWith, socket: Socket, deps: GateDeps) {
     this.deps = deps;
@@ -100,6 +107,7 @@ export class CallerGate implements Gate {
     const { decision } = verdict;
     this.passed = verdict.id;
     if (decision.effect === 'deny') return forbidden(verdict, decision, this.caller, head);
+    if (head.websocket || head.via === 'tcp') this.keep(head);
     const lines = screens.view === null ? null : screens.view.lines(this.caller, facts, verdict.id);
     return lines === null ? this.route : this.route.plus(lines);
   }
@@ -112,12 +120,23 @@ export class CallerGate implements Gate {
     return this.stands.fault(this.deps.clock.now().getTime());
   }
 
-  spliced(protocol: string, decision: string): (end: SpliceEnd) => void {
+  spliced(protocol: string, decision: string, cut: () => void): (end: SpliceEnd) => void {
     const counted = this.deps.splices.begin(protocol);
+    const over = this.deps.passages.add(this.caller, this.asked.get(decision) ?? null, cut);
+    this.asked.delete(decision);
     return (end) => {
+      over();
       counted(end);
       this.deps.decider.ended(this.caller, decision, protocol, end);
     };
+  }
+
+  /** Those that the app turned down are pushed out by others. */
+  private keep({ method, target }: RequestHead): void {
+    const { asked, facts } = this;
+    const { policy } = this.deps.decider;
+    if (asked.size === MOST_ASKED) asked.delete(asked.keys().next().value ?? '');
+    asked.set(this.passed, { policy, method, path: target.path, facts: facts.kept() });
   }
 
   private noted(refused: Refused): Refused {

@@ -82,6 +82,9 @@ export interface Gate {
   standing(): string | null;
   /** The name of the decision by which what was admitted last passed; empty where nothing is recorded. */
   readonly passed: string;
-  /** Told that what passed by `decision` is spliced through from now on. What it returns is called once, at the end. */
-  spliced(protocol: string, decision: string): (end: SpliceEnd) => void;
+  /**
+   * Told that what passed by `decision` is spliced through from now on, and how that is cut when it may not stay. What it returns is called
+   * once, at the end.
+   */
+  spliced(protocol: string, decision: string, cut: () => void): (end: SpliceEnd) => void;
 }

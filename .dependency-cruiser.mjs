@@ -10,6 +10,7 @@ const stages = [
   'svid',
   'rotation',
   'token',
+  'manifest',
   'policy',
   'fingerprint',
   'assertion',

@@ -46,6 +46,8 @@ export interface DecisionLog {
 }
 
 export interface Decider {
+  /** Another object when other policies are in force; null when there are none. */
+  readonly policy: object | null;
   /**
    * Judges and records one request; of `facts`, only what its record needs is kept. Null: it cannot be recorded, or there is no policy to
    * judge by, and must not be served.
@@ -98,6 +100,9 @@ export function createDecider({ policy, audit, clock, metrics }: DeciderDeps): D
   timer.unref();
 
   return {
+    get policy() {
+      return policy.current;
+    },
     decide(caller, method, path, now, facts) {
       const compiled = policy.current;
       if (compiled === null || !audit.accepting) return null;

@@ -6,7 +6,7 @@ import { createInbound } from './inbound/index.ts';
 import type { Screens } from './inbound/screens.ts';
 import { type Observer, observingFor } from './observe.ts';
 import { createOutbound } from './outbound/index.ts';
-import type { PolicyFile } from './policy-file.ts';
+import type { Policies } from './policy/index.ts';
 import type { ServingDeps } from './serving.ts';
 
 /** How long what is under way may take to end. Together under the 30 s after which orchestrators kill. */
@@ -20,13 +20,13 @@ export class Proxies {
   /** Everything that there is to listen on is listened on. */
   listening = false;
   private readonly deps: ServingDeps;
-  private readonly policy: PolicyFile | null;
+  private readonly policy: Policies | null;
   private readonly audit: AuditWriter;
   private assertions: Assertions | null = null;
   private readonly screens: Screens;
   private readonly stack = new AsyncDisposableStack();
 
-  constructor(deps: ServingDeps, policy: PolicyFile | null, audit: AuditWriter, screens: Screens) {
+  constructor(deps: ServingDeps, policy: Policies | null, audit: AuditWriter, screens: Screens) {
     this.deps = deps;
     this.policy = policy;
     this.audit = audit;
@@ -48,6 +48,7 @@ export class Proxies {
         limits: config.limits.outbound,
         screen: this.assertions?.outbound ?? null,
         prover: proverFor(config.fingerprint, clock),
+        ...(policy === null ? {} : { denied: policy.denied }),
         ...common,
       });
       stack.defer(async () =>
@@ -71,6 +72,7 @@ export class Proxies {
         },
         trustDomain: config.trustDomain,
         decider,
+        denied: policy.denied,
         ...common,
       });
       stack.defer(async () =>

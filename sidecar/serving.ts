@@ -9,7 +9,7 @@ import type { Config } from './config/index.ts';
 import type { Credentials, Svid } from './identity/credentials.ts';
 import { NO_SCREENS } from './inbound/screens.ts';
 import { settleMemory } from './memory.ts';
-import { openPolicyFile, type PolicyStatus } from './policy-file.ts';
+import { openPolicies, type PolicyStatus } from './policy/index.ts';
 import { LONG_DRAIN, Proxies } from './proxies.ts';
 import type { UsersStatus } from './users/index.ts';
 import { warmUp } from './warm-up.ts';
@@ -17,7 +17,17 @@ import { warmUp } from './warm-up.ts';
 export type ServingDeps = {
   readonly config: Pick<
     Config,
-    'trustDomain' | 'mode' | 'inbound' | 'users' | 'outbound' | 'fingerprint' | 'app' | 'limits' | 'audit'
+    | 'trustDomain'
+    | 'broker'
+    | 'mode'
+    | 'inbound'
+    | 'outbound'
+    | 'policyFile'
+    | 'users'
+    | 'fingerprint'
+    | 'app'
+    | 'limits'
+    | 'audit'
   > & {
     /** Which of several processes this is; left out where it is the only one. */
     readonly worker?: number;
@@ -68,10 +78,8 @@ export async function startServing(deps: ServingDeps): Promise<Serving> {
   });
   stack.defer(async () => void (await audit.close(AUDIT_MS)));
 
-  const policy =
-    config.inbound === null
-      ? null
-      : stack.use(await openPolicyFile({ file: config.inbound.policyFile, log, metrics }));
+  const policy = await openPolicies({ config, credentials, clock, log, metrics });
+  if (policy !== null) stack.use(policy);
   // what it needs of npm is loaded only where it is asked for
   const users =
     config.users === null
@@ -98,7 +106,7 @@ export async function startServing(deps: ServingDeps): Promise<Serving> {
   const lacking = () => [
     ...(warm ? [] : ['warm-up']),
     ...(audit.accepting ? [] : ['audit']),
-    ...(policy === null || policy.current !== null ? [] : ['policy']),
+    ...(config.inbound === null || policy === null || policy.current !== null ? [] : ['policy']),
     ...(users === null || users.ready ? [] : ['users']),
   ];
 

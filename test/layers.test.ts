@@ -25,6 +25,11 @@ describe('layers', () => {
         { 'lib/token/index.ts': `import '../policy/index.ts';`, 'lib/policy/index.ts': '' },
       ],
       [
+        'manifests that know what a policy means',
+        'stage-order-manifest',
+        { 'lib/manifest/index.ts': `import '../policy/index.ts';`, 'lib/policy/index.ts': '' },
+      ],
+      [
         'a policy that asks what the app is told',
         'stage-order-policy',
         { 'lib/policy/index.ts': `import '../assertion/index.ts';`, 'lib/assertion/index.ts': '' },

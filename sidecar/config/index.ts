@@ -32,7 +32,9 @@ export type Config = {
   readonly broker: { readonly url: URL; readonly ca: string };
   readonly vault: VaultSettings;
   readonly attest: AttestSpec;
-  readonly inbound: (Forwards & { readonly policyFile: string }) | null;
+  readonly inbound: Forwards | null;
+  /** Null: policies and the deny-list come from the broker. */
+  readonly policyFile: string | null;
   readonly outbound: {
     readonly listen: Listen;
     readonly upstreams: readonly Upstream[];
@@ -106,7 +108,7 @@ export function loadConfig(environment: Environment, readFile: (path: string) =>
   const vaultCa = parse('VAULT_CACERT', authorities);
 
   const listening = {
-    inbound: forwards === undefined ? null : { ...forwards, policyFile: text.SIGNET_POLICY_FILE },
+    inbound: forwards ?? null,
     outbound:
       listen === undefined
         ? null
@@ -131,6 +133,7 @@ export function loadConfig(environment: Environment, readFile: (path: string) =>
     fingerprint: { sends: sends!, requires: requires!, ttlSeconds: ttlSeconds! },
     users: text.SIGNET_USERS || null,
     app,
+    policyFile: text.SIGNET_POLICY_FILE || null,
     limits: limits ?? { inbound: {}, outbound: {} },
     audit: text.SIGNET_AUDIT,
     admin: admin!,
@@ -144,8 +147,6 @@ function demandPresent(text: Texts, flaw: (name: SettingName, message: string) =
   const always = ['SIGNET_TRUST_DOMAIN', 'SIGNET_BROKER_URL', 'SIGNET_BROKER_CA', 'SIGNET_ATTEST'] as const;
   for (const name of always) if (text[name] === '') flaw(name, 'is missing');
   const [inbound, outbound] = [text.SIGNET_INBOUND !== '', text.SIGNET_OUTBOUND !== ''];
-  if (inbound && text.SIGNET_POLICY_FILE === '')
-    flaw('SIGNET_POLICY_FILE', 'is missing (SIGNET_INBOUND is set)');
   if (!inbound && text.SIGNET_USERS !== '') flaw('SIGNET_INBOUND', 'is missing (SIGNET_USERS is set)');
   if (outbound && text.SIGNET_UPSTREAMS === '')
     flaw('SIGNET_UPSTREAMS', 'is missing (SIGNET_OUTBOUND is set)');

@@ -45,8 +45,8 @@ export const SETTINGS = {
   },
   SIGNET_POLICY_FILE: {
     fallback: '',
-    required: 'with SIGNET_INBOUND',
-    doc: 'JSON file of the policies for calls to the app; read again when it changes and on SIGHUP',
+    required: '',
+    doc: 'JSON file of the policies for calls to the app, read again when it changes and on SIGHUP; without it, policies and the deny-list are those that the broker hands out',
   },
   SIGNET_USERS: {
     fallback: '',

@@ -179,7 +179,11 @@ export class StreamExchange implements Carried {
     this.tally.status = statusOf(fields);
     this.tally.end(true);
     this.answer.begin(fields, false, false);
-    return this.tunnel!.open(up, first, gate.spliced(WEBSOCKET, this.decision));
+    return this.tunnel!.open(
+      up,
+      first,
+      gate.spliced(WEBSOCKET, this.decision, () => void this.tunnel?.cut()),
+    );
   }
 
   interim(fields: FieldList): void {

@@ -4,7 +4,7 @@ import { ANONYMOUS, type Denial } from '../../lib/policy/index.ts';
 import type { Caller, Decider, Verdict } from '../decide.ts';
 import type { RequestHead } from '../http1/index.ts';
 import type { Credentials } from '../identity/credentials.ts';
-import type { Asked, Observing } from '../observe.ts';
+import type { Observing, Asked as Watched } from '../observe.ts';
 import {
   type Gate,
   Pending,
@@ -16,6 +16,7 @@ import {
 } from '../relay/index.ts';
 import { challenged } from './challenged.ts';
 import { RequestFacts } from './facts.ts';
+import type { Asked, Passages } from './passages.ts';
 import type { Peer } from './peer.ts';
 import type { RequestProofs, Screens } from './screens.ts';
 import type { Standing } from './standing.ts';
@@ -25,10 +26,14 @@ export type GateDeps = {
   readonly decider: Decider;
   readonly clock: Clock;
   readonly splices: SpliceMeter;
+  readonly passages: Passages;
   readonly screens: Screens;
   /** Null: nobody observes. */
   readonly observing: Observing | null;
 };
+
+/** As many as there are streams on a connection. */
+const MOST_ASKED = 128;
 
 /** The way to the app, with header lines of ours. */
 export type RouteWith = (append: Buffer) => Route;
@@ -88,6 +93,8 @@ export class CallerGate implements Gate {
   private readonly proofs: RequestProofs | null;
   passed = '';
   watch: Watch | null = null;
+  /** What was asked to live on and may yet come to stand, by decision. */
+  private readonly asked = new Map<string, Asked>();
 
   constructor(
     caller: Caller | Peer,
@@ -115,7 +122,7 @@ export class CallerGate implements Gate {
     if (observing === null) return this.judge(head);
     this.passed = '';
     const verdict = this.judge(head);
-    if (!(verdict instanceof Pending)) this.watch = observing.watch(this.asked(head, verdict));
+    if (!(verdict instanceof Pending)) this.watch = observing.watch(this.watched(head, verdict));
     return verdict;
   }
 
@@ -143,6 +150,7 @@ export class CallerGate implements Gate {
     const { decision } = verdict;
     this.passed = verdict.id;
     if (decision.effect === 'deny') return forbidden(verdict, decision, this.caller, head);
+    if (head.websocket || head.via === 'tcp') this.keep(head);
     if (screens.view === null) return this.route;
     const lines = screens.view.lines(this.caller, facts, verdict.id, head, origin);
     return lines === null ? this.route : this.route.plus(lines);
@@ -156,20 +164,31 @@ export class CallerGate implements Gate {
     return this.stands.fault(this.deps.clock.now().getTime());
   }
 
-  spliced(protocol: string, decision: string): (end: SpliceEnd) => void {
+  spliced(protocol: string, decision: string, cut: () => void): (end: SpliceEnd) => void {
     const counted = this.deps.splices.begin(protocol);
+    const over = this.deps.passages.add(this.caller, this.asked.get(decision) ?? null, cut);
+    this.asked.delete(decision);
     return (end) => {
+      over();
       counted(end);
       this.deps.decider.ended(this.caller, decision, protocol, end);
     };
   }
 
-  private asked({ method, target }: RequestHead, verdict: Route | Refused): Asked {
+  private watched({ method, target }: RequestHead, verdict: Route | Refused): Watched {
     const decision = this.passed;
     const denied = decision === '' ? 'none' : 'deny';
     const effect = verdict instanceof Refused ? denied : 'allow';
     const caller = this.caller.id.toString();
     return { side: 'inbound', caller, upstream: '', method, path: target.path, decision, effect };
+  }
+
+  /** Those that the app turned down are pushed out by others. */
+  private keep({ method, target }: RequestHead): void {
+    const { asked, facts } = this;
+    const { policy } = this.deps.decider;
+    if (asked.size === MOST_ASKED) asked.delete(asked.keys().next().value ?? '');
+    asked.set(this.passed, { policy, method, path: target.path, facts: facts.kept() });
   }
 
   private noted(refused: Refused): Refused {

@@ -21,6 +21,7 @@ import {
 import type { App } from './app.ts';
 import { Apps } from './apps.ts';
 import { CallerGate, type GateDeps, type RouteWith, StrangerGate } from './gate.ts';
+import { Passages } from './passages.ts';
 import { type Peer, readPeer } from './peer.ts';
 import { NO_SCREENS, type Screens } from './screens.ts';
 import { ANYONES, Authorities, PeerStanding, type PeerStandingDeps } from './standing.ts';
@@ -61,7 +62,10 @@ export interface Inbound extends AsyncDisposable {
   /** Of clients that have no SVID; null where they are not served. */
   readonly anonymous: string | null;
   readonly connections: number;
-  /** Judges the peers of live connections anew (the deny-list changed) and cuts those that may not stay. @returns how many */
+  /**
+   * Judges the peers of live connections anew (the deny-list changed), and what was asked for those that are spliced (the policies did),
+   * and cuts those that may not stay. It happens every second by itself. @returns how many
+   */
   recheck(): number;
   /** Accepts no more and lets what is under way end; cuts the rest after `deadlineMs`. @returns how many were cut */
   close(options: { readonly deadlineMs: number }): Promise<number>;
@@ -89,8 +93,10 @@ export async function createInbound(deps: InboundDeps): Promise<Inbound> {
   });
   const apps = new Apps(listener);
   const authorities = new Authorities();
+  const passages = new Passages(decider);
   const gates: GateDeps = {
     credentials,
+    passages,
     decider,
     clock,
     splices: new SpliceMeter(metrics, 'inbound'),
@@ -102,7 +108,9 @@ export async function createInbound(deps: InboundDeps): Promise<Inbound> {
   const recheck = () => {
     const cut = listener.recheck();
     if (cut > 0) log.warn('inbound_peers_cut', { connections: cut });
-    return cut;
+    const denied = passages.recheck(clock.now());
+    if (denied > 0) log.warn('inbound_passages_cut', { connections: denied });
+    return cut + denied;
   };
   const adopt = (svid: Svid | null) => {
     if (svid === null) return;

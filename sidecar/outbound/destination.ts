@@ -20,6 +20,9 @@ export type DestinationDeps = ConnectorDeps & {
   readonly lookupMs: number;
 };
 
+/** Ticks; about once a second. */
+const RECHECK_EVERY = 10;
+
 /**
  * One upstream and the connections to it that were made with each SVID of ours: with a new one come new connections, and those made with
  * the old one end after the exchanges they are in.
@@ -32,7 +35,8 @@ export class Destination {
   private readonly deps: DestinationDeps;
   private readonly addresses: Addresses;
   private readonly names: Names;
-  private readonly routes = new Set<Http2Route>();
+  private readonly routes = new Map<Http2Route, { recheck(): void }>();
+  private sweeps = 0;
 
   constructor(upstream: Upstream, transformers: readonly RequestTransformer[], deps: DestinationDeps) {
     this.upstream = upstream;
@@ -81,13 +85,15 @@ export class Destination {
     const { transformers } = this;
     const all = deps.prover === null ? transformers : [...transformers, deps.prover.by(svid)];
     this.route = new Http2Route(pool, new Sessions(connector, deps.relay), NOTHING, all);
-    this.routes.add(this.route);
+    this.routes.set(this.route, connector);
   }
 
   sweep(): void {
     this.names.sweep();
-    for (const route of this.routes) {
+    const rechecks = ++this.sweeps % RECHECK_EVERY === 0;
+    for (const [route, connector] of this.routes) {
       const { pool, sessions } = route;
+      if (rechecks) connector.recheck();
       pool.sweep();
       sessions.sweep();
       if (route !== this.route && pool.size + sessions.size === 0) this.routes.delete(route);
@@ -95,7 +101,7 @@ export class Destination {
   }
 
   destroy(): void {
-    for (const { pool, sessions } of this.routes) {
+    for (const { pool, sessions } of this.routes.keys()) {
       pool.destroy();
       sessions.destroy();
     }

@@ -2,6 +2,7 @@ import { createServer, type Socket } from 'node:net';
 import type { Clock } from '../../lib/adapter/clock.ts';
 import type { Log } from '../../lib/adapter/log.ts';
 import type { Metrics } from '../../lib/adapter/metrics.ts';
+import type { PeerSvid } from '../../lib/svid/index.ts';
 import type { Listen } from '../address.ts';
 import type { Upstream } from '../config/values.ts';
 import type { Prover } from '../fingerprint/index.ts';
@@ -45,6 +46,8 @@ export type OutboundDeps = {
   readonly screen?: OutboundScreen | null;
   /** Proves every request, after all that is added to it. Null, or left out: none is proven. */
   readonly prover?: Prover | null;
+  /** Why a server is refused although its certificate is good, or null. Asked whenever a connection is taken: it must be cheap. */
+  readonly denied?: (peer: PeerSvid) => string | null;
   /** Left out, names are resolved as this machine does. */
   readonly lookup?: Lookup;
   /** How often. */
@@ -134,6 +137,7 @@ function destinationsOf(deps: OutboundDeps, relay: PoolDeps): Destinations {
       'Exchanges with upstreams that failed, by code',
     ),
     ejections: metrics.counter('signet_outbound_ejections_total', 'Addresses left out for a while, by code'),
+    denied: deps.denied ?? (() => null),
     lookup: deps.lookup ?? lookup,
     lookupMs: deps.lookupMs ?? LOOKUP_MS,
   });

@@ -142,7 +142,8 @@ export class Downstream implements Accepted, Side {
   spliceTo(up: Side): Splice {
     const { gate, relay } = this;
     this.wait(SPLICED, 0);
-    this.splice = spliceWebSocket(this, up, relay, gate.spliced(WEBSOCKET, gate.passed));
+    const over = gate.spliced(WEBSOCKET, gate.passed, () => this.splice?.cut());
+    this.splice = spliceWebSocket(this, up, relay, over);
     if (this.draining) this.splice.drain(relay.ticker.until(this.drainedBy));
     if (this.inputEnded) this.splice.ended(this);
     return this.splice;

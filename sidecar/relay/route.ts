@@ -90,6 +90,9 @@ export interface Gate {
   readonly passed: string;
   /** Accompanies what was judged last, passed or refused. Null, or left out, where nobody observes. */
   readonly watch?: Watch | null;
-  /** Told that what passed by `decision` is spliced through from now on. What it returns is called once, at the end. */
-  spliced(protocol: string, decision: string): (end: SpliceEnd) => void;
+  /**
+   * Told that what passed by `decision` is spliced through from now on, and how that is cut when it may not stay. What it returns is called
+   * once, at the end.
+   */
+  spliced(protocol: string, decision: string, cut: () => void): (end: SpliceEnd) => void;
 }

@@ -102,6 +102,7 @@ function told(app: RawServer, name: string): string | null {
 function permissive(judged: Judged[], refusals: string[]): Decider {
   let n = 0;
   return {
+    policy: null,
     decide(caller: Caller, _method: string, path: string, _now: Date, facts?: Facts) {
       judged.push({ caller: caller.id.toString(), path, chain: facts!.chain.map(String) });
       const decision = { effect: 'allow', rule: 'all', level: 'application', dryRun: [], wouldBe: 'allow' };

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
-import type { Log } from '../lib/adapter/log.ts';
-import type { Metrics } from '../lib/adapter/metrics.ts';
+
+import type { Log } from '../../lib/adapter/log.ts';
+import type { Metrics } from '../../lib/adapter/metrics.ts';
 import {
   type CompiledPolicy,
   compilePolicies,
@@ -8,40 +9,21 @@ import {
   PolicyError,
   type PolicySource,
   readPolicies,
-} from '../lib/policy/index.ts';
-import type { SpiffeId } from '../lib/spiffe/index.ts';
-import { watchFile } from './watch-file.ts';
-
-export type PolicyStatus = {
-  /** Hash of the documents in force; null when there are none, and nothing is permitted. */
-  readonly digest: string | null;
-  readonly documents: number;
-  readonly loadedAt: Date | null;
-  /** The file as it is now was refused, and what was in force before still is. */
-  readonly stale: boolean;
-};
-
-/**
- * The policies of a file for one workload, read again whenever the file changes. A file that cannot be understood changes nothing but
- * `stale`.
- */
-export interface PolicyFile extends Disposable {
-  /** Null before the file was understood and the workload is known: nothing may be permitted then. */
-  readonly current: CompiledPolicy | null;
-  readonly status: PolicyStatus;
-  /** Says whose policies are meant. */
-  aim(target: SpiffeId): void;
-  /** Reads the file now; settles when that is judged, and never throws. */
-  reload(): Promise<void>;
-}
+} from '../../lib/policy/index.ts';
+import type { SpiffeId } from '../../lib/spiffe/index.ts';
+import { watchFile } from '../watch-file.ts';
+import type { Policies } from './policies.ts';
 
 export type PolicyFileDeps = { readonly file: string; readonly log: Log; readonly metrics: Metrics };
 
 const MAX_BYTES = 16 * 1024 * 1024;
 const SHOWN_DEFECTS = 20;
 
-/** Reads the file and watches it. */
-export async function openPolicyFile({ file, log, metrics }: PolicyFileDeps): Promise<PolicyFile> {
+/**
+ * The policies of a file for one workload, read again whenever the file changes. A file that cannot be understood changes nothing but
+ * `stale`.
+ */
+export async function openPolicyFile({ file, log, metrics }: PolicyFileDeps): Promise<Policies> {
   const reloads = metrics.counter('signet_policy_reloads_total', 'Readings of the policy file, by result');
   const staleness = metrics.gauge(
     'signet_policy_stale',
@@ -52,6 +34,7 @@ export async function openPolicyFile({ file, log, metrics }: PolicyFileDeps): Pr
   let current: CompiledPolicy | null = null;
   let loadedAt: Date | null = null;
   let stale = true;
+  let fault: string | null = null;
 
   const compile = () => {
     if (documents === null || target === null) return;
@@ -66,9 +49,11 @@ export async function openPolicyFile({ file, log, metrics }: PolicyFileDeps): Pr
       documents = await readPolicies([await readSource(file)]);
       compile();
       stale = false;
+      fault = null;
       reloads.add(1, { result: 'understood' });
     } catch (error) {
       stale = true;
+      fault = 'policy_refused';
       reloads.add(1, { result: 'refused' });
       const defects = error instanceof PolicyError ? error.defects.slice(0, SHOWN_DEFECTS) : undefined;
       const why = defects === undefined ? { error } : { defects };
@@ -90,8 +75,9 @@ export async function openPolicyFile({ file, log, metrics }: PolicyFileDeps): Pr
     get current() {
       return current;
     },
-    get status() {
-      return { digest: current?.digest ?? null, documents: current?.size ?? 0, loadedAt, stale };
+    get status(): Policies['status'] {
+      const [digest, documents] = [current?.digest ?? null, current?.size ?? 0];
+      return { source: 'file', version: null, digest, documents, loadedAt, stale, fault };
     },
     aim(id) {
       if (target?.equals(id)) return;
@@ -101,6 +87,7 @@ export async function openPolicyFile({ file, log, metrics }: PolicyFileDeps): Pr
       compile();
     },
     reload,
+    denied: () => null,
     [Symbol.dispose]: () => watcher?.close(),
   };
 }

@@ -6,7 +6,10 @@ export class AuditError extends SignetError<AuditErrorCode> {
   override readonly name = 'AuditError';
 }
 
-/** The types that a caller records. `checkpoint`, `stop` and `recovered` are the chain's own; a reader passes over unknown ones. */
+/**
+ * The types that a caller records. `checkpoint`, `stop`, `recovered`, `rotated`, `continued`, `removed` and `dropped` are the
+ * chain's own; a reader passes over unknown ones.
+ */
 export type AuditType = 'start' | 'decision' | 'svid' | 'alarm';
 
 /**

@@ -5,6 +5,7 @@ export {
   type ChainState,
   createChain,
 } from './chain.ts';
+export { collect, NOTHING_COLLECTED, type Sealed, type Standing } from './collect.ts';
 export {
   type Countersignature,
   type Countersigners,

@@ -1,6 +1,10 @@
 import { SignetError } from '../errors.ts';
 
-export type AuditErrorCode = 'AUDIT_RECORD_INVALID' | 'AUDIT_RECORD_TOO_LARGE' | 'AUDIT_RESUME_REFUSED';
+export type AuditErrorCode =
+  | 'AUDIT_RECORD_INVALID'
+  | 'AUDIT_RECORD_TOO_LARGE'
+  | 'AUDIT_RESUME_REFUSED'
+  | 'AUDIT_NOT_NEXT';
 
 export class AuditError extends SignetError<AuditErrorCode> {
   override readonly name = 'AuditError';

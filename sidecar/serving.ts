@@ -4,7 +4,8 @@ import type { Log } from '../lib/adapter/log.ts';
 import type { Metrics } from '../lib/adapter/metrics.ts';
 import type { Jwks } from '../lib/assertion/index.ts';
 import type { AuditEvent } from '../lib/audit/index.ts';
-import { type AuditWriter, auditOf, openAudit } from './audit/index.ts';
+import { type AuditWriter, openAudit } from './audit/index.ts';
+import { auditOf } from './audit/of-settings.ts';
 import type { Config } from './config/index.ts';
 import type { Credentials, Svid } from './identity/credentials.ts';
 import { NO_SCREENS } from './inbound/screens.ts';
@@ -43,7 +44,7 @@ export interface Serving extends AsyncDisposable {
   /** What is still missing before requests can be served. */
   missing(): string[];
   readonly status: {
-    readonly audit: Pick<AuditWriter, 'accepting' | 'head'>;
+    readonly audit: Pick<AuditWriter, 'accepting' | 'head' | 'collected'>;
     readonly policy: PolicyStatus | null;
     readonly users: UsersStatus | null;
   };
@@ -52,6 +53,8 @@ export interface Serving extends AsyncDisposable {
   record(event: AuditEvent): void;
   /** Reads policies and users again. */
   reload(): Promise<void>;
+  /** Begins another audit file where somebody has moved the one that is written to. */
+  reopenAudit(): Promise<void>;
   /** Gives what is under way more time to end: others serve meanwhile, and nobody waits to kill. */
   drainLong(): void;
   /** Rejects when an address cannot be had; never settles otherwise. */
@@ -70,7 +73,7 @@ export async function startServing(deps: ServingDeps): Promise<Serving> {
   const { config, credentials, clock, log, metrics } = deps;
   await using stack = new AsyncDisposableStack();
   const audit = await openAudit({
-    ...auditOf(config.audit, config.worker),
+    ...auditOf(config),
     credentials,
     clock,
     log,
@@ -135,8 +138,9 @@ export async function startServing(deps: ServingDeps): Promise<Serving> {
     missing: () => [...(proxies.listening ? [] : ['listeners']), ...lacking()],
     failed,
     get status() {
+      const { accepting, head, collected } = audit;
       return {
-        audit: { accepting: audit.accepting, head: audit.head },
+        audit: { accepting, head, collected },
         policy: policy?.status ?? null,
         users: users?.status ?? null,
       };
@@ -146,6 +150,7 @@ export async function startServing(deps: ServingDeps): Promise<Serving> {
     },
     record: (event) => audit.record(event, clock.now()),
     reload: async () => void (await Promise.all([policy?.reload(), users?.reload()])),
+    reopenAudit: () => audit.reopen(),
     drainLong() {
       proxies.drain = LONG_DRAIN;
     },

@@ -3,6 +3,7 @@ import { ConfigError, type Environment, readSettings } from '../../lib/adapter/s
 import { parseTrustDomain } from '../../lib/spiffe/index.ts';
 import type { Listen } from '../address.ts';
 import { type AppSettings, parseClaims } from './app.ts';
+import { type AuditSettings, auditFlaw, parseAuditOptions, parseAuditSinks } from './audit.ts';
 import { type Fingerprint, parseProofMode, parseProofTtl } from './fingerprint.ts';
 import { type Limits, parseLimits } from './limits.ts';
 import { SETTINGS, type SettingName } from './settings.ts';
@@ -46,8 +47,7 @@ export type Config = {
   /** What the app is told. */
   readonly app: AppSettings;
   readonly limits: Limits;
-  /** A file's path, or `-` for standard output. */
-  readonly audit: string;
+  readonly audit: AuditSettings;
   readonly admin: AdminListener;
   /** Processes that serve. With more than one, all they listen on is shared. */
   readonly workers: number;
@@ -101,12 +101,16 @@ export function loadConfig(environment: Environment, readFile: (path: string) =>
   const requires = parse('SIGNET_FINGERPRINT_REQUIRED', parseProofMode);
   const ttlSeconds = parse('SIGNET_FINGERPRINT_TTL', parseProofTtl);
   const limits = parse('SIGNET_LIMITS', parseLimits);
+  const sinks = parse('SIGNET_AUDIT', parseAuditSinks);
+  const auditOptions = parse('SIGNET_AUDIT_OPTIONS', parseAuditOptions) ?? parseAuditOptions('');
   const workers = parse('SIGNET_WORKERS', countTo(MOST_WORKERS)) ?? 1;
   const admin = parse('SIGNET_ADMIN', parseAdmin);
   const logLevel = parse('SIGNET_LOG_LEVEL', oneOf(LOG_LEVELS));
   const vaultAddress = parse('VAULT_ADDR', (s) => parseOrigin(s, 'https or loopback http'));
   const vaultCa = parse('VAULT_CACERT', authorities);
 
+  const auditDefect = sinks === undefined ? null : auditFlaw(sinks, auditOptions);
+  if (auditDefect !== null) flaw('SIGNET_AUDIT_OPTIONS', auditDefect);
   const listening = {
     inbound: forwards ?? null,
     outbound:
@@ -135,7 +139,7 @@ export function loadConfig(environment: Environment, readFile: (path: string) =>
     app,
     policyFile: text.SIGNET_POLICY_FILE || null,
     limits: limits ?? { inbound: {}, outbound: {} },
-    audit: text.SIGNET_AUDIT,
+    audit: { ...sinks!, ...auditOptions },
     admin: admin!,
     workers,
   };

@@ -21,6 +21,8 @@ export interface BrokerConnection extends Disposable {
   attest(method: string, challenge: string, evidence: object, signal: AbortSignal): Promise<Attested>;
   /** What is published and newer than `query` says we have; null when nothing came in time. */
   published(query: string, signal: AbortSignal): Promise<unknown>;
+  /** Any other call; gives the body of an answer with `status`. @throws AcquireError */
+  call(path: string, body: object, status: number, signal: AbortSignal): Promise<unknown>;
   /** Tells the broker that a grant it gave was spent by someone else. */
   alarm(correlationId: string, wrappingToken: Secret, signal: AbortSignal): Promise<void>;
 }
@@ -80,6 +82,7 @@ export async function connectBroker(
       const reply = accepted(await ask('POST', '/v1/attest', { method, challenge, evidence }, signal), 201);
       return readAttested(reply, settings.trustDomain);
     },
+    call: async (path, body, status, signal) => accepted(await ask('POST', path, body, signal), status),
     async alarm(correlationId, wrappingToken, signal) {
       const body = { correlation_id: correlationId, wrapping_token: wrappingToken.reveal() };
       accepted(await ask('POST', '/v1/alarms', body, signal), 202);

@@ -9,6 +9,7 @@ import type { Credentials, Svid } from './identity/credentials.ts';
 import { settleMemory } from './memory.ts';
 import { openPolicyFile, type PolicyStatus } from './policy-file.ts';
 import { LONG_DRAIN, Proxies } from './proxies.ts';
+import type { Telemetry } from './telemetry/index.ts';
 import { warmUp } from './warm-up.ts';
 
 export type ServingDeps = {
@@ -20,6 +21,8 @@ export type ServingDeps = {
   readonly clock: Clock;
   readonly log: Log;
   readonly metrics: Metrics;
+  /** Null, or left out: none. */
+  readonly telemetry?: Pick<Telemetry, 'tracing' | 'observers'> | null;
 };
 
 /** All that stands around the credentials: audit, policy, and the two proxies where they are configured. */

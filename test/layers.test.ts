@@ -20,6 +20,11 @@ describe('layers', () => {
         { 'lib/spiffe/index.ts': `import '../svid/index.ts';`, 'lib/svid/index.ts': '' },
       ],
       [
+        'a stage that imports the last one',
+        'stage-order-audit',
+        { 'lib/audit/index.ts': `import '../telemetry/index.ts';`, 'lib/telemetry/index.ts': '' },
+      ],
+      [
         'a vault-layout that opens connections',
         'vault-layout-acts-through-its-port',
         { 'lib/vault-layout/a.ts': `import 'node:https';` },

@@ -5,6 +5,7 @@ import type { Listen } from '../address.ts';
 import { type Limits, parseLimits } from './limits.ts';
 import { SETTINGS, type SettingName } from './settings.ts';
 import { MOST_WORKERS, shared, unsharable } from './sharing.ts';
+import { parseCollector, parseShare, type TelemetrySettings, telemetryOf } from './telemetry.ts';
 import {
   type AdminListener,
   type AttestSpec,
@@ -42,6 +43,8 @@ export type Config = {
   readonly admin: AdminListener;
   /** Processes that serve. With more than one, all they listen on is shared. */
   readonly workers: number;
+  /** Null: none. */
+  readonly telemetry: TelemetrySettings | null;
 };
 
 export type VaultSettings = {
@@ -89,6 +92,9 @@ export function loadConfig(environment: Environment, readFile: (path: string) =>
   const logLevel = parse('SIGNET_LOG_LEVEL', oneOf(LOG_LEVELS));
   const vaultAddress = parse('VAULT_ADDR', (s) => parseOrigin(s, 'https or loopback http'));
   const vaultCa = parse('VAULT_CACERT', authorities);
+  const collector = parse('SIGNET_OTLP', parseCollector);
+  const collectorCa = parse('SIGNET_OTLP_CA', authorities);
+  const share = parse('SIGNET_TRACING', parseShare);
 
   const listening = {
     inbound: forwards === undefined ? null : { ...forwards, policyFile: text.SIGNET_POLICY_FILE },
@@ -117,6 +123,7 @@ export function loadConfig(environment: Environment, readFile: (path: string) =>
     audit: text.SIGNET_AUDIT,
     admin: admin!,
     workers,
+    telemetry: telemetryOf(collector, collectorCa, share),
   };
 }
 

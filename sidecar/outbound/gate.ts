@@ -50,8 +50,10 @@ export class AppGate implements Gate {
     const valid = svid !== null && svid.notAfter.getTime() > clock.now().getTime();
     const found = valid ? this.choose(head) : NO_IDENTITY;
     const verdict = found instanceof Refused ? found : (found.route ?? NO_IDENTITY);
-    if (observing !== null) this.watch = observing.watch(asked(head, found));
-    return verdict;
+    if (observing === null) return verdict;
+    const trace = observing.trace(head, true);
+    this.watch = observing.watch(asked(head, found), trace);
+    return verdict instanceof Refused || trace === null ? verdict : trace.along(verdict);
   }
 
   malformed(code: string): void {

@@ -201,6 +201,34 @@ describe('set-up', () => {
     });
   });
 
+  describe('provides what telemetry is tried against', () => {
+    beforeEach(async () => {
+      await clone.has('npm', 'python3');
+      await clone.hasVault('1.21.1');
+    });
+
+    it('the collector, once', async () => {
+      await clone.has('go');
+      for (const _ of [1, 2]) assert.equal((await clone.run('test', {}, asOrdinaryUser)).code, 0);
+      const built = (await clone.cached()).filter((name) => name.startsWith('otelcol/'));
+      assert.equal(built.length, 1);
+      assert.match(built[0]!, /^otelcol\/otelcol-[0-9a-f]{16}$/);
+    });
+
+    it('or says what is skipped, where there is neither Go nor apt', async () => {
+      const { code, lines } = await clone.run('test', {}, asOrdinaryUser);
+      assert.equal(code, 0);
+      for (const skipped of [
+        /^Go is not on PATH: the tests with the OpenTelemetry collector are skipped/,
+        /^promtool is not on PATH: the test with it is skipped/,
+      ])
+        assert.ok(
+          lines.some((line) => skipped.test(line)),
+          String(skipped),
+        );
+    });
+  });
+
   describe('is safe to stop', () => {
     for (const [signal, status] of [
       ['SIGINT', 130],

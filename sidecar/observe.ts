@@ -1,4 +1,3 @@
-import { performance } from 'node:perf_hooks';
 import type { Clock } from '../lib/adapter/clock.ts';
 import type { TraceContext } from '../lib/telemetry/index.ts';
 import type { Problem, RequestHead } from './http1/index.ts';

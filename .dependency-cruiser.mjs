@@ -15,6 +15,7 @@ const stages = [
   'fingerprint',
   'assertion',
   'audit',
+  'telemetry',
 ];
 
 /** The rooms of lib/ that know of no program and no adapter, in the order in which they may import each other. */

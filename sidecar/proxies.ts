@@ -38,8 +38,10 @@ export class Proxies {
     const { stack, policy, audit } = this;
     const { config, credentials, clock, log, metrics } = this.deps;
     // The app needs its outbound calls until the last inbound request is answered, so inbound comes last and drains first.
-    const observers: Observer[] = [];
-    const common = { credentials, clock, log, metrics, observing: observingFor(observers, clock) };
+    const { telemetry } = this.deps;
+    const observers: readonly Observer[] = telemetry?.observers ?? [];
+    const observing = observingFor(observers, clock, telemetry?.tracing ?? null);
+    const common = { credentials, clock, log, metrics, observing };
     this.assertions = await this.openAssertions();
     const { proofsFor, proverFor } = await import('./fingerprint/index.ts');
     if (config.outbound !== null) {

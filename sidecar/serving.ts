@@ -12,6 +12,7 @@ import { NO_SCREENS } from './inbound/screens.ts';
 import { settleMemory } from './memory.ts';
 import { openPolicies, type PolicyStatus } from './policy/index.ts';
 import { LONG_DRAIN, Proxies } from './proxies.ts';
+import type { Telemetry } from './telemetry/index.ts';
 import type { UsersStatus } from './users/index.ts';
 import { warmUp } from './warm-up.ts';
 
@@ -37,6 +38,8 @@ export type ServingDeps = {
   readonly clock: Clock;
   readonly log: Log;
   readonly metrics: Metrics;
+  /** Null, or left out: none. */
+  readonly telemetry?: Pick<Telemetry, 'tracing' | 'observers'> | null;
 };
 
 /** All that stands around the credentials: audit, policy, and the two proxies where they are configured. */

@@ -35,6 +35,11 @@ describe('layers', () => {
         { 'lib/policy/index.ts': `import '../assertion/index.ts';`, 'lib/assertion/index.ts': '' },
       ],
       [
+        'a stage that imports the last one',
+        'stage-order-audit',
+        { 'lib/audit/index.ts': `import '../telemetry/index.ts';`, 'lib/telemetry/index.ts': '' },
+      ],
+      [
         'a vault-layout that opens connections',
         'vault-layout-acts-through-its-port',
         { 'lib/vault-layout/a.ts': `import 'node:https';` },

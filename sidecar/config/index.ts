@@ -8,6 +8,7 @@ import { type Fingerprint, parseProofMode, parseProofTtl } from './fingerprint.t
 import { type Limits, parseLimits } from './limits.ts';
 import { SETTINGS, type SettingName } from './settings.ts';
 import { MOST_WORKERS, shared, unsharable } from './sharing.ts';
+import { parseCollector, parseShare, type TelemetrySettings, telemetryOf } from './telemetry.ts';
 import {
   type AdminListener,
   type AttestSpec,
@@ -51,6 +52,8 @@ export type Config = {
   readonly admin: AdminListener;
   /** Processes that serve. With more than one, all they listen on is shared. */
   readonly workers: number;
+  /** Null: none. */
+  readonly telemetry: TelemetrySettings | null;
 };
 
 export type VaultSettings = {
@@ -108,6 +111,9 @@ export function loadConfig(environment: Environment, readFile: (path: string) =>
   const logLevel = parse('SIGNET_LOG_LEVEL', oneOf(LOG_LEVELS));
   const vaultAddress = parse('VAULT_ADDR', (s) => parseOrigin(s, 'https or loopback http'));
   const vaultCa = parse('VAULT_CACERT', authorities);
+  const collector = parse('SIGNET_OTLP', parseCollector);
+  const collectorCa = parse('SIGNET_OTLP_CA', authorities);
+  const share = parse('SIGNET_TRACING', parseShare);
 
   const auditDefect = sinks === undefined ? null : auditFlaw(sinks, auditOptions);
   if (auditDefect !== null) flaw('SIGNET_AUDIT_OPTIONS', auditDefect);
@@ -142,6 +148,7 @@ export function loadConfig(environment: Environment, readFile: (path: string) =>
     audit: { ...sinks!, ...auditOptions },
     admin: admin!,
     workers,
+    telemetry: telemetryOf(collector, collectorCa, share),
   };
 }
 

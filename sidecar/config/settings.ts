@@ -98,6 +98,21 @@ export const SETTINGS = {
     required: '',
     doc: 'how the audit is kept: `rotate-size=64m`, `rotate-age=24h`, `keep=10`, `broker-buffer=8m`, `broker-full=refuse` or `broker-full=drop`, separated by white space; docs/audit.md',
   },
+  SIGNET_OTLP: {
+    fallback: '',
+    required: '',
+    doc: 'OpenTelemetry collector that gets spans, metrics and log lines by OTLP/HTTP: an https address, or an http one on loopback, such as `http://127.0.0.1:4318`',
+  },
+  SIGNET_OTLP_CA: {
+    fallback: '',
+    required: '',
+    doc: "PEM file of the authorities for the collector's certificate; without it, the public ones that Node.js ships",
+  },
+  SIGNET_TRACING: {
+    fallback: '',
+    required: '',
+    doc: 'share of new traces that is recorded, `0` to `1`. Set, or with SIGNET_OTLP (then `0.01`), every request has a trace context and a correlation id',
+  },
   SIGNET_WORKERS: {
     fallback: '1',
     required: '',

@@ -101,7 +101,8 @@ function keptLines(b: Buffer, fields: Fields): Line[] {
   return allLines(b, fields).filter(({ start }) => !isDropped(fields, start));
 }
 
-function isDropped(fields: Fields, start: number): boolean {
+/** Whether the line that begins there is left out. */
+export function isDropped(fields: Fields, start: number): boolean {
   for (let i = 0; i < fields.dropCount; i += 2) if (fields.drops[i] === start) return true;
   return false;
 }

@@ -15,5 +15,6 @@ export {
 export { RequestHead, scanRequest } from './request.ts';
 export { ResponseHead, scanResponse } from './response.ts';
 export { readTarget, Target } from './target.ts';
+export { dropTraceFields, readTraceFields, type TraceFields } from './trace-fields.ts';
 export { agreesTo, choosesFrom, readOffer, UPGRADE_LINES, type WebSocketOffer } from './websocket.ts';
 export { CONNECTION_CLOSE, type Framing, HeadWriter, LAST_CHUNK, NOTHING } from './writer.ts';

@@ -121,12 +121,14 @@ export class CallerGate implements Gate {
     const { observing } = this.deps;
     if (observing === null) return this.judge(head);
     this.passed = '';
-    const verdict = this.judge(head);
-    if (!(verdict instanceof Pending)) this.watch = observing.watch(this.watched(head, verdict));
-    return verdict;
+    const trace = observing.trace(head, this.peer !== null);
+    const verdict = this.judge(head, trace?.correlation);
+    if (verdict instanceof Pending) return verdict;
+    this.watch = observing.watch(this.watched(head, verdict), trace);
+    return verdict instanceof Refused || trace === null ? verdict : trace.along(verdict);
   }
 
-  private judge(head: RequestHead): Route | Refused | Pending {
+  private judge(head: RequestHead, correlation?: string): Route | Refused | Pending {
     const { credentials, decider, clock, screens } = this.deps;
     const now = clock.now();
     const nowMs = now.getTime();
@@ -145,7 +147,7 @@ export class CallerGate implements Gate {
     if (unproven !== null) return this.noted(unproven);
     facts.begin(head, now, user);
     if (origin !== null) facts.chain = origin.chain;
-    const verdict = decider.decide(this.caller, head.method, head.target.path, now, facts);
+    const verdict = decider.decide(this.caller, head.method, head.target.path, now, facts, correlation);
     if (verdict === null) return UNDECIDED;
     const { decision } = verdict;
     this.passed = verdict.id;

@@ -67,8 +67,10 @@ export class AppGate implements Gate {
     const refused = !valid ? NO_IDENTITY : screen === null ? null : screen.screen(head);
     const found = refused ?? this.choose(head);
     const verdict = found instanceof Refused ? found : (found.route ?? NO_IDENTITY);
-    if (observing !== null) this.watch = observing.watch(asked(head, found));
-    return verdict;
+    if (observing === null) return verdict;
+    const trace = observing.trace(head, true);
+    this.watch = observing.watch(asked(head, found), trace);
+    return verdict instanceof Refused || trace === null ? verdict : trace.along(verdict);
   }
 
   malformed(code: string): void {

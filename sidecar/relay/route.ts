@@ -3,8 +3,8 @@ import type { Connection, Pool } from './pool.ts';
 import type { Watch } from './tally.ts';
 
 /**
- * Adds header lines of ours to a request, last thing before it is sent on `connection` and with that very connection at hand.
- * Returns whole lines, each with its CRLF.
+ * Adds header lines of ours to a request, last thing before it is sent on `connection` and with that very connection at hand. Returns whole
+ * lines, each with its CRLF. From `head` it may leave out lines that came.
  */
 export type RequestTransformer = (head: RequestHead, connection: Connection) => Buffer;
 
@@ -20,9 +20,9 @@ export class Route {
     this.transformers = transformers;
   }
 
-  /** The same way with more lines of ours, for one request. */
-  plus(lines: Buffer): Route {
-    return new Route(this.pool, Buffer.concat([this.append, lines]), this.transformers);
+  /** The same way with more lines of ours, for one request; `first` comes before the other transformers. */
+  plus(lines: Buffer, first: readonly RequestTransformer[] = []): Route {
+    return new Route(this.pool, Buffer.concat([this.append, lines]), [...first, ...this.transformers]);
   }
 
   /** The header lines of ours for one request, last thing before it is sent on `connection`. */

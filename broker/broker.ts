@@ -9,6 +9,7 @@ import { createAlarms } from './alarms.ts';
 import { createApp } from './app.ts';
 import { createAttestation } from './attestation.ts';
 import { createAttestors, entryDefects } from './attestors/index.ts';
+import { createCollecting } from './audit/index.ts';
 import { createBundleSource } from './bundle-source.ts';
 import { keepCertificate, type ServerCredential } from './certificate.ts';
 import { createChallengeKeys } from './challenge-keys.ts';
@@ -20,11 +21,15 @@ import { createInstances } from './instances.ts';
 import { createIssuedGrants } from './issued-grants.ts';
 import { createGate, createRateLimit } from './limits.ts';
 import { openApiDocument } from './openapi.ts';
+import { createPublications } from './policies/publications.ts';
+import { createSidecars } from './policies/sidecars.ts';
 import { createRegistrar } from './registrar.ts';
 import { createRegistrations } from './registrations.ts';
 import { attestationRoutes } from './routes/attestation.ts';
+import { auditRoutes } from './routes/audit.ts';
 import { entryRoutes } from './routes/entries.ts';
 import { explanationRoutes } from './routes/explanations.ts';
+import { policyRoutes } from './routes/policies.ts';
 import { publicRoutes } from './routes/public.ts';
 import { createSchemas } from './schemas.ts';
 import { createBrokerServer } from './server.ts';
@@ -89,6 +94,12 @@ export async function runBroker(config: Config, world: World): Promise<void> {
     log,
     now,
   });
+  const publications = createPublications({
+    vault: session,
+    registrations,
+    reloadMs: limits.reloadMs,
+    log,
+  });
   const keys = createChallengeKeys(session, log, now);
   const connections = createConnections({ trustDomain, keys });
   const perSource = createRateLimit(limits.ratePerSource, monotonic);
@@ -98,6 +109,11 @@ export async function runBroker(config: Config, world: World): Promise<void> {
   const attest = createAttestation({
     ...{ trustDomain, attestors, registrations, bundles, session, perIdentity, issuedGrants, explanations },
     ...{ log, metrics, now },
+  });
+
+  await using collecting = await createCollecting({
+    ...{ trustDomain, folder: config.auditDir, session, bundles, registrations },
+    ...{ clock: world.clock, random, log, metrics },
   });
 
   let credential: ServerCredential | undefined;
@@ -114,6 +130,11 @@ export async function runBroker(config: Config, world: World): Promise<void> {
     }),
     ...entryRoutes({ trustDomain, vault, registrar }),
     ...explanationRoutes({ vault, explanations }),
+    ...policyRoutes({
+      ...{ trustDomain, vault, publications, registrations, now, stopped },
+      sidecars: createSidecars(),
+    }),
+    ...auditRoutes(collecting.routeDeps),
     ...publicRoutes({ bundles, health, document: () => document }),
   ];
   const document = openApiDocument(routes, createSchemas(attestors));
@@ -149,8 +170,10 @@ export async function runBroker(config: Config, world: World): Promise<void> {
   await Promise.all([
     session.run(stop),
     registrations.run(stop),
+    publications.run(stop),
     bundles.run(stop),
     keys.run(stop),
+    collecting.run(stop),
     keepCertificate({ vault: session, trustDomain, names: config.names, log, now, random }, publish, stop),
     untilFired(stop).then(async () => {
       log.info('draining');

@@ -12,6 +12,7 @@ import {
 import schema from '../lib/policy/schema.json' with { type: 'json' };
 import { parseSpiffeId, type SpiffeId } from '../lib/spiffe/index.ts';
 import { parsed, print, printJson, readInput, wrongUsage } from './input.ts';
+import { addPublishing } from './policy-publish.ts';
 
 const SCHEMA_HELP = `
 An editor checks a policy as you write it if the file says "$schema": "./policy.schema.json":
@@ -43,6 +44,7 @@ export function policyCommand(): Command {
     .command('schema')
     .description('print the JSON Schema of policy files')
     .action(() => printJson(schema));
+  addPublishing(policy);
   return policy;
 }
 

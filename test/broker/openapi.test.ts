@@ -5,8 +5,10 @@ import { createAttestors } from '../../broker/attestors/index.ts';
 import { openApiDocument } from '../../broker/openapi.ts';
 import { PROBLEM_CODES } from '../../broker/problem.ts';
 import { attestationRoutes } from '../../broker/routes/attestation.ts';
+import { auditRoutes } from '../../broker/routes/audit.ts';
 import { entryRoutes } from '../../broker/routes/entries.ts';
 import { explanationRoutes } from '../../broker/routes/explanations.ts';
+import { policyRoutes } from '../../broker/routes/policies.ts';
 import { publicRoutes } from '../../broker/routes/public.ts';
 import type { Route } from '../../broker/routes/route.ts';
 import { createSchemas } from '../../broker/schemas.ts';
@@ -21,6 +23,8 @@ const routes: Route[] = [
   ...attestationRoutes({ trustDomain: 'example.org' } as never),
   ...entryRoutes({ trustDomain: 'example.org', vault: unused, registrar: unused }),
   ...explanationRoutes({ vault: unused, explanations: unused }),
+  ...policyRoutes({ trustDomain: 'example.org' } as never),
+  ...auditRoutes({ collection: undefined } as never),
   ...publicRoutes({ bundles: unused, health: unused, document: unused }),
 ];
 // biome-ignore lint/suspicious/noExplicitAny: a document is walked as the JSON it is

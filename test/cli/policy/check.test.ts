@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { signet } from './signet.ts';
+import { signet } from '../signet.ts';
 
 const TARGET = 'spiffe://example.org/ns/shop/sa/orders';
 const WEB = 'spiffe://example.org/ns/shop/sa/web';
@@ -28,6 +28,7 @@ describe('signet policy', () => {
       policies: [read, { ...read, name: 'x', mode: 'off', when: { path: { matches: '^/' } } }],
     });
     await writeFile(join(cwd, 'broken.json'), '{');
+    await mkdir(join(cwd, 'empty'));
   });
   after(() => rm(cwd, { recursive: true }));
 
@@ -139,7 +140,7 @@ describe('signet policy', () => {
   for (const [what, args, message] of [
     ['no file', ['check'], /missing required argument/],
     ['a file that is not there', ['check', 'nowhere.json'], /cannot read nowhere\.json: ENOENT/],
-    ['a folder', ['check', '.'], /cannot read \.: EISDIR/],
+    ['a folder without policies', ['check', 'empty'], /cannot read empty: there is no such file in it/],
     ['an unknown option', ['check', '--strict', 'good.json'], /unknown option/],
     ['no caller', ['explain', '--policy', 'good.json', '--method', 'GET', '--path', '/'], /--caller/],
     [

@@ -1,0 +1,79 @@
+import { readdirSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Command } from 'commander';
+import {
+  defectText,
+  type PolicyDocument,
+  PolicyError,
+  type PolicySource,
+  parsePolicies,
+} from '../../lib/policy/index.ts';
+import { parseSpiffeId, type SpiffeId } from '../../lib/spiffe/index.ts';
+import { parsed, print, printJson, readInput, wrongUsage } from '../input.ts';
+
+/** A folder stands for the policy files in it: all JSON but suites and schemas. */
+function isPolicyFile(name: string): boolean {
+  return name.endsWith('.json') && !isSuiteFile(name) && !name.endsWith('.schema.json');
+}
+
+function isSuiteFile(name: string): boolean {
+  return name.endsWith('.test.json');
+}
+
+/** Null when the set was refused, which is then said and makes exit status 1. */
+export async function readPolicies(
+  paths: readonly string[],
+  options: { readonly json?: true },
+  command: Command,
+): Promise<PolicyDocument[] | null> {
+  const sources = await readSources(paths, command);
+  try {
+    return parsePolicies(sources);
+  } catch (error) {
+    if (!(error instanceof PolicyError)) throw error;
+    if (options.json) printJson({ ok: false, defects: error.defects });
+    else for (const defect of error.defects) print(defectText(defect));
+    process.exitCode = 1;
+    return null;
+  }
+}
+
+/** The text of policy files, and of those in folders and the folders below. */
+async function readSources(paths: readonly string[], command: Command): Promise<PolicySource[]> {
+  const files = paths.flatMap((path) => (path === '-' ? [path] : filesAt(path, isPolicyFile, command)));
+  return Promise.all(
+    [...new Set(files)].map(async (file) => ({ file, text: (await readInput(file, command)).toString() })),
+  );
+}
+
+/** `path` itself, or if it is a folder the files in and below it that are `wanted`, sorted. A folder without any is wrong usage. */
+function filesAt(path: string, wanted: (name: string) => boolean, command: Command): string[] {
+  if (statSync(path, { throwIfNoEntry: false })?.isDirectory() !== true) return [path];
+  const found = readdirSync(path, { recursive: true, withFileTypes: true })
+    .filter((entry) => !entry.isDirectory() && wanted(entry.name))
+    .map((entry) => join(entry.parentPath, entry.name))
+    .sort();
+  return found.length > 0 ? found : wrongUsage(command, `cannot read ${path}: there is no such file in it`);
+}
+
+/** The target that was named, or the only one there is. */
+export function targetOf(
+  documents: readonly PolicyDocument[],
+  given: string | undefined,
+  command: Command,
+): SpiffeId {
+  if (given !== undefined) return parsed(command, '--target', () => parseSpiffeId(given));
+  const targets = new Map(documents.map(({ target }) => [target.toString(), target]));
+  const [only, ...others] = targets.values();
+  if (only !== undefined && others.length === 0) return only;
+  const which =
+    only === undefined
+      ? 'the files hold no document'
+      : `the files are for ${[...targets.keys()].join(' and ')}`;
+  return wrongUsage(command, `--target is needed: ${which}`);
+}
+
+/** `1 document`, `2 documents` */
+export function counted(n: number, noun: string): string {
+  return `${n} ${noun}${n === 1 ? '' : 's'}`;
+}

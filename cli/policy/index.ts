@@ -1,0 +1,23 @@
+import { Command } from 'commander';
+import schema from '../../lib/policy/schema.json' with { type: 'json' };
+import { printJson } from '../input.ts';
+import { checkCommand } from './check.ts';
+import { explainCommand } from './explain.ts';
+
+/** `signet policy`. Each command is a file; a new one is one line here. */
+export function policyCommand(): Command {
+  return (
+    new Command('policy')
+      .description('check, test, compare and show policies, and explain their decisions')
+      // on files, without a broker
+      .addCommand(checkCommand())
+      .addCommand(explainCommand())
+      .addCommand(schemaCommand())
+  );
+}
+
+function schemaCommand(): Command {
+  return new Command('schema')
+    .description('print the JSON Schema of policy files')
+    .action(() => printJson(schema));
+}

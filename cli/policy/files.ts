@@ -12,11 +12,11 @@ import { parseSpiffeId, type SpiffeId } from '../../lib/spiffe/index.ts';
 import { parsed, print, printJson, readInput, wrongUsage } from '../input.ts';
 
 /** A folder stands for the policy files in it: all JSON but suites and schemas. */
-function isPolicyFile(name: string): boolean {
+export function isPolicyFile(name: string): boolean {
   return name.endsWith('.json') && !isSuiteFile(name) && !name.endsWith('.schema.json');
 }
 
-function isSuiteFile(name: string): boolean {
+export function isSuiteFile(name: string): boolean {
   return name.endsWith('.test.json');
 }
 
@@ -39,21 +39,31 @@ export async function readPolicies(
 }
 
 /** The text of policy files, and of those in folders and the folders below. */
-async function readSources(paths: readonly string[], command: Command): Promise<PolicySource[]> {
+export async function readSources(paths: readonly string[], command: Command): Promise<PolicySource[]> {
   const files = paths.flatMap((path) => (path === '-' ? [path] : filesAt(path, isPolicyFile, command)));
   return Promise.all(
     [...new Set(files)].map(async (file) => ({ file, text: (await readInput(file, command)).toString() })),
   );
 }
 
-/** `path` itself, or if it is a folder the files in and below it that are `wanted`, sorted. A folder without any is wrong usage. */
-function filesAt(path: string, wanted: (name: string) => boolean, command: Command): string[] {
-  if (statSync(path, { throwIfNoEntry: false })?.isDirectory() !== true) return [path];
-  const found = readdirSync(path, { recursive: true, withFileTypes: true })
+/** `path` itself, or if it is a folder the files in it. A folder without any is wrong usage. */
+export function filesAt(path: string, wanted: (name: string) => boolean, command: Command): string[] {
+  if (!isFolder(path)) return [path];
+  const found = filesIn(path, wanted);
+  return found.length > 0 ? found : wrongUsage(command, `cannot read ${path}: there is no such file in it`);
+}
+
+/** The files in and below a folder that are `wanted`, sorted; none if it is no folder. */
+export function filesIn(folder: string, wanted: (name: string) => boolean): string[] {
+  if (!isFolder(folder)) return [];
+  return readdirSync(folder, { recursive: true, withFileTypes: true })
     .filter((entry) => !entry.isDirectory() && wanted(entry.name))
     .map((entry) => join(entry.parentPath, entry.name))
     .sort();
-  return found.length > 0 ? found : wrongUsage(command, `cannot read ${path}: there is no such file in it`);
+}
+
+function isFolder(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
 }
 
 /** The target that was named, or the only one there is. */

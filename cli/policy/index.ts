@@ -1,8 +1,10 @@
 import { Command } from 'commander';
 import schema from '../../lib/policy/schema.json' with { type: 'json' };
+import suiteSchema from '../../lib/policy/suite/schema.json' with { type: 'json' };
 import { printJson } from '../input.ts';
 import { checkCommand } from './check.ts';
 import { explainCommand } from './explain.ts';
+import { testCommand } from './test.ts';
 
 /** `signet policy`. Each command is a file; a new one is one line here. */
 export function policyCommand(): Command {
@@ -11,6 +13,7 @@ export function policyCommand(): Command {
       .description('check, test, compare and show policies, and explain their decisions')
       // on files, without a broker
       .addCommand(checkCommand())
+      .addCommand(testCommand())
       .addCommand(explainCommand())
       .addCommand(schemaCommand())
   );
@@ -19,5 +22,6 @@ export function policyCommand(): Command {
 function schemaCommand(): Command {
   return new Command('schema')
     .description('print the JSON Schema of policy files')
-    .action(() => printJson(schema));
+    .option('--suite', 'that of suites instead')
+    .action(({ suite }: { suite?: true }) => printJson(suite ? suiteSchema : schema));
 }

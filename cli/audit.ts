@@ -2,6 +2,7 @@ import { createReadStream } from 'node:fs';
 import { Command } from 'commander';
 import { createVerifier, reportText, type Verifier, type VerifyOptions } from '../lib/audit/index.ts';
 import { parseSpiffeId } from '../lib/spiffe/index.ts';
+import { findCommand, showCommand } from './audit-find.ts';
 import { readBundleFile } from './bundle-file.ts';
 import { parsed, print, printJson, readInput, wrongUsage } from './input.ts';
 
@@ -9,7 +10,7 @@ const HASH = /^[0-9a-f]{64}$/;
 
 /** `signet audit`: works offline, on files. */
 export function auditCommand(): Command {
-  const audit = new Command('audit').description('verify audit logs');
+  const audit = new Command('audit').description('verify and read audit logs');
   audit
     .command('verify')
     .description('find edited, dropped, moved, doubled or cut-off records; exit status 1 if there are any')
@@ -26,6 +27,7 @@ export function auditCommand(): Command {
     )
     .option('--json', 'print the report as one JSON object')
     .action(verify);
+  audit.addCommand(findCommand()).addCommand(showCommand());
   return audit;
 }
 

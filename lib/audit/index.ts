@@ -5,6 +5,7 @@ export {
   type ChainState,
   createChain,
 } from './chain.ts';
+export { LineSplitter } from './lines.ts';
 export {
   AuditError,
   type AuditErrorCode,

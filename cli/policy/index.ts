@@ -3,7 +3,9 @@ import schema from '../../lib/policy/schema.json' with { type: 'json' };
 import suiteSchema from '../../lib/policy/suite/schema.json' with { type: 'json' };
 import { printJson } from '../input.ts';
 import { checkCommand } from './check.ts';
+import { diffCommand } from './diff.ts';
 import { explainCommand } from './explain.ts';
+import { showCommand } from './show.ts';
 import { testCommand } from './test.ts';
 
 /** `signet policy`. Each command is a file; a new one is one line here. */
@@ -15,6 +17,8 @@ export function policyCommand(): Command {
       .addCommand(checkCommand())
       .addCommand(testCommand())
       .addCommand(explainCommand())
+      .addCommand(diffCommand())
+      .addCommand(showCommand())
       .addCommand(schemaCommand())
   );
 }

@@ -31,7 +31,13 @@ const givenUser = object<GivenUser>(
 
 /** An end user as somebody writes one down. What is left out is read from the claims, by the names that these have as a rule. */
 export const user: Reader<User> = (value, place) => {
-  const given = givenUser(value, place);
+  return userOf(givenUser(value, place));
+};
+
+/** The same, where there is nothing but the claims. */
+export const claims: Reader<User> = (value, place) => userOf({ claims: anyObject(value, place) });
+
+function userOf(given: GivenUser): User {
   const claims = given.claims ?? {};
   return {
     issuer: given.issuer ?? textOf(claims['iss']) ?? '',
@@ -44,7 +50,7 @@ export const user: Reader<User> = (value, place) => {
     issuedAt: given.issued_at === undefined ? numberOf(claims['iat']) : given.issued_at,
     claims,
   };
-};
+}
 
 function textOf(claim: unknown): string | null {
   return typeof claim === 'string' ? claim : null;

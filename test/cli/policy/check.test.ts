@@ -68,71 +68,6 @@ describe('signet policy', () => {
     assert.deepEqual([ran.status, ran.stdout], [0, '1 document for 1 target, 0 in dry-run: fine\n']);
   });
 
-  const request = ['--policy', 'good.json', '--caller', WEB, '--path', '/orders/7'];
-
-  it('explain: allowed, exit 0', async () => {
-    const ran = await signet(['policy', 'explain', ...request, '--method', 'GET'], { cwd });
-    assert.equal(ran.status, 0);
-    assert.match(ran.stdout, new RegExp(`^target ${TARGET}\nallowed by orders-read \\(application\\)\n`));
-  });
-
-  it('explain: denied, with the rule that came nearest, exit 1', async () => {
-    const ran = await signet(['policy', 'explain', ...request, '--method', 'PUT'], { cwd });
-    assert.equal(ran.status, 1);
-    assert.match(
-      ran.stdout,
-      /nearest rule orders-read \(application, allow\).*\n {2}method in \["GET","HEAD"\], found "PUT"\n/,
-    );
-    const json = JSON.parse(
-      (await signet(['policy', 'explain', ...request, '--method', 'PUT', '--json'], { cwd })).stdout,
-    );
-    assert.deepEqual([json.target, json.request.caller], [TARGET, WEB]);
-    assert.deepEqual([json.decision.code, json.nearest.rule], ['no_rule', 'orders-read']);
-    assert.equal(json.nearest.unmet[0].pointer, '/when/all/1/method/in');
-  });
-
-  it('check and explain: a caller without an SVID', async () => {
-    const health = {
-      ...read,
-      name: 'health',
-      when: { all: [{ caller: { is: 'anonymous' } }, { path: { is: '/health' } }] },
-    };
-    await writeFile(join(cwd, 'anonymous.json'), JSON.stringify([read, health]));
-    assert.equal((await signet(['policy', 'check', 'anonymous.json'], { cwd })).status, 0);
-    const asked = [
-      'policy',
-      'explain',
-      '--policy',
-      'anonymous.json',
-      '--caller',
-      'anonymous',
-      '--method',
-      'GET',
-    ];
-    const allowed = await signet([...asked, '--path', '/health', '--json'], { cwd });
-    const { request, decision } = JSON.parse(allowed.stdout);
-    assert.deepEqual([allowed.status, request.caller, decision.rule], [0, 'anonymous', 'health']);
-    const denied = await signet([...asked, '--path', '/orders/7'], { cwd });
-    assert.equal(denied.status, 1);
-    assert.match(denied.stdout, /^denied: no rule allows it\n {2}caller anonymous\n/m);
-  });
-
-  it('explain: for one of several targets', async () => {
-    const several = [...request, '--policy', 'other.json', '--method', 'GET'];
-    assert.equal((await signet(['policy', 'explain', ...several, '--target', WEB], { cwd })).status, 0);
-    const ran = await signet(['policy', 'explain', ...several], { cwd });
-    assert.equal(ran.status, 2);
-    assert.match(ran.stderr, /--target is needed: the files are for .*orders and .*web/);
-  });
-
-  it('explain: a set that is refused explains nothing, exit 1', async () => {
-    const ran = await signet(['policy', 'explain', ...request, '--policy', 'bad.json', '--method', 'GET'], {
-      cwd,
-    });
-    assert.equal(ran.status, 1);
-    assert.match(ran.stdout, /^bad\.json#/);
-  });
-
   it('schema: prints the JSON Schema', async () => {
     assert.equal(JSON.parse((await signet(['policy', 'schema'])).stdout).title, 'Signet policies');
   });
@@ -142,22 +77,6 @@ describe('signet policy', () => {
     ['a file that is not there', ['check', 'nowhere.json'], /cannot read nowhere\.json: ENOENT/],
     ['a folder without policies', ['check', 'empty'], /cannot read empty: there is no such file in it/],
     ['an unknown option', ['check', '--strict', 'good.json'], /unknown option/],
-    ['no caller', ['explain', '--policy', 'good.json', '--method', 'GET', '--path', '/'], /--caller/],
-    [
-      'a caller that is no ID',
-      ['explain', ...request, '--method', 'GET', '--caller', 'web'],
-      /--caller: not a SPIFFE ID/,
-    ],
-    [
-      'a target that is no ID',
-      ['explain', ...request, '--method', 'GET', '--target', 'x'],
-      /--target: not a SPIFFE ID/,
-    ],
-    [
-      'a path with a query',
-      ['explain', ...request, '--method', 'GET', '--path', '/orders?x'],
-      /--path: policy never sees "\/orders\?x"/,
-    ],
   ] as [string, string[], RegExp][]) {
     it(`wrong usage, exit 2: ${what}`, async () => {
       const ran = await signet(['policy', ...args], { cwd });

@@ -9,7 +9,7 @@ import {
   type PolicyDocument,
   PolicyError,
   type PolicySource,
-  parsePolicies,
+  readPolicies,
 } from '../lib/policy/index.ts';
 import type { SpiffeId } from '../lib/spiffe/index.ts';
 
@@ -66,7 +66,7 @@ export async function openPolicyFile({ file, log, metrics }: PolicyFileDeps): Pr
   };
   const load = async () => {
     try {
-      documents = parsePolicies([await readSource(file)]);
+      documents = await readPolicies([await readSource(file)]);
       compile();
       stale = false;
       reloads.add(1, { result: 'understood' });

@@ -6,7 +6,7 @@ import {
   type PolicyDocument,
   PolicyError,
   type PolicySource,
-  parsePolicies,
+  readPolicies as readDocuments,
 } from '../../lib/policy/index.ts';
 import { parseSpiffeId, type SpiffeId } from '../../lib/spiffe/index.ts';
 import { parsed, print, printJson, readInput, wrongUsage } from '../input.ts';
@@ -28,7 +28,7 @@ export async function readPolicies(
 ): Promise<PolicyDocument[] | null> {
   const sources = await readSources(paths, command);
   try {
-    return parsePolicies(sources);
+    return await readDocuments(sources);
   } catch (error) {
     if (!(error instanceof PolicyError)) throw error;
     if (options.json) printJson({ ok: false, defects: error.defects });
@@ -73,13 +73,13 @@ export function targetOf(
   command: Command,
 ): SpiffeId {
   if (given !== undefined) return parsed(command, '--target', () => parseSpiffeId(given));
-  const targets = new Map(documents.map(({ target }) => [target.toString(), target]));
-  const [only, ...others] = targets.values();
-  if (only !== undefined && others.length === 0) return only;
+  const targets = new Set(documents.map(({ target }) => target.toString()));
+  // Those that are for many services are for the one that others name.
+  const named = documents.filter(({ target }) => !target.isPattern).map(({ target }) => target.toString());
+  const [only, ...others] = new Set(named);
+  if (only !== undefined && others.length === 0) return parseSpiffeId(only);
   const which =
-    only === undefined
-      ? 'the files hold no document'
-      : `the files are for ${[...targets.keys()].join(' and ')}`;
+    targets.size === 0 ? 'the files hold no document' : `the files are for ${[...targets].join(' and ')}`;
   return wrongUsage(command, `--target is needed: ${which}`);
 }
 

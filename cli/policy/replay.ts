@@ -128,5 +128,5 @@ function sideOf({ effect, rule }: Side): Side {
 }
 
 function challengeOf(decision: Decision): unknown {
-  return (decision as { challenge?: unknown }).challenge ?? null;
+  return (decision.effect === 'deny' ? decision.challenge : null) ?? null;
 }

@@ -25,7 +25,7 @@ async function show(
   const id = target === undefined ? null : parsed(command, '--target', () => parseSpiffeId(target));
   const documents = await readPolicies(files, options, command);
   if (documents === null) return;
-  const shown = documents.filter((document) => id === null || document.target.equals(id));
+  const shown = documents.filter((document) => id === null || document.target.covers(id));
   const byTarget = Map.groupBy(shown, (document) => document.target.toString());
   if (options.json)
     printJson({ targets: [...byTarget].map(([target, rules]) => ({ target, rules: sorted(rules) })) });

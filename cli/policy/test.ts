@@ -5,7 +5,7 @@ import {
   defectText,
   type PolicyDocument,
   PolicyError,
-  parsePolicies,
+  readPolicies,
 } from '../../lib/policy/index.ts';
 import { Coverage, type Failure, parseSuite, runSuite, type Suite } from '../../lib/policy/suite/index.ts';
 import { parsed, print, printJson, readInput, wrongUsage } from '../input.ts';
@@ -113,7 +113,7 @@ class Run {
   async #read(files: readonly string[]): Promise<PolicyDocument[]> {
     const sources = await readSources(files, this.#command);
     for (const { file } of sources) this.#seen.add(file);
-    const documents = parsePolicies(sources);
+    const documents = await readPolicies(sources);
     this.coverage.expect(documents);
     return documents;
   }

@@ -1,5 +1,5 @@
 import { ANONYMOUS } from './caller.ts';
-import type { Condition, PolicyDocument } from './document.ts';
+import type { Condition, PolicyDocument, Predicate } from './document.ts';
 
 /**
  * What a rule asks of an anonymous caller; null when it never matches one. A deny asks the same of everybody. An allow has to hold
@@ -21,8 +21,8 @@ function naming(condition: Condition, negated: boolean): Condition | null {
   return { kind: 'all', of: [negated ? { kind: 'not', of: condition } : condition, either] };
 }
 
-function names(predicate: Extract<Condition, { kind: 'predicate' }>): boolean {
-  return (
-    predicate.attribute === 'caller' && predicate.operator !== 'like' && predicate.values.includes(ANONYMOUS)
-  );
+function names(predicate: Predicate): boolean {
+  const { attribute, operator } = predicate;
+  if (attribute !== 'caller' || (operator !== 'is' && operator !== 'in')) return false;
+  return 'values' in predicate && predicate.values.includes(ANONYMOUS);
 }

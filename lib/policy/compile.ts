@@ -14,6 +14,8 @@ export type Rule = {
   readonly matches: Matcher;
   /** What it decides where no dry-run rule hits: one object for all these requests. */
   readonly decision: Decision;
+  /** The same when a deny that has no challenge hits as well: no answer to this one's would help. */
+  readonly unchallenged: Decision;
 };
 
 /** A policy set compiled for one target. Immutable; an empty one denies everything. */
@@ -40,21 +42,23 @@ export class CompiledPolicy {
       const { document } = rule;
       this.index.add(rule, guardOf(document.when));
       const when = anonymousCondition(document);
-      if (when !== null) this.anonymousIndex.add({ ...rule, matches: matcherOf(when) }, guardOf(when));
+      if (when !== null)
+        this.anonymousIndex.add({ ...rule, matches: matcherOf(when, document.effect) }, guardOf(when));
     }
   }
 }
 
 /** Compiles the documents that are for `target`; the others are passed over. */
 export function compilePolicies(documents: readonly PolicyDocument[], target: SpiffeId): CompiledPolicy {
-  const own = documents.filter((document) => document.target.equals(target)).sort(byStrength);
+  const own = documents.filter((document) => document.target.covers(target)).sort(byStrength);
   return new CompiledPolicy(
     target,
     own.map((document, rank) => ({
       document,
       rank,
-      matches: matcherOf(document.when),
-      decision: decided(document, NO_HITS, document.effect),
+      matches: matcherOf(document.when, document.effect),
+      decision: decided(document, NO_HITS, document.effect, document.challenge),
+      unchallenged: decided(document, NO_HITS, document.effect),
     })),
   );
 }

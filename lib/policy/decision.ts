@@ -1,3 +1,4 @@
+import type { Challenge } from './challenge.ts';
 import type { Effect, Level, PolicyDocument } from './document.ts';
 
 /** A dry-run rule whose condition held. It never changes the decision. */
@@ -21,6 +22,8 @@ export type Denial = {
   readonly level: Level | null;
   readonly dryRun: readonly DryRunHit[];
   readonly wouldBe: Effect;
+  /** What would let the request pass, as far as policy knows. */
+  readonly challenge?: Challenge;
 };
 
 export type Decision = Permit | Denial;
@@ -41,7 +44,9 @@ export function decided(
   { name, level, effect }: PolicyDocument,
   dryRun: readonly DryRunHit[],
   wouldBe: Effect,
+  challenge?: Challenge,
 ): Decision {
   if (effect === 'allow') return { effect, rule: name, level, dryRun, wouldBe };
-  return { effect, code: 'policy_denied', rule: name, level, dryRun, wouldBe };
+  const denial = { effect, code: 'policy_denied', rule: name, level, dryRun, wouldBe } as const;
+  return challenge === undefined ? denial : { ...denial, challenge };
 }

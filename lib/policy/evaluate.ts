@@ -2,7 +2,7 @@ import { ANONYMOUS, type Caller } from './caller.ts';
 import type { CompiledPolicy, Rule } from './compile.ts';
 import { type Decision, decided, NO_RULE } from './decision.ts';
 import type { Facts } from './facts.ts';
-import type { Subject } from './matcher.ts';
+import type { Subject } from './reading.ts';
 import type { Visitor } from './rule-index.ts';
 
 /** What policy judges. `path` is the canonical path, without query; `method` as sent. Without `facts` nothing else is known. */
@@ -18,8 +18,8 @@ export type PolicyRequest = {
  * explanation (`explain` does) and costs the same however many documents do not concern the request. Never throws.
  */
 export function evaluate(policy: CompiledPolicy, request: PolicyRequest): Decision {
-  const { caller, method, path } = request;
-  const tally = new Tally({ caller, callerText: caller.toString(), method, path });
+  const { caller, method, path, facts = null } = request;
+  const tally = new Tally({ caller, callerText: caller.toString(), method, path, facts });
   const index = caller === ANONYMOUS ? policy.anonymousIndex : policy.index;
   index.visit(path, method, tally.subject.callerText, tally);
   return tally.decision();
@@ -31,6 +31,8 @@ class Tally implements Visitor<Rule> {
   #deny: Rule | null = null;
   #allow: Rule | null = null;
   #dryRun: Rule[] | null = null;
+  /** Some deny offers no way to pass. */
+  #isFinal = false;
 
   constructor(subject: Subject) {
     this.subject = subject;
@@ -43,6 +45,7 @@ class Tally implements Visitor<Rule> {
       this.#dryRun ??= [];
       if (!this.#dryRun.includes(rule)) this.#dryRun.push(rule);
     } else if (effect === 'deny') {
+      if (rule.document.challenge === undefined) this.#isFinal = true;
       if (this.#deny === null || rule.rank < this.#deny.rank) this.#deny = rule;
     } else if (this.#allow === null || rule.rank < this.#allow.rank) this.#allow = rule;
   }
@@ -50,7 +53,8 @@ class Tally implements Visitor<Rule> {
   decision(): Decision {
     const deciding = this.#deny ?? this.#allow;
     const dryRun = this.#dryRun;
-    if (dryRun === null) return deciding === null ? NO_RULE : deciding.decision;
+    if (dryRun === null)
+      return deciding === null ? NO_RULE : this.#isFinal ? deciding.unchallenged : deciding.decision;
     dryRun.sort((a, b) => a.rank - b.rank);
     const hits = dryRun.map(({ document: { name, level, effect } }) => ({ rule: name, level, effect }));
     const denied = this.#deny !== null || hits.some((hit) => hit.effect === 'deny');
@@ -58,6 +62,6 @@ class Tally implements Visitor<Rule> {
     const wouldBe = denied ? 'deny' : 'allow';
     return deciding === null
       ? { ...NO_RULE, dryRun: hits, wouldBe }
-      : decided(deciding.document, hits, wouldBe);
+      : decided(deciding.document, hits, wouldBe, this.#isFinal ? undefined : deciding.document.challenge);
   }
 }

@@ -1,16 +1,21 @@
 import { anonymousCondition } from './anonymous.ts';
 import { ANONYMOUS } from './caller.ts';
+import { judgeOf } from './comparing.ts';
 import type { CompiledPolicy, Rule } from './compile.ts';
-import type { Condition, PolicyDocument, Predicate } from './document.ts';
+import type { Condition, Effect, PolicyDocument, Predicate } from './document.ts';
 import { evaluate, type PolicyRequest } from './evaluate.ts';
 import type { Check, Explanation, RuleJudgement } from './explanation.ts';
 import { explanationText } from './explanation-text.ts';
-import { attributeOf, matcherOf, predicateMatcher, type Subject } from './matcher.ts';
+import { escapePointer } from './json-text.ts';
+import { isMet, matcherOf } from './matcher.ts';
+import { readerOf, type Subject } from './reading.ts';
+import { shownOperand, shownValue } from './shown.ts';
 
 /** Judges a request once more and tells, rule by rule, what was compared with what. For the log, the CLI, the dashboard. */
 export function explain(policy: CompiledPolicy, request: PolicyRequest): Explanation {
   const decision = evaluate(policy, request);
-  const subject = { ...request, callerText: request.caller.toString() };
+  const { caller, method, path, facts = null } = request;
+  const subject: Subject = { caller, callerText: caller.toString(), method, path, facts };
   // The sort is stable, so rules that are equally near stay in order of rank.
   const considered = policy.rules
     .map((rule) => judge(rule, subject))
@@ -24,7 +29,7 @@ export function explain(policy: CompiledPolicy, request: PolicyRequest): Explana
 
 function judge({ document }: Rule, subject: Subject): RuleJudgement {
   const { name, level, effect, mode, when } = document;
-  const compared = examine(when, subject, false, '/when');
+  const compared = examine(when, subject, effect, false, '/when');
   const named = subject.caller !== ANONYMOUS || isNamed(document, subject, compared);
   const checks = named ? compared.checks : [...compared.checks, UNNAMED];
   const unmet = named ? compared.unmet : [...compared.unmet, UNNAMED];
@@ -45,17 +50,23 @@ const UNNAMED: Check = {
 /** Whether it is not for want of its name that a rule does not match an anonymous caller. */
 function isNamed(document: PolicyDocument, subject: Subject, { unmet }: Examined): boolean {
   const condition = anonymousCondition(document);
-  return condition !== null && (unmet.length > 0 || matcherOf(condition)(subject));
+  return condition !== null && (unmet.length > 0 || matcherOf(condition, document.effect)(subject));
 }
 
 type Examined = { readonly checks: readonly Check[]; readonly unmet: readonly Check[] };
 
-/** Below an odd number of `not`, `all` and `any` change places (De Morgan) and every comparison must fail. */
-function examine(condition: Condition, subject: Subject, negated: boolean, pointer: string): Examined {
-  if (condition.kind === 'predicate') return compare(condition, subject, negated, pointer);
-  if (condition.kind === 'not') return examine(condition.of, subject, !negated, `${pointer}/not`);
+/** Below an odd number of `not`, `all` and `any` change places (De Morgan) and the opposite of every comparison is wanted. */
+function examine(
+  condition: Condition,
+  subject: Subject,
+  effect: Effect,
+  negated: boolean,
+  pointer: string,
+): Examined {
+  if (condition.kind === 'predicate') return compare(condition, subject, effect, negated, pointer);
+  if (condition.kind === 'not') return examine(condition.of, subject, effect, !negated, `${pointer}/not`);
   const branches = condition.of.map((branch, i) =>
-    examine(branch, subject, negated, `${pointer}/${condition.kind}/${i}`),
+    examine(branch, subject, effect, negated, `${pointer}/${condition.kind}/${i}`),
   );
   const checks = branches.flatMap((branch) => branch.checks);
   if ((condition.kind === 'all') !== negated)
@@ -66,16 +77,25 @@ function examine(condition: Condition, subject: Subject, negated: boolean, point
   return { checks, unmet: nearest.unmet };
 }
 
-function compare(predicate: Predicate, subject: Subject, negated: boolean, pointer: string): Examined {
+function compare(
+  predicate: Predicate,
+  subject: Subject,
+  effect: Effect,
+  negated: boolean,
+  pointer: string,
+): Examined {
   const { attribute, operator, wanted } = predicate;
   const check: Check = {
-    pointer: `${pointer}/${attribute}/${operator}`,
+    pointer: `${pointer}/${escapePointer(attribute)}/${operator}`,
     attribute,
     operator,
     negated,
-    wanted,
-    found: attributeOf(attribute, subject),
-    ok: predicateMatcher(predicate)(subject) !== negated,
+    wanted: shownOperand(attribute, wanted),
+    found: shownValue(attribute, readerOf(predicate)(subject)),
+    ok: isMet(judgeOf(predicate)(subject), effect, negated),
+    ...('other' in predicate
+      ? { other: shownValue(predicate.other.attribute, readerOf(predicate.other)(subject)) }
+      : {}),
   };
   return { checks: [check], unmet: check.ok ? [] : [check] };
 }

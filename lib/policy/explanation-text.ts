@@ -1,6 +1,6 @@
 import type { Decision } from './decision.ts';
 import type { Check, RuleJudgement } from './explanation.ts';
-import type { Subject } from './matcher.ts';
+import type { Subject } from './reading.ts';
 
 /** An explanation as lines for people. */
 export function explanationText(
@@ -40,13 +40,21 @@ function ruleName({ rule, level, effect, mode }: RuleJudgement): string {
 }
 
 function unmetLine(check: Check): string {
-  return `  ${comparison(check)}, found ${JSON.stringify(check.found)}`;
+  return `  ${comparison(check)}, found ${foundText(check)}`;
 }
 
 function checkLine(check: Check): string {
-  return `  ${check.ok ? '+' : '-'} ${comparison(check)}, found ${JSON.stringify(check.found)}`;
+  return `  ${check.ok ? '+' : '-'} ${comparison(check)}, found ${foundText(check)}`;
+}
+
+function foundText({ found }: Check): string {
+  return found === null ? 'nothing' : JSON.stringify(found);
+}
+
+function otherText({ other }: Check): string {
+  return other === undefined ? '' : ` (${other === null ? 'nothing' : JSON.stringify(other)})`;
 }
 
 function comparison(check: Check): string {
-  return `${check.attribute} ${check.negated ? 'not ' : ''}${check.operator} ${JSON.stringify(check.wanted)}`;
+  return `${check.attribute} ${check.negated ? 'not ' : ''}${check.operator} ${JSON.stringify(check.wanted)}${otherText(check)}`;
 }

@@ -1,5 +1,6 @@
 import type { Decision } from './decision.ts';
-import type { Effect, Level, Mode } from './document.ts';
+import type { Effect, Level, Mode, Operand } from './document.ts';
+import type { Found } from './shown.ts';
 
 /** One predicate compared: which one, what it wanted, what the request had, and whether it was satisfied where it stands. */
 export type Check = {
@@ -9,8 +10,12 @@ export type Check = {
   readonly operator: string;
   /** True below an odd number of `not`: then it is satisfied when the comparison fails. */
   readonly negated: boolean;
-  readonly wanted: string | readonly string[];
-  readonly found: string;
+  /** As the author wrote it; not shown where it might be a secret. */
+  readonly wanted: Operand;
+  /** What the request had; null for nothing. `(present, not shown)` where it might be a secret. */
+  readonly found: Found;
+  /** What the other attribute was, where `wanted` names one. */
+  readonly other?: Found;
   readonly ok: boolean;
 };
 

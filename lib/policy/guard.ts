@@ -2,7 +2,7 @@ import type { Condition, Predicate } from './document.ts';
 import type { PathTemplate } from './path.ts';
 
 /** Paths that agree with `segments`, and if `open` also those that go on after them. */
-export type PathKey = { readonly segments: PathTemplate; readonly open: boolean };
+export type PathKey = PathTemplate;
 
 /**
  * What a request must at least be for a condition to hold: one of these paths, of these methods, of these callers; null for any. Never
@@ -44,27 +44,21 @@ export function guardOf(condition: Condition): Guard {
 }
 
 function guardOfPredicate(predicate: Predicate): Guard {
-  switch (predicate.attribute) {
-    case 'method':
-      return { ...ANYTHING, methods: bounded(predicate.values) };
-    case 'path':
-      return { ...ANYTHING, paths: bounded(pathKeys(predicate)) };
-    case 'caller':
-      return predicate.operator === 'like' ? ANYTHING : { ...ANYTHING, callers: bounded(predicate.values) };
-    case 'caller.trust_domain':
-      return ANYTHING;
-  }
+  const { attribute } = predicate;
+  if (attribute === 'path') return { ...ANYTHING, paths: bounded(pathKeys(predicate)) };
+  if (!('values' in predicate) || 'patterns' in predicate) return ANYTHING;
+  const values = predicate.values.map(String);
+  if (attribute === 'method') return { ...ANYTHING, methods: bounded(values) };
+  return attribute === 'caller' ? { ...ANYTHING, callers: bounded(values) } : ANYTHING;
 }
 
-function pathKeys(predicate: Extract<Predicate, { attribute: 'path' }>): PathKey[] {
-  switch (predicate.operator) {
-    case 'like':
-      return [{ segments: predicate.template, open: false }];
-    case 'starts':
-      return [{ segments: segmentsOf(predicate.prefix.replace(/\/$/, '')), open: true }];
-    default:
-      return predicate.values.map((path) => ({ segments: segmentsOf(path), open: false }));
-  }
+/** Null: any. */
+function pathKeys(predicate: Predicate): PathKey[] | null {
+  if ('template' in predicate) return [predicate.template];
+  if ('prefix' in predicate)
+    return [{ segments: segmentsOf(predicate.prefix.replace(/\/$/, '')), open: true }];
+  if (!('values' in predicate)) return null;
+  return predicate.values.map((path) => ({ segments: segmentsOf(String(path)), open: false }));
 }
 
 /** `/a/b` gives a and b, `/` one empty segment, the empty text none. */
@@ -84,6 +78,6 @@ function union<T>(lists: readonly (readonly T[] | null)[]): readonly T[] | null 
   return known.length === lists.length ? bounded(known.flat()) : null;
 }
 
-function bounded<T>(list: readonly T[]): readonly T[] | null {
-  return list.length > MAX_KEYS ? null : list;
+function bounded<T>(list: readonly T[] | null): readonly T[] | null {
+  return list === null || list.length > MAX_KEYS ? null : list;
 }

@@ -1,4 +1,5 @@
 export { ANONYMOUS, type Caller, parseCaller } from './caller.ts';
+export type { Challenge } from './challenge.ts';
 export { type CompiledPolicy, compilePolicies } from './compile.ts';
 export type { Decision, Denial, DryRunHit, Permit } from './decision.ts';
 export { defectText, type PolicyDefect, PolicyError } from './defect.ts';
@@ -7,5 +8,6 @@ export { evaluate, type PolicyRequest } from './evaluate.ts';
 export { explain } from './explain.ts';
 export type { Check, Explanation, RuleJudgement } from './explanation.ts';
 export { type Facts, NO_RISK, type Risk, type RiskReason, type User } from './facts.ts';
-export { type PolicySource, parsePolicies } from './parse.ts';
-export { type PathTemplate, pathFlaw } from './path.ts';
+export { type PolicySource, parsePolicies, readPolicies } from './parse.ts';
+export { pathFlaw } from './path.ts';
+export type { Found } from './shown.ts';

@@ -1,25 +1,25 @@
-import type { SpiffeId } from '../../spiffe/index.ts';
+import type { CompiledPolicy } from '../compile.ts';
 import type { Decision } from '../decision.ts';
 import type { PolicyDocument } from '../document.ts';
 
 export type UncoveredRule = { readonly target: string; readonly rule: string };
 
-/** Which rules decided a case at least once, or in dry-run hit one. */
+type Known = UncoveredRule & { covered: boolean };
+
+/** Which rules decided a case at least once, or in dry-run hit one. A rule that two suites read is one. */
 export class Coverage {
-  readonly #rules = new Map<string, { readonly target: string; readonly rule: string; covered: boolean }>();
+  readonly #rules = new Map<string, Known>();
+  /** Rules by name, of each policy that decided. */
+  readonly #named = new WeakMap<CompiledPolicy, ReadonlyMap<string, Known>>();
 
   /** Rules that are to be covered. */
   expect(documents: readonly PolicyDocument[]): void {
-    for (const { name, target } of documents) {
-      const key = keyOf(target, name);
-      if (!this.#rules.has(key))
-        this.#rules.set(key, { target: target.toString(), rule: name, covered: false });
-    }
+    for (const document of documents) this.#known(document);
   }
 
-  note(target: SpiffeId, { rule, dryRun }: Decision): void {
-    if (rule !== null) this.#cover(keyOf(target, rule));
-    for (const hit of dryRun) this.#cover(keyOf(target, hit.rule));
+  note(policy: CompiledPolicy, { rule, dryRun }: Decision): void {
+    if (rule !== null) this.#cover(policy, rule);
+    for (const hit of dryRun) this.#cover(policy, hit.rule);
   }
 
   get rules(): number {
@@ -37,12 +37,22 @@ export class Coverage {
     return this.rules === 0 ? 100 : Math.floor((100 * (this.rules - this.uncovered.length)) / this.rules);
   }
 
-  #cover(key: string): void {
-    const known = this.#rules.get(key);
+  #cover(policy: CompiledPolicy, rule: string): void {
+    let named = this.#named.get(policy);
+    if (named === undefined) {
+      named = new Map(policy.rules.map(({ document }) => [document.name, this.#known(document)]));
+      this.#named.set(policy, named);
+    }
+    const known = named.get(rule);
     if (known !== undefined) known.covered = true;
   }
-}
 
-function keyOf(target: SpiffeId, rule: string): string {
-  return `${target} ${rule}`;
+  #known(document: PolicyDocument): Known {
+    const key = JSON.stringify(document);
+    const known = this.#rules.get(key);
+    if (known !== undefined) return known;
+    const added = { target: document.target.toString(), rule: document.name, covered: false };
+    this.#rules.set(key, added);
+    return added;
+  }
 }

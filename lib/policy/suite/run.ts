@@ -25,7 +25,7 @@ export function runSuite(suite: Suite, policy: CompiledPolicy, coverage: Coverag
   for (const each of suite.cases) {
     const request = policyRequest(each.request, each.caller, each.user, suite.now);
     const decision = evaluate(policy, request);
-    coverage.note(policy.target, decision);
+    coverage.note(policy, decision);
     const differences = differencesOf(each.expected, decision);
     if (differences.length > 0)
       failures.push(failure(suite, each, differences, explain(policy, request).text));
@@ -65,8 +65,9 @@ function differencesOf(expected: Expected, decision: Decision): string[] {
     );
 }
 
-function challengeOf(_decision: Decision): Expected['challenge'] {
-  return null;
+/** None, unless it is a denial that has one. */
+function challengeOf(decision: Decision): Expected['challenge'] {
+  return (decision.effect === 'deny' ? decision.challenge : null) ?? null;
 }
 
 function sorted(value: unknown): unknown {

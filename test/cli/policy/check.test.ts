@@ -25,7 +25,7 @@ describe('signet policy', () => {
     await write('good.json', [read, { ...read, name: 'draft', mode: 'dry-run' }]);
     await write('other.json', { ...read, target: WEB });
     await write('bad.json', {
-      policies: [read, { ...read, name: 'x', mode: 'off', when: { path: { matches: '^/' } } }],
+      policies: [read, { ...read, name: 'x', mode: 'off', when: { path: { contains: '/' } } }],
     });
     await writeFile(join(cwd, 'broken.json'), '{');
     await mkdir(join(cwd, 'empty'));
@@ -50,10 +50,10 @@ describe('signet policy', () => {
       .trim()
       .split('\n')
       .map((line) => line.split(': found ')[0]);
-    assert.deepEqual(places, [
+    assert.deepEqual(places.sort(), [
       'bad.json#/policies/0/name',
       'bad.json#/policies/1/mode',
-      'bad.json#/policies/1/when/path/matches',
+      'bad.json#/policies/1/when/path/contains',
       'broken.json#',
     ]);
     const json = JSON.parse((await signet(['policy', 'check', 'broken.json', '--json'], { cwd })).stdout);

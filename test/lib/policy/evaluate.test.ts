@@ -220,7 +220,11 @@ function matches({ effect, when }: Pick<PlainRule, 'effect' | 'when'>, request: 
     return holds(when as Record<string, never>, request);
   return ways(when as Record<string, never>, false).some(
     (way) =>
-      way.every(({ predicate, negated }) => holds(predicate, request) !== negated) &&
+      way.every(
+        ({ predicate, negated }) =>
+          // nobody has no trust domain, and an allow does not hold for want of one
+          holds(predicate, request) !== negated && !(negated && 'caller.trust_domain' in predicate),
+      ) &&
       way.some(
         ({ predicate, negated }) => !negated && /"caller":.*"anonymous"/.test(JSON.stringify(predicate)),
       ),

@@ -224,8 +224,8 @@ describe('policy documents', () => {
       }
     };
     assert.equal(
-      read(file('p.json', { ...BASE, when: { path: { matches: 'x' } } })),
-      'p.json#/when/path/matches: found "matches", expected "is", "in", "starts" or "like"',
+      read(file('p.json', { ...BASE, when: { path: { equals: 'x' } } })),
+      'p.json#/when/path/equals: found "equals", expected "is", "in", "starts", "like" or "matches"',
     );
     assert.equal(
       read(file('p.json', { ...BASE, level: undefined })),

@@ -10,7 +10,14 @@ import {
   textField,
   withFields,
 } from '../lib/audit/index.ts';
-import { ANONYMOUS, type CompiledPolicy, type Decision, evaluate, type Facts } from '../lib/policy/index.ts';
+import {
+  ANONYMOUS,
+  type CompiledPolicy,
+  type Decision,
+  evaluate,
+  type Facts,
+  type User,
+} from '../lib/policy/index.ts';
 import type { SpiffeId } from '../lib/spiffe/index.ts';
 
 /** Who asks: by the SVID that the connection was made with, or without one. */
@@ -99,7 +106,7 @@ export function createDecider({ policy, audit, clock, metrics }: DeciderDeps): D
         ...(facts === undefined ? {} : { facts }),
       });
       const id = `${run}-${(sequence++).toString(36)}`;
-      audit.record(text.of(id, caller, method, path, compiled.digest, decision), now);
+      audit.record(text.of(id, caller, method, path, compiled, decision, facts ?? null), now);
       count(decision);
       return { id, decision };
     },
@@ -136,6 +143,7 @@ const POLICY = textField('policy');
 class DecisionText {
   private readonly outcomes = new WeakMap<Decision, FieldText>();
   private readonly callers = new WeakMap<Caller, FieldText>();
+  private readonly users = new WeakMap<User, FieldText>();
   /** Of the policy in force. */
   private policy = { digest: '', text: POLICY('') };
 
@@ -144,24 +152,49 @@ class DecisionText {
     caller: Caller,
     method: string,
     path: string,
-    policy: string,
+    policy: CompiledPolicy,
     decision: Decision,
+    facts: Facts | null,
   ): RecordText {
     const start = withFields(withFields(DECISION, ID(id)), this.outcome(decision));
     const asked = withFields(withFields(withFields(start, this.caller(caller)), METHOD(method)), PATH(path));
-    if (policy !== this.policy.digest) this.policy = { digest: policy, text: POLICY(policy) };
-    const record = withFields(asked, this.policy.text);
+    const { digest } = policy;
+    if (digest !== this.policy.digest) this.policy = { digest, text: POLICY(digest) };
+    const judged = withFields(asked, this.policy.text);
+    const record = facts === null ? judged : this.withFacts(judged, caller, policy, facts);
     const { dryRun, wouldBe } = decision;
     return dryRun.length === 0
       ? record
       : withFields(record, fieldText({ dry_run: dryRun, would_be: wouldBe }));
   }
 
+  /** Who the user is, how unusual the request, and what else rules ask about: nothing where there is nothing of it. */
+  private withFacts(record: RecordText, caller: Caller, policy: CompiledPolicy, facts: Facts): RecordText {
+    let all = record;
+    if (facts.user !== null) all = withFields(all, this.user(facts.user));
+    if (facts.assessed != null) {
+      const { score, reasons } = facts.assessed;
+      all = withFields(all, fieldText({ risk: { score, reasons } }));
+    }
+    const asked = policy.factsOf(caller.id, facts);
+    return asked === null ? all : withFields(all, fieldText({ facts: asked }));
+  }
+
+  private user(user: User): FieldText {
+    const known = this.users.get(user);
+    if (known !== undefined) return known;
+    const { issuer, subject } = user;
+    const text = fieldText({ user: { issuer, subject } });
+    this.users.set(user, text);
+    return text;
+  }
+
   private outcome(decision: Decision): FieldText {
     const known = this.outcomes.get(decision);
     if (known !== undefined) return known;
     const { effect, rule, level, dryRun } = decision;
-    const text = fieldText({ effect, rule, level });
+    const challenge = effect === 'deny' ? decision.challenge : undefined;
+    const text = fieldText({ effect, rule, level, ...(challenge === undefined ? {} : { challenge }) });
     // one that dry-run rules had a part in is made for one request alone
     if (dryRun.length === 0) this.outcomes.set(decision, text);
     return text;

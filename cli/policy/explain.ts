@@ -4,6 +4,7 @@ import { auditFiles, type DecisionRecord, decisionsOf, type Placed } from '../au
 import { print, printJson, wrongUsage } from '../input.ts';
 import { type AskedOptions, askedRequest, withAskedOptions } from './asked.ts';
 import { readPolicies, targetOf } from './files.ts';
+import { asks } from './predicates.ts';
 import { recordedRequest } from './recorded.ts';
 
 export function explainCommand(): Command {
@@ -56,7 +57,7 @@ function explainRecorded(
   options: Options,
   command: Command,
 ): void {
-  const recorded = recordedRequest(record);
+  const recorded = recordedRequest(record, asks(policy.documents, 'chain'));
   if (recorded === null) wrongUsage(command, `${file}:${line}: a record that no sidecar wrote`);
   const { target } = policy;
   const { decision, considered, nearest, text } = explain(policy, recorded.request);

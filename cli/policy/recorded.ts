@@ -2,6 +2,7 @@ import {
   ANONYMOUS,
   type Caller,
   type Facts,
+  NO_RISK,
   type PolicyRequest,
   parseCaller,
   type Risk,
@@ -17,12 +18,15 @@ export type Recorded = {
   readonly missing: ReadonlySet<string>;
 };
 
-/** Null: the record is none that a sidecar writes. */
-export function recordedRequest(record: DecisionRecord): Recorded | null {
+/**
+ * Null: the record is none that a sidecar writes.
+ * @param asksChain some rule asks about the services that a request passed, and not only who started it
+ */
+export function recordedRequest(record: DecisionRecord, asksChain: boolean): Recorded | null {
   const caller = callerOf(record.caller);
   if (caller === null || typeof record.method !== 'string' || typeof record.path !== 'string') return null;
   const missing = new Set<string>();
-  const facts = new RecordedFacts(record, caller, missing);
+  const facts = new RecordedFacts(record, caller, asksChain, missing);
   return { request: { caller, method: record.method, path: record.path, facts }, missing };
 }
 
@@ -30,12 +34,14 @@ export function recordedRequest(record: DecisionRecord): Recorded | null {
 class RecordedFacts implements Facts {
   readonly #record: DecisionRecord;
   readonly #caller: Caller;
-  readonly #missing: Set<string>;
+  readonly #asksChain: boolean;
+  readonly #held: Held;
 
-  constructor(record: DecisionRecord, caller: Caller, missing: Set<string>) {
+  constructor(record: DecisionRecord, caller: Caller, asksChain: boolean, missing: Set<string>) {
     this.#record = record;
     this.#caller = caller;
-    this.#missing = missing;
+    this.#asksChain = asksChain;
+    this.#held = new Held(isObject(record['facts']) ? record['facts'] : {}, missing);
   }
 
   get now(): Date {
@@ -45,96 +51,110 @@ class RecordedFacts implements Facts {
     return this.#caller === ANONYMOUS;
   }
   get host(): string {
-    return this.#held('host', isText, '');
-  }
-  get query(): string {
-    return this.#held('query', isText, '');
+    return this.#held.get('host', orNull(isText), null) ?? '';
   }
   get protocol(): Facts['protocol'] {
-    return this.#held('protocol', isText, 'http/1.1') as Facts['protocol'];
+    return this.#held.get('protocol', isText, 'http/1.1') as Facts['protocol'];
   }
   get size(): number | null {
-    return this.#held('size', orNull(isNumber), null);
+    return this.#held.get('size', orNull(isNumber), null);
   }
   get source(): string | null {
-    return this.#held('source', orNull(isText), null);
+    return this.#held.get('source', orNull(isText), null);
   }
-  get risk(): Risk {
-    const score = this.#held('risk', isRisk, 0);
-    return typeof score === 'number' ? { score, reasons: [] } : { reasons: [], ...score };
-  }
-  get chain(): readonly SpiffeId[] {
-    return this.#held('chain', isChain, []).map(parseSpiffeId);
-  }
-  get user(): User | null {
-    const user = this.#held('user', orNull(isObject), null);
-    return user === null ? null : new RecordedUser(user, this.#missing);
+  get query(): string {
+    this.#held.miss('query');
+    return '';
   }
   header(name: string): string | null {
-    this.#missing.add(`header.${name}`);
+    this.#held.miss(`header.${name}`);
     return null;
   }
-
-  #held<T>(name: string, is: (value: unknown) => value is T, otherwise: T): T {
-    return held(this.#record, name, is, otherwise, name, this.#missing);
+  get chain(): readonly SpiffeId[] {
+    if (this.#asksChain || this.#held.has('chain'))
+      return (this.#held.get('chain', orNull(isChain), null) ?? []).map(parseSpiffeId);
+    const origin = this.#held.get('origin', isIdentity, this.#caller.toString());
+    return origin === this.#caller.toString() || origin === ANONYMOUS ? [] : [parseSpiffeId(origin)];
+  }
+  get risk(): Risk {
+    const risk = this.#record['risk'];
+    if (isObject(risk) && isNumber(risk['score'])) return { score: risk['score'], reasons: [] };
+    this.#held.miss('risk');
+    return NO_RISK;
+  }
+  /** A record without a user is of a request without one. */
+  get user(): User | null {
+    const user = this.#record['user'];
+    return isObject(user) ? new RecordedUser(user, this.#held, this.now) : null;
   }
 }
 
-/** The audit may know who the user was and not all that the token said. */
+/** The audit knows who the user was, and of the rest what the rules of then asked about. */
 class RecordedUser implements User {
-  readonly #fields: Readonly<Record<string, unknown>>;
+  readonly issuer: string;
+  readonly subject: string;
+  readonly #held: Held;
+  readonly #now: Date;
+
+  constructor({ issuer, subject }: Readonly<Record<string, unknown>>, held: Held, now: Date) {
+    this.issuer = String(issuer);
+    this.subject = String(subject);
+    this.#held = held;
+    this.#now = now;
+  }
+
+  get scopes(): ReadonlySet<string> {
+    return new Set(this.#held.get('user.scope', orNull(isTexts), null));
+  }
+  get roles(): ReadonlySet<string> {
+    return new Set(this.#held.get('user.role', orNull(isTexts), null));
+  }
+  get consents(): ReadonlySet<string> {
+    return new Set(this.#held.get('user.consent', orNull(isTexts), null));
+  }
+  get acr(): string | null {
+    return this.#held.get('user.acr', orNull(isText), null);
+  }
+  get authTime(): number | null {
+    return this.#before(this.#held.get('user.auth_age', orNull(isNumber), null));
+  }
+  get issuedAt(): number | null {
+    return this.#before(this.#held.get('token.age', orNull(isNumber), null));
+  }
+  get claims(): Readonly<Record<string, unknown>> {
+    this.#held.miss('user.claim');
+    return {};
+  }
+
+  #before(age: number | null): number | null {
+    return age === null ? null : this.#now.getTime() / 1000 - age;
+  }
+}
+
+/** What the record holds by the names of the language, and a note of what it does not. */
+class Held {
+  readonly #facts: Readonly<Record<string, unknown>>;
   readonly #missing: Set<string>;
 
-  constructor(fields: Readonly<Record<string, unknown>>, missing: Set<string>) {
-    this.#fields = fields;
+  constructor(facts: Readonly<Record<string, unknown>>, missing: Set<string>) {
+    this.#facts = facts;
     this.#missing = missing;
   }
 
-  get issuer(): string {
-    return this.#held('issuer', isText, '');
-  }
-  get subject(): string {
-    return this.#held('subject', isText, '');
-  }
-  get scopes(): ReadonlySet<string> {
-    return new Set(this.#held('scopes', isTexts, []));
-  }
-  get roles(): ReadonlySet<string> {
-    return new Set(this.#held('roles', isTexts, []));
-  }
-  get consents(): ReadonlySet<string> {
-    return new Set(this.#held('consents', isTexts, []));
-  }
-  get acr(): string | null {
-    return this.#held('acr', orNull(isText), null);
-  }
-  get authTime(): number | null {
-    return this.#held('auth_time', orNull(isNumber), null);
-  }
-  get issuedAt(): number | null {
-    return this.#held('issued_at', orNull(isNumber), null);
-  }
-  get claims(): Readonly<Record<string, unknown>> {
-    return this.#held('claims', isObject, {});
+  has(name: string): boolean {
+    return Object.hasOwn(this.#facts, name);
   }
 
-  #held<T>(name: string, is: (value: unknown) => value is T, otherwise: T): T {
-    return held(this.#fields, name, is, otherwise, `user.${name}`, this.#missing);
+  get<T>(name: string, is: (value: unknown) => value is T, otherwise: T): T {
+    const value = this.#facts[name];
+    if (this.has(name) && is(value)) return value;
+    this.#missing.add(name);
+    return otherwise;
   }
-}
 
-function held<T>(
-  fields: Readonly<Record<string, unknown>>,
-  name: string,
-  is: (value: unknown) => value is T,
-  otherwise: T,
-  called: string,
-  missing: Set<string>,
-): T {
-  const value = fields[name];
-  if (Object.hasOwn(fields, name) && is(value)) return value;
-  missing.add(called);
-  return otherwise;
+  miss(name: string): void {
+    this.#missing.add(name);
+  }
 }
 
 function callerOf(text: unknown): Caller | null {
@@ -145,15 +165,18 @@ function callerOf(text: unknown): Caller | null {
   }
 }
 
-const isText = (value: unknown): value is string => typeof value === 'string';
+/** Of a long text the audit has the beginning. */
+const isText = (value: unknown): value is string =>
+  typeof value === 'string' && !(value.length === 100 && value.endsWith('...'));
 const isNumber = (value: unknown): value is number => typeof value === 'number';
-const isTexts = (value: unknown): value is string[] => Array.isArray(value) && value.every(isText);
+/** Of a long list the audit has the first ones and how many more there were. */
+const isTexts = (value: unknown): value is string[] =>
+  Array.isArray(value) && value.every((each) => isText(each) && !/^\(\d+ more\)$/.test(each));
+const isIdentity = (value: unknown): value is string => isText(value) && callerOf(value) !== null;
 const isChain = (value: unknown): value is string[] =>
-  isTexts(value) && value.every((id) => ![null, ANONYMOUS].includes(callerOf(id) as never));
-const isObject = (value: unknown): value is Record<string, unknown> =>
+  isTexts(value) && value.every((id) => id !== ANONYMOUS && isIdentity(id));
+const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
-const isRisk = (value: unknown): value is number | { score: number } =>
-  isNumber(value) || (isObject(value) && isNumber(value['score']));
 
 function orNull<T>(is: (value: unknown) => value is T): (value: unknown) => value is T | null {
   return (value) => value === null || is(value);

@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { type CompiledPolicy, type Decision, evaluate } from '../../lib/policy/index.ts';
 import type { DecisionRecord, Placed } from '../audit-records.ts';
+import { asks } from './predicates.ts';
 import { recordedRequest } from './recorded.ts';
 import type { Routes } from './route.ts';
 
@@ -43,6 +44,7 @@ export class Replay {
   readonly #current: CompiledPolicy;
   readonly #proposed: CompiledPolicy;
   readonly #routes: Routes;
+  readonly #asksChain: boolean;
   readonly #changes = new Map<string, Change>();
   readonly #unfaithful = new Map<string, Unfaithful>();
 
@@ -50,12 +52,13 @@ export class Replay {
     this.#current = current;
     this.#proposed = proposed;
     this.#routes = routes;
+    this.#asksChain = asks([...current.documents, ...proposed.documents], 'chain');
   }
 
   add({ file, line, record }: Placed<DecisionRecord>): void {
     this.decisions += 1;
-    const before = judged(this.#current, record);
-    const after = judged(this.#proposed, record);
+    const before = judged(this.#current, record, this.#asksChain);
+    const after = judged(this.#proposed, record, this.#asksChain);
     if (before === null || after === null) {
       this.unreadable += 1;
       return;
@@ -113,8 +116,9 @@ export class Replay {
 function judged(
   policy: CompiledPolicy,
   record: DecisionRecord,
+  asksChain: boolean,
 ): { readonly decision: Decision; readonly missing: ReadonlySet<string> } | null {
-  const recorded = recordedRequest(record);
+  const recorded = recordedRequest(record, asksChain);
   if (recorded === null) return null;
   return { decision: evaluate(policy, recorded.request), missing: recorded.missing };
 }

@@ -1,4 +1,5 @@
 import type { Condition, PolicyDocument } from '../../lib/policy/index.ts';
+import { predicatesOf } from './predicates.ts';
 
 /** A path without what differs from request to request: `/orders/7` as `/orders/{id}`. */
 export type Routes = (path: string) => string;
@@ -16,10 +17,9 @@ export function routesOf(documents: readonly PolicyDocument[]): Routes {
 }
 
 function templatesOf(condition: Condition): string[] {
-  if (condition.kind === 'not') return templatesOf(condition.of);
-  if (condition.kind !== 'predicate') return condition.of.flatMap(templatesOf);
-  const { attribute, operator, wanted } = condition;
-  return attribute === 'path' && operator === 'like' && typeof wanted === 'string' ? [wanted] : [];
+  return predicatesOf(condition).flatMap(({ attribute, operator, wanted }) =>
+    attribute === 'path' && operator === 'like' && typeof wanted === 'string' ? [wanted] : [],
+  );
 }
 
 function patternOf(template: string): RegExp {

@@ -3,6 +3,7 @@ import { parseCaller } from './caller.ts';
 import { oneOf, type Place } from './defect.ts';
 import type { Asked } from './document.ts';
 import { between, instant } from './moments.ts';
+import type { NamedSets, Relation } from './named-sets.ts';
 import { parseNetwork } from './network.ts';
 import * as op from './operators.ts';
 import { pathFlaw } from './path.ts';
@@ -134,8 +135,36 @@ const FAMILIES: ReadonlyMap<string, Family> = new Map([
 
 const claim = table({ ...text(claimFlaw), ...list, ...number(Number.MAX_SAFE_INTEGER) });
 
+const RELATION = 'relation';
+const relationsOf = new WeakMap<NamedSets, Attribute['operators']>();
+
+/** Every declared relation is an operator of its own. */
+function relationOperators(names: NamedSets): Attribute['operators'] {
+  const known = relationsOf.get(names);
+  if (known !== undefined) return known;
+  const operators = new Map([...names.relations].map(([name, pairs]) => [name, related(name, pairs)]));
+  relationsOf.set(names, operators);
+  return operators;
+}
+
+function related(relation: string, pairs: Relation): op.Operator {
+  const expected = 'two attributes of the request, such as ["{user.subject}", "{path.id}"]';
+  return (operand, place, scope) => {
+    if (!Array.isArray(operand) || operand.length !== 2) return place.refuse(operand, expected);
+    const [from, to] = operand.map((value, i) => {
+      const name = op.referenceName(value);
+      return name === null ? place.at(i).refuse(value, expected) : reference(name, place.at(i), scope);
+    });
+    return from && to ? { operator: 'related', relation, pairs, from, to } : null;
+  };
+}
+
 /** The words that a condition may begin with, for whoever wrote another. */
-const ATTRIBUTE_NAMES = [...ATTRIBUTES.keys(), ...[...FAMILIES.keys()].map((prefix) => `${prefix}<name>`)];
+const ATTRIBUTE_NAMES = [
+  ...ATTRIBUTES.keys(),
+  RELATION,
+  ...[...FAMILIES.keys()].map((prefix) => `${prefix}<name>`),
+];
 
 /** An attribute by its name; null when it recorded a defect. */
 export function attributeNamed(
@@ -144,6 +173,7 @@ export function attributeNamed(
   scope: Scope,
   others: readonly string[],
 ): Attribute | null {
+  if (name === RELATION) return { operators: relationOperators(scope.names) };
   const known = ATTRIBUTES.get(name);
   if (known !== undefined) return known;
   for (const [prefix, { example, find }] of FAMILIES) {

@@ -23,6 +23,7 @@ export type Judge = (subject: Subject) => Outcome;
 
 /** A comparison as a function. */
 export function judgeOf(predicate: Predicate): Judge {
+  if ('pairs' in predicate) return relation(predicate);
   const read = readerOf(predicate);
   if ('other' in predicate) return sameAs(readerOf(predicate.other), read, predicate.operator);
   if ('networks' in predicate) return within(predicate.networks, read);
@@ -80,7 +81,7 @@ function existence(read: Reader, wanted: boolean): Judge {
 
 function equality({ values, patterns, attribute }: Predicate & Equality, read: Reader): Judge {
   if (patterns !== undefined) {
-    const known = new Set(values);
+    const known = setOf(values);
     const id = callerReader(attribute);
     return (subject) => {
       const caller = id(subject);
@@ -92,20 +93,22 @@ function equality({ values, patterns, attribute }: Predicate & Equality, read: R
     const [wanted] = values;
     return ofEach(read, (value) => value === wanted);
   }
-  const known = new Set(values);
+  const known = setOf(values);
   return ofEach(read, (value) => known.has(value));
 }
 
 function membership({ values, operator }: Membership, read: Reader): Judge {
+  const wanted = setOf(values);
   return (subject) => {
     const value = read(subject);
     if (value === null || value === UNREADABLE) return value === null ? ABSENT : UNCLEAR;
-    for (const wanted of values) {
-      if (holds(value, wanted)) {
-        if (operator !== 'has_all') return YES;
-      } else if (operator === 'has_all') return NO;
+    if (operator === 'has_all') return values.every((wanted) => holds(value, wanted)) ? YES : NO;
+    // A named set may be large, what a token says is not.
+    if (value instanceof Set || Array.isArray(value)) {
+      for (const each of value as Iterable<Scalar>) if (wanted.has(each)) return YES;
+      return NO;
     }
-    return operator === 'has_all' ? YES : NO;
+    return wanted.has(value as Scalar) ? YES : NO;
   };
 }
 
@@ -121,12 +124,33 @@ function sameAs(other: Reader, read: Reader, operator: 'is' | 'has'): Judge {
   };
 }
 
+function relation({ pairs, from, to }: Extract<Comparison, { operator: 'related' }>): Judge {
+  const [left, right] = [readerOf(from), readerOf(to)];
+  const related = new Map(Object.entries(pairs).map(([text, texts]) => [text, setOf(texts)]));
+  return (subject) => {
+    const a = comparable(left(subject));
+    const b = comparable(right(subject));
+    if (a === UNREADABLE || b === UNREADABLE) return UNCLEAR;
+    if (a === null || b === null) return ABSENT;
+    return related.get(String(a))?.has(b) === true ? YES : NO;
+  };
+}
+
 function within(networks: readonly Network[], read: Reader): Judge {
   return (subject) => {
     const value = read(subject);
     const found = typeof value === 'string' ? isWithin(networks, value) : null;
     return found === null ? ABSENT : found ? YES : NO;
   };
+}
+
+/** Many rules may use one named set. */
+const sets = new WeakMap<readonly Scalar[], ReadonlySet<Scalar>>();
+
+function setOf(values: readonly Scalar[]): ReadonlySet<Scalar> {
+  let set = sets.get(values);
+  if (set === undefined) sets.set(values, (set = new Set(values)));
+  return set;
 }
 
 function ofEach(read: Reader, test: (value: Scalar) => boolean): Judge {

@@ -1,5 +1,6 @@
 import type { IdPattern } from '../spiffe/index.ts';
 import type { Challenge } from './challenge.ts';
+import type { Relation } from './named-sets.ts';
 import type { Network } from './network.ts';
 import type { PathTemplate } from './path.ts';
 import type { Regex } from './regex.ts';
@@ -59,4 +60,12 @@ export type Comparison =
   | { readonly operator: 'between'; readonly window: TimeWindow }
   | { readonly operator: 'is' | 'cidr'; readonly networks: readonly Network[] }
   | { readonly operator: 'matches'; readonly regex: Regex }
-  | { readonly operator: 'exists'; readonly present: boolean };
+  | { readonly operator: 'exists'; readonly present: boolean }
+  | {
+      readonly operator: 'related';
+      /** By its name. */
+      readonly relation: string;
+      readonly pairs: Relation;
+      readonly from: Asked;
+      readonly to: Asked;
+    };

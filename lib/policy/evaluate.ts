@@ -1,6 +1,6 @@
 import { ANONYMOUS, type Caller } from './caller.ts';
 import type { CompiledPolicy, Rule } from './compile.ts';
-import { type Decision, decided, NO_RULE } from './decision.ts';
+import { type Decision, type Denial, decided, NO_RULE } from './decision.ts';
 import type { Facts } from './facts.ts';
 import type { Subject } from './reading.ts';
 import type { Visitor } from './rule-index.ts';
@@ -19,10 +19,29 @@ export type PolicyRequest = {
  */
 export function evaluate(policy: CompiledPolicy, request: PolicyRequest): Decision {
   const { caller, method, path, facts = null } = request;
-  const tally = new Tally({ caller, callerText: caller.toString(), method, path, facts });
+  const subject = { caller, callerText: caller.toString(), method, path, facts };
+  const tally = new Tally(subject);
   const index = caller === ANONYMOUS ? policy.anonymousIndex : policy.index;
-  index.visit(path, method, tally.subject.callerText, tally);
-  return tally.decision();
+  index.visit(path, method, subject.callerText, tally);
+  if (!tally.isUndecided || !policy.asksScope || facts?.user == null) return tally.decision();
+  const search = new ScopeSearch(subject);
+  index.visit(path, method, subject.callerText, search);
+  return tally.decision(search.nearest?.lacking?.denial);
+}
+
+/** Of the allows that want nothing more than a scope, the first. */
+class ScopeSearch implements Visitor<Rule> {
+  nearest: Rule | null = null;
+  readonly #subject: Subject;
+
+  constructor(subject: Subject) {
+    this.#subject = subject;
+  }
+
+  visit(rule: Rule): void {
+    if (this.nearest !== null && this.nearest.rank <= rule.rank) return;
+    if (rule.lacking?.scope(this.#subject) === true) this.nearest = rule;
+  }
 }
 
 /** The rules that matched so far. */
@@ -50,18 +69,23 @@ class Tally implements Visitor<Rule> {
     } else if (this.#allow === null || rule.rank < this.#allow.rank) this.#allow = rule;
   }
 
-  decision(): Decision {
+  get isUndecided(): boolean {
+    return this.#deny === null && this.#allow === null;
+  }
+
+  /** `otherwise`: when no rule decides. */
+  decision(otherwise: Denial = NO_RULE): Decision {
     const deciding = this.#deny ?? this.#allow;
     const dryRun = this.#dryRun;
     if (dryRun === null)
-      return deciding === null ? NO_RULE : this.#isFinal ? deciding.unchallenged : deciding.decision;
+      return deciding === null ? otherwise : this.#isFinal ? deciding.unchallenged : deciding.decision;
     dryRun.sort((a, b) => a.rank - b.rank);
     const hits = dryRun.map(({ document: { name, level, effect } }) => ({ rule: name, level, effect }));
     const denied = this.#deny !== null || hits.some((hit) => hit.effect === 'deny');
     // Without a deny among them, one of the hits is an allow.
     const wouldBe = denied ? 'deny' : 'allow';
     return deciding === null
-      ? { ...NO_RULE, dryRun: hits, wouldBe }
+      ? { ...otherwise, dryRun: hits, wouldBe }
       : decided(deciding.document, hits, wouldBe, this.#isFinal ? undefined : deciding.document.challenge);
   }
 }

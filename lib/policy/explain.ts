@@ -1,15 +1,15 @@
 import { anonymousCondition } from './anonymous.ts';
 import { ANONYMOUS } from './caller.ts';
 import { judgeOf } from './comparing.ts';
-import type { CompiledPolicy, Rule } from './compile.ts';
-import type { Condition, Effect, PolicyDocument, Predicate } from './document.ts';
+import type { CompiledPolicy } from './compile.ts';
+import type { Asked, Condition, Effect, PolicyDocument, Predicate } from './document.ts';
 import { evaluate, type PolicyRequest } from './evaluate.ts';
 import type { Check, Explanation, RuleJudgement } from './explanation.ts';
 import { explanationText } from './explanation-text.ts';
 import { escapePointer } from './json-text.ts';
 import { isMet, matcherOf } from './matcher.ts';
 import { readerOf, type Subject } from './reading.ts';
-import { shownOperand, shownValue } from './shown.ts';
+import { type Found, shownOperand, shownValue } from './shown.ts';
 
 /** Judges a request once more and tells, rule by rule, what was compared with what. For the log, the CLI, the dashboard. */
 export function explain(policy: CompiledPolicy, request: PolicyRequest): Explanation {
@@ -17,8 +17,8 @@ export function explain(policy: CompiledPolicy, request: PolicyRequest): Explana
   const { caller, method, path, facts = null } = request;
   const subject: Subject = { caller, callerText: caller.toString(), method, path, facts };
   // The sort is stable, so rules that are equally near stay in order of rank.
-  const considered = policy.rules
-    .map((rule) => judge(rule, subject))
+  const considered = policy.documents
+    .map((document) => judge(document, subject))
     .sort((a, b) => a.unmet.length - b.unmet.length);
   const lacksRule = decision.effect === 'deny' && decision.code === 'no_rule';
   const nearest = lacksRule
@@ -27,7 +27,7 @@ export function explain(policy: CompiledPolicy, request: PolicyRequest): Explana
   return { decision, considered, nearest, text: explanationText(decision, considered, nearest, subject) };
 }
 
-function judge({ document }: Rule, subject: Subject): RuleJudgement {
+function judge(document: PolicyDocument, subject: Subject): RuleJudgement {
   const { name, level, effect, mode, when } = document;
   const compared = examine(when, subject, effect, false, '/when');
   const named = subject.caller !== ANONYMOUS || isNamed(document, subject, compared);
@@ -84,18 +84,28 @@ function compare(
   negated: boolean,
   pointer: string,
 ): Examined {
-  const { attribute, operator, wanted } = predicate;
+  const { attribute, wanted } = predicate;
+  const operator = 'relation' in predicate ? predicate.relation : predicate.operator;
   const check: Check = {
     pointer: `${pointer}/${escapePointer(attribute)}/${operator}`,
     attribute,
     operator,
     negated,
     wanted: shownOperand(attribute, wanted),
-    found: shownValue(attribute, readerOf(predicate)(subject)),
+    found: foundFor(predicate, subject),
     ok: isMet(judgeOf(predicate)(subject), effect, negated),
-    ...('other' in predicate
-      ? { other: shownValue(predicate.other.attribute, readerOf(predicate.other)(subject)) }
-      : {}),
+    ...('other' in predicate ? { other: shownOf(predicate.other, subject) } : {}),
   };
   return { checks: [check], unmet: check.ok ? [] : [check] };
+}
+
+function foundFor(predicate: Predicate, subject: Subject): Found {
+  if (!('pairs' in predicate)) return shownOf(predicate, subject);
+  const { from, to } = predicate;
+  const [left, right] = [shownOf(from, subject), shownOf(to, subject)];
+  return left === null || right === null ? null : [String(left), String(right)];
+}
+
+function shownOf(asked: Asked, subject: Subject): Found {
+  return shownValue(asked.attribute, readerOf(asked)(subject));
 }

@@ -41,6 +41,8 @@ export interface Facts {
   /** Who started what led to this request, then each service it passed, the caller left out. Empty: the caller started it. */
   readonly chain: readonly SpiffeId[];
   readonly risk: Risk;
+  /** `risk`, if somebody has asked for it; otherwise null or nothing. */
+  readonly assessed?: Risk | null;
   /** The value of a header by its name in lower case; several lines joined by `, `; null when there is none. */
   header(name: string): string | null;
 }

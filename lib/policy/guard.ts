@@ -47,6 +47,7 @@ function guardOfPredicate(predicate: Predicate): Guard {
   const { attribute } = predicate;
   if (attribute === 'path') return { ...ANYTHING, paths: bounded(pathKeys(predicate)) };
   if (!('values' in predicate) || 'patterns' in predicate) return ANYTHING;
+  if (predicate.values.length > MAX_KEYS) return ANYTHING;
   const values = predicate.values.map(String);
   if (attribute === 'method') return { ...ANYTHING, methods: bounded(values) };
   return attribute === 'caller' ? { ...ANYTHING, callers: bounded(values) } : ANYTHING;

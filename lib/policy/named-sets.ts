@@ -56,7 +56,7 @@ export class Declarations {
     for (const [name, pairs] of this.#relations) {
       const resolved = [...pairs].map(([from, declared]) => [from, this.#expand(declared)] as const);
       // defineProperty and not assignment: `__proto__` is a text like others
-      relations.set(name, Object.fromEntries(resolved));
+      relations.set(name, Object.fromEntries(resolved.sort(([a], [b]) => (a < b ? -1 : 1))));
     }
     return { sets, relations };
   }

@@ -68,7 +68,8 @@ function readAddress(text: string, into: Uint16Array): boolean {
     }
     const colon = text.indexOf(':', at);
     const stop = colon === -1 || colon > end ? end : colon;
-    if (text.includes('.', at)) {
+    const dot = text.indexOf('.', at);
+    if (dot !== -1 && dot < stop) {
       if (word > 6 || stop !== end || !readIpv4(text.slice(0, end), at, into, word)) return false;
       word += 2;
       at = end;

@@ -21,8 +21,8 @@ const REFERENCE = /^\{(.*)\}$/s;
 /** `is`. With `read`, its operand may be `{another attribute}`, and cannot be such a text itself. */
 export function is(flaw: ValueCheck, read?: ReferenceReader): Operator {
   return (operand, place, scope) => {
-    const name = read && typeof operand === 'string' ? REFERENCE.exec(operand)?.[1] : undefined;
-    if (read !== undefined && name !== undefined) {
+    const name = read === undefined ? null : referenceName(operand);
+    if (read !== undefined && name !== null) {
       const other = read(name, place, scope);
       return other && { operator: 'is', other };
     }
@@ -46,22 +46,26 @@ export function isIn(flaw: ValueCheck): Operator {
 /** `in` of callers: a set of them may hold patterns. */
 export function isCallerIn(flaw: ValueCheck): Operator {
   const plain = isIn(flaw);
+  const memberFlaw = ofText((text) => (text.includes('*') ? patternFlaw : flaw)(text));
   return (operand, place, scope) => {
     if (typeof operand !== 'string') return plain(operand, place, scope);
     const members = membersOf(operand, place, scope.names);
     if (members === null) return null;
-    const open = members.filter((member) => member.includes('*'));
-    const values = members.filter((member) => !member.includes('*'));
-    if (!every(values, operand, place, flaw) || !every(open, operand, place, patternFlaw)) return null;
-    const patterns = open.map(parseIdPattern);
+    if (!every(members, operand, place, memberFlaw)) return null;
+    const { values, patterns } = callersOf(members);
     return patterns.length === 0 ? { operator: 'in', values } : { operator: 'in', values, patterns };
   };
 }
 
+/** The name in `{name}`; null when the operand is of no such form. */
+export function referenceName(operand: unknown): string | null {
+  return typeof operand === 'string' ? (REFERENCE.exec(operand)?.[1] ?? null) : null;
+}
+
 export function has(flaw: ValueCheck, read?: ReferenceReader): Operator {
   return (operand, place, scope) => {
-    const name = read && typeof operand === 'string' ? REFERENCE.exec(operand)?.[1] : undefined;
-    if (read !== undefined && name !== undefined) {
+    const name = read === undefined ? null : referenceName(operand);
+    if (read !== undefined && name !== null) {
       const other = read(name, place, scope);
       return other && { operator: 'has', other };
     }
@@ -167,13 +171,28 @@ export function list<T>(
   return values.every((value) => value !== null) ? values : null;
 }
 
+type Callers = { readonly values: readonly string[]; readonly patterns: readonly IdPattern[] };
+/** A large set may be used in many places, and is looked at once. */
+const callerSets = new WeakMap<readonly string[], Callers>();
+const checkedSets = new WeakMap<ValueCheck, WeakMap<readonly string[], string | null>>();
+
+function callersOf(members: readonly string[]): Callers {
+  const known = callerSets.get(members);
+  if (known !== undefined) return known;
+  const open = members.filter((member) => member.includes('*'));
+  const values = open.length === 0 ? members : members.filter((member) => !member.includes('*'));
+  const callers = { values, patterns: open.map(parseIdPattern) };
+  callerSets.set(members, callers);
+  return callers;
+}
+
 /** Whether every member of a set fits where the set is used. */
 function every(members: readonly string[], set: string, place: Place, flaw: ValueCheck): boolean {
-  for (const member of members) {
-    const expected = flaw(member);
-    if (expected === null) continue;
-    place.refuse(member, `${expected}, as every member of ${set}`);
-    return false;
-  }
-  return true;
+  const known = checkedSets.get(flaw) ?? new WeakMap<readonly string[], string | null>();
+  checkedSets.set(flaw, known);
+  let unfit = known.get(members);
+  if (unfit === undefined)
+    known.set(members, (unfit = members.find((member) => flaw(member) !== null) ?? null));
+  if (unfit !== null) place.refuse(unfit, `${flaw(unfit)}, as every member of ${set}`);
+  return unfit === null;
 }

@@ -49,7 +49,7 @@ export function parsePolicies(
       `at most ${MAX_DOCUMENTS}`,
     );
   }
-  if (defects.length > 0) throw new PolicyError(defects);
+  if (defects.length > 0) throw new PolicyError(inOrder(defects, sources));
   return documents;
 }
 
@@ -127,6 +127,12 @@ function parseDocument(
     return null;
   }
   return { name, level, target, effect, mode, when, ...(challenge === undefined ? {} : { challenge }) };
+}
+
+/** By file, as the files were given. */
+function inOrder(defects: readonly PolicyDefect[], sources: readonly PolicySource[]): PolicyDefect[] {
+  const rank = new Map(sources.map(({ file }, i) => [file, i]));
+  return defects.toSorted((a, b) => (rank.get(a.file) ?? 0) - (rank.get(b.file) ?? 0));
 }
 
 function parseName(value: unknown, place: Place): string | null {

@@ -20,7 +20,7 @@ export class RequestFacts implements Facts {
   private readonly caller: Caller;
   private readonly risks: Risks | null;
   private head: RequestHead | null = null;
-  private assessed: Risk | null = null;
+  assessed: Risk | null = null;
 
   constructor(caller: Caller, source: string | null, risks: Risks | null) {
     this.caller = caller;

@@ -5,6 +5,7 @@ import type { Caller, Decider, Verdict } from '../decide.ts';
 import type { RequestHead } from '../http1/index.ts';
 import type { Credentials } from '../identity/credentials.ts';
 import { type Gate, Pending, Refused, type Route, type SpliceEnd, type SpliceMeter } from '../relay/index.ts';
+import { challenged } from './challenged.ts';
 import { RequestFacts } from './facts.ts';
 import type { Screens } from './screens.ts';
 import type { Standing } from './standing.ts';
@@ -126,8 +127,14 @@ export class CallerGate implements Gate {
   }
 }
 
-function forbidden({ id }: Verdict, { code, rule }: Denial, caller: Caller, head: RequestHead): Refused {
+function forbidden(
+  { id }: Verdict,
+  { code, rule, challenge }: Denial,
+  caller: Caller,
+  head: RequestHead,
+): Refused {
   const request = `${head.method} ${head.target.path} for ${caller.id}`;
   const detail = rule === null ? `no policy allows ${request}` : `policy ${rule} denies ${request}`;
-  return new Refused({ status: 403, code, detail, rule, decision_id: id });
+  const problem = { status: 403, code, detail, rule, decision_id: id };
+  return challenge === undefined ? new Refused(problem) : challenged(problem, challenge);
 }

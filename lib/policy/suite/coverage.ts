@@ -40,7 +40,7 @@ export class Coverage {
   #cover(policy: CompiledPolicy, rule: string): void {
     let named = this.#named.get(policy);
     if (named === undefined) {
-      named = new Map(policy.rules.map(({ document }) => [document.name, this.#known(document)]));
+      named = new Map(policy.documents.map((document) => [document.name, this.#known(document)]));
       this.#named.set(policy, named);
     }
     const known = named.get(rule);

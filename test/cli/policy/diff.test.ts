@@ -98,6 +98,49 @@ describe('signet policy diff', () => {
     assert.match(ran.stdout, /recorded under the current policies, which now say otherwise: 1/);
   });
 
+  it('by what the audit holds of the user, the risk and the rest; what a rule asks beside that is named, exit 1', async () => {
+    const scoped = {
+      ...base,
+      name: 'scoped',
+      when: {
+        all: [{ 'user.scope': { has: 'read' } }, { risk: { below: 40 } }, { source: { cidr: '10.0.0.0/8' } }],
+      },
+    };
+    const tenant = { ...base, name: 'tenant', effect: 'deny', when: { 'header.x-tenant': { is: 'none' } } };
+    await writeFile(join(cwd, 'scoped.json'), JSON.stringify(scoped));
+    await writeFile(join(cwd, 'tenant.json'), JSON.stringify([read, tenant]));
+    const user = { issuer: 'https://idp.example', subject: 'alice' };
+    const facts = { 'user.scope': ['read', 'write'], source: '10.0.0.7' };
+    const log = logOf([
+      { user, facts, risk: { score: 10, reasons: [] } },
+      { user, facts, risk: { score: 90, reasons: [] } },
+      { user, facts: { source: '192.0.2.1', 'user.scope': [] }, risk: { score: 10, reasons: [] } },
+      { risk: { score: 10, reasons: [] } },
+      { user, facts: { source: '10.0.0.7' } },
+    ]);
+    await writeFile(join(cwd, 'facts.jsonl'), log);
+    const json = JSON.parse((await diff('facts.jsonl', 'scoped.json', '--json')).stdout);
+    assert.deepEqual(
+      json.changes.map(({ count, example }: { count: number; example: { id: string } }) => [
+        count,
+        example.id,
+      ]),
+      [[3, 'run-1']],
+    );
+    const example = { id: 'run-4', file: 'facts.jsonl', line: 5 };
+    assert.deepEqual(json.not_replayed, {
+      count: 1,
+      missing: ['user.scope', 'risk'].map((missing) => ({ missing, count: 1, example })),
+      unreadable: 0,
+    });
+    const headers = await diff('facts.jsonl', 'tenant.json');
+    assert.equal(headers.status, 1);
+    assert.match(
+      headers.stdout,
+      /^not judged again, because a rule asks for what the audit does not hold: 5\n {2}5 header\.x-tenant, for example run-0\n/,
+    );
+  });
+
   it('a record that cannot be judged, exit 1', async () => {
     await writeFile(join(cwd, 'bad.jsonl'), logOf([{ caller: 'web' }]));
     const ran = await diff('bad.jsonl', 'current.json');

@@ -7,7 +7,7 @@ const WIDE = [
   'spiffe://example.org/*/*/sa/orders',
   'spiffe://example.org/ns/stock/**',
 ];
-export const CALLERS = [
+const CALLERS = [
   'spiffe://example.org/ns/shop/sa/web',
   'spiffe://example.org/ns/shop/sa/admin',
   'spiffe://example.org/ns/stock/sa/web',

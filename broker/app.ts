@@ -35,6 +35,7 @@ export function createApp(deps: AppDeps): Express {
     .enable('strict routing')
     .enable('case sensitive routing');
   app.use(begin(deps));
+  for (const route of deps.routes) if (route.large !== undefined) app.use(route.path, readLarge(route, deps));
   app.use(express.json({ limit: MOST_BODY_BYTES, inflate: false, type: 'application/json' }));
   for (const [path, routes] of Map.groupBy(deps.routes, (route) => route.path)) {
     const at = app.route(expressPath(path));
@@ -49,6 +50,16 @@ export function createApp(deps: AppDeps): Express {
   });
   app.use(refuse(deps));
   return app;
+}
+
+/** Reads the body of one route that takes large ones. What is read is not read again. */
+function readLarge({ method, large }: Route, { connections }: AppDeps): RequestHandler {
+  const read = express.json({ limit: large?.bytes ?? 0, inflate: false, type: 'application/json' });
+  return async (request, response, next) => {
+    if (request.path !== '/' || request.method !== method.toUpperCase()) return next();
+    await large?.admit(connections(request.socket));
+    read(request, response, next);
+  };
 }
 
 /** `/v1/entries/{tenant}` as the router writes it: `/v1/entries/:tenant`. */

@@ -9,6 +9,7 @@ import { createAlarms } from './alarms.ts';
 import { createApp } from './app.ts';
 import { createAttestation } from './attestation.ts';
 import { createAttestors, entryDefects } from './attestors/index.ts';
+import { createCollecting } from './audit/index.ts';
 import { createBundleSource } from './bundle-source.ts';
 import { keepCertificate, type ServerCredential } from './certificate.ts';
 import { createChallengeKeys } from './challenge-keys.ts';
@@ -23,6 +24,7 @@ import { openApiDocument } from './openapi.ts';
 import { createRegistrar } from './registrar.ts';
 import { createRegistrations } from './registrations.ts';
 import { attestationRoutes } from './routes/attestation.ts';
+import { auditRoutes } from './routes/audit.ts';
 import { entryRoutes } from './routes/entries.ts';
 import { explanationRoutes } from './routes/explanations.ts';
 import { publicRoutes } from './routes/public.ts';
@@ -100,6 +102,11 @@ export async function runBroker(config: Config, world: World): Promise<void> {
     ...{ log, metrics, now },
   });
 
+  await using collecting = await createCollecting({
+    ...{ trustDomain, folder: config.auditDir, session, bundles, registrations },
+    ...{ clock: world.clock, random, log, metrics },
+  });
+
   let credential: ServerCredential | undefined;
   const health = createHealth({
     ...{ session, registrations, bundles, keys, now },
@@ -114,6 +121,7 @@ export async function runBroker(config: Config, world: World): Promise<void> {
     }),
     ...entryRoutes({ trustDomain, vault, registrar }),
     ...explanationRoutes({ vault, explanations }),
+    ...auditRoutes(collecting.routeDeps),
     ...publicRoutes({ bundles, health, document: () => document }),
   ];
   const document = openApiDocument(routes, createSchemas(attestors));
@@ -151,6 +159,7 @@ export async function runBroker(config: Config, world: World): Promise<void> {
     registrations.run(stop),
     bundles.run(stop),
     keys.run(stop),
+    collecting.run(stop),
     keepCertificate({ vault: session, trustDomain, names: config.names, log, now, random }, publish, stop),
     untilFired(stop).then(async () => {
       log.info('draining');

@@ -23,6 +23,8 @@ export type Config = {
     readonly secretIdFile: string;
     readonly timeoutMs: number;
   };
+  /** Where audit records are collected; empty: nowhere. */
+  readonly auditDir: string;
   readonly limits: {
     /** Each a second, with a burst of five seconds' worth. */
     readonly ratePerSource: number;
@@ -80,6 +82,7 @@ export function loadConfig(environment: Environment, readFile: (path: string) =>
       secretIdFile: text.SIGNET_VAULT_SECRET_ID_FILE,
       timeoutMs: duration('SIGNET_VAULT_TIMEOUT'),
     },
+    auditDir: text.SIGNET_AUDIT_DIR,
     limits: {
       ratePerSource: count('SIGNET_RATE_SOURCE'),
       ratePerIdentity: count('SIGNET_RATE_IDENTITY'),

@@ -39,7 +39,7 @@ const correlationId: JsonSchema = { type: 'string', pattern: '^[0-9a-f-]{36}$' }
 
 /** Every schema of the document. Bodies are checked against these very objects. */
 export function createSchemas(attestors: Attestors): Schemas {
-  return { ...evidenceSchemas(attestors), ...attestation(attestors), ...registration, ...rest };
+  return { ...evidenceSchemas(attestors), ...attestation(attestors), ...registration, ...audit, ...rest };
 }
 
 /** The name of a method's evidence schema: `Evidence-ssh-host`. */
@@ -121,6 +121,38 @@ const consideration = object({
   matched: { type: 'boolean' },
   'differs?': object({ selector: text(128), wanted: text(512), found: list(text(4096)) }),
 });
+
+const logName: JsonSchema = { type: 'string', pattern: '^[A-Za-z0-9_-]{22}$' };
+const sha256: JsonSchema = { type: 'string', pattern: '^[0-9a-f]{64}$' };
+const seq: JsonSchema = { type: 'integer', minimum: 0 };
+
+const audit: Schemas = {
+  AuditBatch: object({
+    log: logName,
+    lines: list(text(65_536), 10_000),
+  }),
+  AuditStanding: object({
+    log: logName,
+    next: { ...seq, description: 'the number of the record that comes next: all before it are on the disk' },
+    hash: { ...sha256, description: 'of the last record that is here' },
+    'countersigned?': ref('Countersignature'),
+  }),
+  Countersignature: object({
+    log: logName,
+    id: text(2048),
+    seq,
+    hash: sha256,
+    time: instant,
+    key: { type: 'integer', minimum: 1, description: 'the version of the key' },
+    sig: { type: 'string', pattern: '^[A-Za-z0-9_-]{86}$' },
+  }),
+  AuditKeys: object({
+    format: { const: 'signet-audit-keys-v1' },
+    trust_domain: text(255),
+    bundle: ref('Bundle'),
+    countersigning: { type: 'object', additionalProperties: text(4096), description: 'PEM by version' },
+  }),
+};
 
 const rest: Schemas = {
   Bundle: {

@@ -29,6 +29,10 @@ export const SETTINGS = {
     'info',
     `least severity that is logged: ${LOG_LEVELS.map((level) => `\`${level}\``).join(', ')}`,
   ),
+  SIGNET_AUDIT_DIR: optional(
+    '',
+    'folder in which audit records that sidecars send are kept; without it, none are taken; docs/audit.md',
+  ),
   SIGNET_RATE_SOURCE: optional(
     '100',
     'requests and connections a second from one address (IPv6: one /64); five times as many at once',

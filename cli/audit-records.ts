@@ -70,7 +70,7 @@ export async function auditFiles(paths: readonly string[]): Promise<string[]> {
 }
 
 /** @throws the system's error for what is not there */
-export async function filesAt(path: string): Promise<string[]> {
+async function filesAt(path: string): Promise<string[]> {
   if (path === '-' || !(await stat(path)).isDirectory()) return [path];
   const entries = await readdir(path, { recursive: true, withFileTypes: true });
   return entries

@@ -49,6 +49,7 @@ export async function run(
     log.info('reload');
     void rotator.rotate();
     void serving?.reloadPolicy();
+    serving?.reopenAudit().catch((error: unknown) => log.error('audit_not_reopened', { error }));
   });
   const missing = () => [
     ...(stop.aborted ? ['stopping'] : []),

@@ -3,7 +3,8 @@ import { sleep } from '../lib/adapter/lifecycle.ts';
 import type { Log } from '../lib/adapter/log.ts';
 import type { Metrics } from '../lib/adapter/metrics.ts';
 import type { AuditEvent } from '../lib/audit/index.ts';
-import { type AuditWriter, auditOf, openAudit } from './audit/index.ts';
+import { type AuditWriter, openAudit } from './audit/index.ts';
+import { auditOf } from './audit/of-settings.ts';
 import type { Config } from './config/index.ts';
 import type { Credentials, Svid } from './identity/credentials.ts';
 import { settleMemory } from './memory.ts';
@@ -12,7 +13,10 @@ import { LONG_DRAIN, Proxies } from './proxies.ts';
 import { warmUp } from './warm-up.ts';
 
 export type ServingDeps = {
-  readonly config: Pick<Config, 'trustDomain' | 'mode' | 'inbound' | 'outbound' | 'limits' | 'audit'> & {
+  readonly config: Pick<
+    Config,
+    'trustDomain' | 'mode' | 'inbound' | 'outbound' | 'limits' | 'audit' | 'broker'
+  > & {
     /** Which of several processes this is; left out where it is the only one. */
     readonly worker?: number;
   };
@@ -27,11 +31,13 @@ export interface Serving extends AsyncDisposable {
   /** What is still missing before requests can be served. */
   missing(): string[];
   readonly status: {
-    readonly audit: Pick<AuditWriter, 'accepting' | 'head'>;
+    readonly audit: Pick<AuditWriter, 'accepting' | 'head' | 'collected'>;
     readonly policy: PolicyStatus | null;
   };
   record(event: AuditEvent): void;
   reloadPolicy(): Promise<void>;
+  /** Begins another audit file where somebody has moved the one that is written to. */
+  reopenAudit(): Promise<void>;
   /** Gives what is under way more time to end: others serve meanwhile, and nobody waits to kill. */
   drainLong(): void;
   /** Rejects when an address cannot be had; never settles otherwise. */
@@ -50,7 +56,7 @@ export async function startServing(deps: ServingDeps): Promise<Serving> {
   const { config, credentials, clock, log, metrics } = deps;
   await using stack = new AsyncDisposableStack();
   const audit = await openAudit({
-    ...auditOf(config.audit, config.worker),
+    ...auditOf(config),
     credentials,
     clock,
     log,
@@ -109,10 +115,12 @@ export async function startServing(deps: ServingDeps): Promise<Serving> {
     missing: () => [...(proxies.listening ? [] : ['listeners']), ...lacking()],
     failed,
     get status() {
-      return { audit: { accepting: audit.accepting, head: audit.head }, policy: policy?.status ?? null };
+      const { accepting, head, collected } = audit;
+      return { audit: { accepting, head, collected }, policy: policy?.status ?? null };
     },
     record: (event) => audit.record(event, clock.now()),
     reloadPolicy: async () => policy?.reload(),
+    reopenAudit: () => audit.reopen(),
     drainLong() {
       proxies.drain = LONG_DRAIN;
     },

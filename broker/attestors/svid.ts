@@ -74,9 +74,9 @@ export function svid({ instances, alarms }: SvidDeps): Attestor {
 }
 
 /** OpenSSL judged the chain when the connection was made; it is judged again by the authorities of now. */
-function trustedPeer(
+export function trustedPeer(
   shown: PeerCertificate | undefined,
-  { trustDomain, bundle, now }: AttestContext,
+  { trustDomain, bundle, now }: Pick<AttestContext, 'trustDomain' | 'bundle' | 'now'>,
 ): { peer: PeerSvid; key: string } {
   const [leafDer] = shown?.chainDer ?? [];
   if (shown === undefined || leafDer === undefined)

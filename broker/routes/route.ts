@@ -12,6 +12,8 @@ export type Route = {
   readonly query?: Readonly<Record<string, string>>;
   /** The schema of its body. A body that does not fit never reaches `handle`. */
   readonly body?: { readonly schema: string; readonly required: boolean };
+  /** For a body larger than others may be: `admit` says, before any of it is read, whether this caller may send it. */
+  readonly large?: { readonly bytes: number; admit(connection: Connection): Promise<void> | void };
   /** Needs a Vault token in `X-Vault-Token`. */
   readonly withToken?: boolean;
   /** The schema of each good answer by its status; null where there is no body. */

@@ -15,6 +15,12 @@ export type ChainState = {
   readonly unsignedSince: number | null;
 };
 
+/**
+ * `continued`: the first record of a file that goes on from another. `removed`: a file of the log was deleted, by its bound. `dropped`: the
+ * records right before it never reached the broker.
+ */
+export type NoteType = 'continued' | 'removed' | 'dropped';
+
 /** `line` ends with a line break. */
 export type Appended = { readonly line: string; readonly state: ChainState };
 
@@ -27,6 +33,10 @@ export type Chain = {
   checkpointDue(now: Date): boolean;
   /** A record signed with the SVID key: it vouches for every line before it. */
   checkpoint(signer: AuditSigner, now: Date): Appended;
+  /** What the log says of itself, and no caller can. */
+  note(type: NoteType, fields: Readonly<Record<string, unknown>>, now: Date): Appended;
+  /** The last record of a file, signed: the log goes on in another. */
+  rotate(signer: AuditSigner, fields: Readonly<Record<string, unknown>>, now: Date): Appended;
   /** The last record of a run, signed. Without an SVID (`signer` null) it is unsigned, and verification says so. */
   stop(signer: AuditSigner | null, fields: Readonly<Record<string, unknown>>, now: Date): Appended;
 };
@@ -58,6 +68,8 @@ export function createChain(
       state.unsigned >= CHECKPOINT_RECORDS ||
       (state.unsignedSince !== null && now.getTime() - state.unsignedSince >= CHECKPOINT_INTERVAL_MS),
     checkpoint: (signer, now) => add(',"type":"checkpoint"', signer, now),
+    note: (type, fields, now) => add(`,"type":"${type}"${fieldText(fields, marked)}`, null, now),
+    rotate: (signer, fields, now) => add(`,"type":"rotated"${fieldText(fields, marked)}`, signer, now),
     stop: (signer, fields, now) => add(`,"type":"stop"${fieldText(fields, marked)}`, signer, now),
   };
 }

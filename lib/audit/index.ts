@@ -5,6 +5,17 @@ export {
   type ChainState,
   createChain,
 } from './chain.ts';
+export { collect, NOTHING_COLLECTED, type Sealed, type Standing } from './collect.ts';
+export {
+  type Countersignature,
+  type Countersigners,
+  countersignatureLine,
+  readCountersignature,
+  readCountersigners,
+  type Statement,
+  statementBytes,
+} from './countersignature.ts';
+export { type FileHead, HEAD_BYTES, headOf, orderFiles, rotatedName, rotatedSeq } from './file-order.ts';
 export { LineSplitter } from './lines.ts';
 export {
   AuditError,
@@ -15,8 +26,8 @@ export {
   MAX_LINE_BYTES,
   readRecord,
 } from './record.ts';
-export { type AuditReport, type Finding, type FindingKind, reportText } from './report.ts';
+export { type AuditReport, type Finding, type FindingKind, findingText, reportText } from './report.ts';
 export { RESUME_TAIL_BYTES, type Resumed, resumeFrom } from './resume.ts';
-export { type AuditSigner, GENESIS } from './seal.ts';
+export { type AuditSigner, GENESIS, readSeal } from './seal.ts';
 export { type FieldText, fieldText, type RecordText, recordText, textField, withFields } from './text.ts';
 export { createVerifier, type Verifier, type VerifyOptions } from './verify.ts';

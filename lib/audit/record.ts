@@ -1,12 +1,19 @@
 import { SignetError } from '../errors.ts';
 
-export type AuditErrorCode = 'AUDIT_RECORD_INVALID' | 'AUDIT_RECORD_TOO_LARGE' | 'AUDIT_RESUME_REFUSED';
+export type AuditErrorCode =
+  | 'AUDIT_RECORD_INVALID'
+  | 'AUDIT_RECORD_TOO_LARGE'
+  | 'AUDIT_RESUME_REFUSED'
+  | 'AUDIT_NOT_NEXT';
 
 export class AuditError extends SignetError<AuditErrorCode> {
   override readonly name = 'AuditError';
 }
 
-/** The types that a caller records. `checkpoint`, `stop` and `recovered` are the chain's own; a reader passes over unknown ones. */
+/**
+ * The types that a caller records. `checkpoint`, `stop`, `recovered`, `rotated`, `continued`, `removed` and `dropped` are the
+ * chain's own; a reader passes over unknown ones.
+ */
 export type AuditType = 'start' | 'decision' | 'svid' | 'alarm';
 
 /**

@@ -7,7 +7,7 @@ export type RecordText = string & { readonly [KIND]: 'record' };
 export type FieldText = string & { readonly [KIND]: 'fields' };
 
 /** Types that say something about the chain, or that only the chain can sign. */
-const OWN_TYPES = ['checkpoint', 'stop', 'recovered'];
+const OWN_TYPES = ['checkpoint', 'stop', 'recovered', 'rotated', 'continued', 'removed', 'dropped'];
 const RESERVED = new Set(['seq', 'time', 'prev', 'chain', 'sig', 'fragment', 'type']);
 /** What stands for itself in JSON. */
 const PLAIN = /^[ !#-[\]-~]*$/;

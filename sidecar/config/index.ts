@@ -2,6 +2,7 @@ import { LOG_LEVELS, type LogLevel } from '../../lib/adapter/log.ts';
 import { ConfigError, type Environment, readSettings } from '../../lib/adapter/settings.ts';
 import { parseTrustDomain } from '../../lib/spiffe/index.ts';
 import type { Listen } from '../address.ts';
+import { type AuditSettings, auditFlaw, parseAuditOptions, parseAuditSinks } from './audit.ts';
 import { type Limits, parseLimits } from './limits.ts';
 import { SETTINGS, type SettingName } from './settings.ts';
 import { MOST_WORKERS, shared, unsharable } from './sharing.ts';
@@ -37,8 +38,7 @@ export type Config = {
     readonly transparent?: Listen;
   } | null;
   readonly limits: Limits;
-  /** A file's path, or `-` for standard output. */
-  readonly audit: string;
+  readonly audit: AuditSettings;
   readonly admin: AdminListener;
   /** Processes that serve. With more than one, all they listen on is shared. */
   readonly workers: number;
@@ -84,12 +84,16 @@ export function loadConfig(environment: Environment, readFile: (path: string) =>
   const upstreams = parse('SIGNET_UPSTREAMS', parseUpstreams);
   const transparent = parse('SIGNET_TRANSPARENT', parseLoopback);
   const limits = parse('SIGNET_LIMITS', parseLimits);
+  const sinks = parse('SIGNET_AUDIT', parseAuditSinks);
+  const auditOptions = parse('SIGNET_AUDIT_OPTIONS', parseAuditOptions) ?? parseAuditOptions('');
   const workers = parse('SIGNET_WORKERS', countTo(MOST_WORKERS)) ?? 1;
   const admin = parse('SIGNET_ADMIN', parseAdmin);
   const logLevel = parse('SIGNET_LOG_LEVEL', oneOf(LOG_LEVELS));
   const vaultAddress = parse('VAULT_ADDR', (s) => parseOrigin(s, 'https or loopback http'));
   const vaultCa = parse('VAULT_CACERT', authorities);
 
+  const auditDefect = sinks === undefined ? null : auditFlaw(sinks, auditOptions);
+  if (auditDefect !== null) flaw('SIGNET_AUDIT_OPTIONS', auditDefect);
   const listening = {
     inbound: forwards === undefined ? null : { ...forwards, policyFile: text.SIGNET_POLICY_FILE },
     outbound:
@@ -114,7 +118,7 @@ export function loadConfig(environment: Environment, readFile: (path: string) =>
     attest: attest!,
     ...(workers > 1 ? shared(listening) : listening),
     limits: limits ?? { inbound: {}, outbound: {} },
-    audit: text.SIGNET_AUDIT,
+    audit: { ...sinks!, ...auditOptions },
     admin: admin!,
     workers,
   };

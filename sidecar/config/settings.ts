@@ -56,7 +56,12 @@ export const SETTINGS = {
   SIGNET_AUDIT: {
     fallback: '-',
     required: '',
-    doc: 'file that audit records are appended to, or `-` for standard output',
+    doc: 'where audit records go: a file that they are appended to, `-` for standard output, `broker`, or several of these, separated by white space; docs/audit.md',
+  },
+  SIGNET_AUDIT_OPTIONS: {
+    fallback: '',
+    required: '',
+    doc: 'how the audit is kept: `rotate-size=64m`, `rotate-age=24h`, `keep=10`, `broker-buffer=8m`, `broker-full=refuse` or `broker-full=drop`, separated by white space; docs/audit.md',
   },
   SIGNET_WORKERS: {
     fallback: '1',

@@ -19,6 +19,8 @@ export interface BrokerConnection extends Disposable {
   readonly exporter: Uint8Array;
   challenge(signal: AbortSignal): Promise<Challenge>;
   attest(method: string, challenge: string, evidence: object, signal: AbortSignal): Promise<Attested>;
+  /** Any other call; gives the body of an answer with `status`. @throws AcquireError */
+  call(path: string, body: object, status: number, signal: AbortSignal): Promise<unknown>;
   /** Tells the broker that a grant it gave was spent by someone else. */
   alarm(correlationId: string, wrappingToken: Secret, signal: AbortSignal): Promise<void>;
 }
@@ -70,6 +72,7 @@ export async function connectBroker(
       const reply = accepted(await post('/v1/attest', { method, challenge, evidence }, signal), 201);
       return readAttested(reply, settings.trustDomain);
     },
+    call: async (path, body, status, signal) => accepted(await post(path, body, signal), status),
     async alarm(correlationId, wrappingToken, signal) {
       const body = { correlation_id: correlationId, wrapping_token: wrappingToken.reveal() };
       accepted(await post('/v1/alarms', body, signal), 202);

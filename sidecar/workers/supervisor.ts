@@ -23,7 +23,7 @@ export async function supervise(
   hardening: Hardening,
 ): Promise<void> {
   const stop = untilStopped();
-  const output = config.audit === '-' ? { output: wholeLines(process.stdout) } : {};
+  const output = config.audit.stdout ? { output: wholeLines(process.stdout) } : {};
   const crew = new Crew({ workers: config.workers, log, stop, ...output });
   // the second signal ends this process, and nobody may outlive it
   process.on('exit', () => {

@@ -5,6 +5,7 @@ import { createAttestors } from '../../broker/attestors/index.ts';
 import { openApiDocument } from '../../broker/openapi.ts';
 import { PROBLEM_CODES } from '../../broker/problem.ts';
 import { attestationRoutes } from '../../broker/routes/attestation.ts';
+import { auditRoutes } from '../../broker/routes/audit.ts';
 import { entryRoutes } from '../../broker/routes/entries.ts';
 import { explanationRoutes } from '../../broker/routes/explanations.ts';
 import { publicRoutes } from '../../broker/routes/public.ts';
@@ -21,6 +22,7 @@ const routes: Route[] = [
   ...attestationRoutes({ trustDomain: 'example.org' } as never),
   ...entryRoutes({ trustDomain: 'example.org', vault: unused, registrar: unused }),
   ...explanationRoutes({ vault: unused, explanations: unused }),
+  ...auditRoutes({ collection: undefined } as never),
   ...publicRoutes({ bundles: unused, health: unused, document: unused }),
 ];
 // biome-ignore lint/suspicious/noExplicitAny: a document is walked as the JSON it is

@@ -49,7 +49,7 @@ describe('signet audit verify', () => {
   it('one altered byte is found and its line named, exit 1', async () => {
     const ran = await signet(['audit', 'verify', 'tampered.jsonl', '--bundle', 'bundle.json'], { cwd });
     assert.equal(ran.status, 1);
-    assert.match(ran.stdout, /^tampered\.jsonl: 12 records, not verified: line 3: edited: /);
+    assert.match(ran.stdout, /^tampered\.jsonl: 12 records, not verified: line 3 \(record 2\): edited: /);
   });
 
   it('says that an open end may have been cut, and finds the cut by the head', async () => {

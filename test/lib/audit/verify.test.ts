@@ -42,7 +42,9 @@ describe('audit verification', () => {
 
   it('verifies a whole run', () => {
     const report = check(lines, options);
-    assert.deepEqual(report, {
+    const { logs, ...rest } = report;
+    assert.equal(logs.length, 1);
+    assert.deepEqual(rest, {
       ok: true,
       records: 12,
       signed: 3,
@@ -52,6 +54,9 @@ describe('audit verification', () => {
       lastSigned: 11,
       unsignedTail: 0,
       recovered: 0,
+      admittedRecords: 0,
+      removed: 0,
+      countersigned: null,
       head: sha256(lines[11]!.slice(0, -1)),
       findings: [],
       findingCount: 0,
@@ -120,7 +125,7 @@ describe('audit verification', () => {
     ],
     ['a dropped checkpoint', (l) => without(l, 5), ['dropped 6']],
     ['every signed record dropped, all made good', (l) => rehash(without(l, 5, 10, 11), 5), ['unsigned 1']],
-    ['neighbours swapped', (l) => swapped(l, 2, 3), ['reordered 4']],
+    ['neighbours swapped', (l) => swapped(l, 2, 3), ['reordered 3']],
     [
       'records swapped far apart',
       (l) => swapped(l, 2, 7),
@@ -170,11 +175,11 @@ describe('audit verification', () => {
   it('says in one line what it found first and how much more', () => {
     assert.match(
       reportText(check(edited(lines, 2), options)),
-      /^12 records, not verified: line 3: edited: [^()]+$/,
+      /^12 records, not verified: line 3 \(record 2\): edited: [^()]+$/,
     );
     assert.match(
       reportText(check(without(edited(lines, 2), 6), options)),
-      /line 3: edited: .* \(and 1 more\)$/,
+      /line 3 \(record 2\): edited: .* \(and 1 more\)$/,
     );
     assert.match(reportText(check(without(lines, 1), options)), /: record 1 is missing before it$/);
     assert.match(reportText(check(without(lines, 1, 2), options)), /: records 1 to 2 are missing before it$/);

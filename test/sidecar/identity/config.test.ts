@@ -268,7 +268,10 @@ describe("the sidecar's configuration", () => {
       { mode, audit, admin, logLevel, vault, inbound, workers },
       {
         mode: 'service',
-        audit: '-',
+        audit: {
+          ...{ file: null, stdout: true, broker: false, bufferBytes: 8 * 1024 * 1024, whenFull: null },
+          rotation: { bytes: null, ageMs: null, keep: null },
+        },
         admin: { host: '127.0.0.1', port: 0 },
         logLevel: 'info',
         vault: { address: null, namespace: null, ca: null },

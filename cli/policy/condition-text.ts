@@ -14,8 +14,10 @@ export function conditionLines(condition: Condition, indent = ''): string[] {
 /** `method in [GET, HEAD] and (user.scope has orders:read or risk below 40)` */
 function conditionText(condition: Condition): string {
   switch (condition.kind) {
-    case 'predicate':
-      return `${condition.attribute} ${condition.operator} ${operandText(condition.wanted)}`;
+    case 'predicate': {
+      const operator = 'relation' in condition ? condition.relation : condition.operator;
+      return `${condition.attribute} ${operator} ${operandText(condition.wanted)}`;
+    }
     case 'not':
       return `not ${enclosed(condition.of)}`;
     case 'all':
@@ -33,9 +35,13 @@ function enclosed(condition: Condition): string {
 }
 
 /** Without quotes where nothing can be mistaken. */
-function operandText(operand: unknown): string {
-  if (typeof operand === 'string')
-    return /^[!-~]+$/.test(operand) && !/[[\],()"]/.test(operand) ? operand : JSON.stringify(operand);
+export function operandText(operand: unknown): string {
   if (Array.isArray(operand)) return `[${operand.map(operandText).join(', ')}]`;
-  return JSON.stringify(operand);
+  if (typeof operand === 'object' && operand !== null)
+    return Object.entries(operand)
+      .map(([name, value]) => `${name} ${operandText(value)}`)
+      .join(' ');
+  return typeof operand === 'string' && PLAIN.test(operand) ? operand : JSON.stringify(operand);
 }
+
+const PLAIN = /^[^\s[\](),"\u0000-\u001f\u007f-\u{10ffff}]+$/u;

@@ -4,8 +4,7 @@ import { auditFiles, type DecisionRecord, decisionsOf, type Placed } from '../au
 import { print, printJson, wrongUsage } from '../input.ts';
 import { type AskedOptions, askedRequest, withAskedOptions } from './asked.ts';
 import { readPolicies, targetOf } from './files.ts';
-import { asks } from './predicates.ts';
-import { recordedRequest } from './recorded.ts';
+import { asksChain, recordedRequest } from './recorded.ts';
 
 export function explainCommand(): Command {
   const command = new Command('explain')
@@ -57,7 +56,7 @@ function explainRecorded(
   options: Options,
   command: Command,
 ): void {
-  const recorded = recordedRequest(record, asks(policy.documents, 'chain'));
+  const recorded = recordedRequest(record, asksChain(policy.documents));
   if (recorded === null) wrongUsage(command, `${file}:${line}: a record that no sidecar wrote`);
   const { target } = policy;
   const { decision, considered, nearest, text } = explain(policy, recorded.request);

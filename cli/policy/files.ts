@@ -26,7 +26,14 @@ export async function readPolicies(
   options: { readonly json?: true },
   command: Command,
 ): Promise<PolicyDocument[] | null> {
-  const sources = await readSources(paths, command);
+  return parseSources(await readSources(paths, command), options);
+}
+
+/** As `readPolicies`, of texts that are read already. */
+export async function parseSources(
+  sources: readonly PolicySource[],
+  options: { readonly json?: true },
+): Promise<PolicyDocument[] | null> {
   try {
     return await readDocuments(sources);
   } catch (error) {

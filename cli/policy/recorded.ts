@@ -3,11 +3,13 @@ import {
   type Caller,
   type Facts,
   NO_RISK,
+  type PolicyDocument,
   type PolicyRequest,
   parseCaller,
   type Risk,
   type User,
 } from '../../lib/policy/index.ts';
+import { attributesOf } from '../../lib/policy/review/index.ts';
 import { parseSpiffeId, type SpiffeId } from '../../lib/spiffe/index.ts';
 import type { DecisionRecord } from '../audit-records.ts';
 
@@ -20,27 +22,32 @@ export type Recorded = {
 
 /**
  * Null: the record is none that a sidecar writes.
- * @param asksChain some rule asks about the services that a request passed, and not only who started it
+ * @param chained see `asksChain`; otherwise who started it is enough to answer by
  */
-export function recordedRequest(record: DecisionRecord, asksChain: boolean): Recorded | null {
+export function recordedRequest(record: DecisionRecord, chained: boolean): Recorded | null {
   const caller = callerOf(record.caller);
   if (caller === null || typeof record.method !== 'string' || typeof record.path !== 'string') return null;
   const missing = new Set<string>();
-  const facts = new RecordedFacts(record, caller, asksChain, missing);
+  const facts = new RecordedFacts(record, caller, chained, missing);
   return { request: { caller, method: record.method, path: record.path, facts }, missing };
+}
+
+/** Whether some rule asks about the services that a request passed, and not only who started it. */
+export function asksChain(documents: readonly PolicyDocument[]): boolean {
+  return documents.some(({ when }) => attributesOf(when).includes('chain'));
 }
 
 /** Answers what the record answers. What it does not is noted, and answered as if the request had none. */
 class RecordedFacts implements Facts {
   readonly #record: DecisionRecord;
   readonly #caller: Caller;
-  readonly #asksChain: boolean;
+  readonly #chained: boolean;
   readonly #held: Held;
 
-  constructor(record: DecisionRecord, caller: Caller, asksChain: boolean, missing: Set<string>) {
+  constructor(record: DecisionRecord, caller: Caller, chained: boolean, missing: Set<string>) {
     this.#record = record;
     this.#caller = caller;
-    this.#asksChain = asksChain;
+    this.#chained = chained;
     this.#held = new Held(isObject(record['facts']) ? record['facts'] : {}, missing);
   }
 
@@ -71,7 +78,7 @@ class RecordedFacts implements Facts {
     return null;
   }
   get chain(): readonly SpiffeId[] {
-    if (this.#asksChain || this.#held.has('chain'))
+    if (this.#chained || this.#held.has('chain'))
       return (this.#held.get('chain', orNull(isChain), null) ?? []).map(parseSpiffeId);
     const origin = this.#held.get('origin', isIdentity, this.#caller.toString());
     return origin === this.#caller.toString() || origin === ANONYMOUS ? [] : [parseSpiffeId(origin)];

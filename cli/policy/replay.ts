@@ -1,8 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { type CompiledPolicy, type Decision, evaluate } from '../../lib/policy/index.ts';
 import type { DecisionRecord, Placed } from '../audit-records.ts';
-import { asks } from './predicates.ts';
-import { recordedRequest } from './recorded.ts';
+import { asksChain, recordedRequest } from './recorded.ts';
 import type { Routes } from './route.ts';
 
 /** Where an example of a change stands in the audit. */
@@ -52,7 +51,7 @@ export class Replay {
     this.#current = current;
     this.#proposed = proposed;
     this.#routes = routes;
-    this.#asksChain = asks([...current.documents, ...proposed.documents], 'chain');
+    this.#asksChain = asksChain([...current.documents, ...proposed.documents]);
   }
 
   add({ file, line, record }: Placed<DecisionRecord>): void {

@@ -1,5 +1,5 @@
 import type { Condition, PolicyDocument } from '../../lib/policy/index.ts';
-import { predicatesOf } from './predicates.ts';
+import { predicatesOf } from '../../lib/policy/review/index.ts';
 
 /** A path without what differs from request to request: `/orders/7` as `/orders/{id}`. */
 export type Routes = (path: string) => string;

@@ -1,9 +1,9 @@
 import { Command } from 'commander';
-import type { PolicyDocument } from '../../lib/policy/index.ts';
+import type { PolicyDocument, PolicySource } from '../../lib/policy/index.ts';
 import { parseSpiffeId } from '../../lib/spiffe/index.ts';
 import { parsed, print, printJson } from '../input.ts';
-import { conditionLines } from './condition-text.ts';
-import { counted, readPolicies } from './files.ts';
+import { conditionLines, operandText } from './condition-text.ts';
+import { counted, parseSources, readSources } from './files.ts';
 
 export function showCommand(): Command {
   return new Command('show')
@@ -23,14 +23,35 @@ async function show(
 ): Promise<void> {
   const { target } = options;
   const id = target === undefined ? null : parsed(command, '--target', () => parseSpiffeId(target));
-  const documents = await readPolicies(files, options, command);
+  const sources = await readSources(files, command);
+  const documents = await parseSources(sources, options);
   if (documents === null) return;
   const shown = documents.filter((document) => id === null || document.target.covers(id));
   const byTarget = Map.groupBy(shown, (document) => document.target.toString());
-  if (options.json)
-    printJson({ targets: [...byTarget].map(([target, rules]) => ({ target, rules: sorted(rules) })) });
-  else for (const [target, rules] of byTarget) for (const line of linesOf(target, sorted(rules))) print(line);
-  if (shown.length === 0 && !options.json) print('no rule');
+  const named = NAMED.map((kind) => [kind, declaredIn(sources, kind)] as const);
+  if (options.json) {
+    const targets = [...byTarget].map(([target, rules]) => ({ target, rules: sorted(rules) }));
+    printJson({
+      targets,
+      ...Object.fromEntries(named.map(([kind, all]) => [kind, Object.fromEntries(all)])),
+    });
+    return;
+  }
+  for (const [target, rules] of byTarget) for (const line of linesOf(target, sorted(rules))) print(line);
+  for (const [kind, all] of named) {
+    if (all.length > 0) print(kind);
+    for (const [name, members] of all) print(`  ${name} ${operandText(members)}`);
+  }
+  if (shown.length === 0) print('no rule');
+}
+
+const NAMED = ['sets', 'relations'] as const;
+
+/** As they are written: what a set includes is named, not spelled out. */
+function declaredIn(sources: readonly PolicySource[], kind: (typeof NAMED)[number]): [string, unknown][] {
+  return sources.flatMap(({ text }) =>
+    Object.entries((JSON.parse(text) as Record<string, object>)[kind] ?? {}),
+  );
 }
 
 function* linesOf(target: string, rules: readonly PolicyDocument[]): Generator<string> {
@@ -38,9 +59,10 @@ function* linesOf(target: string, rules: readonly PolicyDocument[]): Generator<s
   yield `${target}: ${counted(rules.length, 'rule')}${dryRun === 0 ? '' : `, ${dryRun} in dry-run`}`;
   for (const [level, own] of Map.groupBy(rules, (rule) => rule.level)) {
     yield `  ${level}`;
-    for (const { name, effect, mode, when } of own) {
+    for (const { name, effect, mode, when, challenge } of own) {
       yield `    ${effect} ${name}${mode === 'dry-run' ? ' (dry-run)' : ''}`;
       yield* conditionLines(when, '      ');
+      if (challenge !== undefined) yield `      challenge ${operandText(challenge)}`;
     }
   }
 }

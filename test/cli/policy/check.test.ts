@@ -40,7 +40,13 @@ describe('signet policy', () => {
       stderr: '',
     });
     const json = await signet(['policy', 'check', '--json', 'good.json'], { cwd });
-    assert.deepEqual(JSON.parse(json.stdout), { ok: true, documents: 2, dry_run: 1, targets: [TARGET] });
+    assert.deepEqual(JSON.parse(json.stdout), {
+      ok: true,
+      documents: 2,
+      dry_run: 1,
+      targets: [TARGET],
+      warnings: [],
+    });
   });
 
   it('check: every defect by file and JSON pointer, exit 1', async () => {
@@ -61,6 +67,26 @@ describe('signet policy', () => {
       [json.ok, json.defects[0].file, json.defects[0].expected],
       [false, 'broken.json', 'JSON'],
     );
+  });
+
+  it('check: a rule that does nothing is a warning, exit 0', async () => {
+    const all = {
+      ...read,
+      name: 'all',
+      level: 'root',
+      effect: 'deny',
+      when: { path: { like: '/orders/{id}' } },
+    };
+    const input = JSON.stringify([read, all]);
+    const ran = await signet(['policy', 'check', '-'], { input });
+    assert.deepEqual(
+      [ran.status, ran.stdout.split('\n')[0]],
+      [0, `warning: orders-read of ${TARGET} allows nothing: all denies all of it`],
+    );
+    const { warnings } = JSON.parse((await signet(['policy', 'check', '-', '--json'], { input })).stdout);
+    assert.deepEqual(warnings, [
+      { target: TARGET, rule: 'orders-read', message: 'allows nothing: all denies all of it' },
+    ]);
   });
 
   it('check: reads standard input', async () => {

@@ -66,4 +66,43 @@ describe('signet policy show', () => {
     const none = await signet(['policy', 'show', '-', '--target', `${WEB}-3`], { input });
     assert.deepEqual([none.status, none.stdout], [0, 'no rule\n']);
   });
+
+  it('sets, relations, challenges and a rule for many services', async () => {
+    const deny = {
+      ...base,
+      ...{ name: 'step-up', level: 'root', effect: 'deny', target: 'spiffe://example.org/ns/shop/**' },
+      challenge: { acr_values: ['mfa'], max_age: 60 },
+      when: {
+        all: [
+          { 'user.role': { has_any: '$admins' } },
+          { relation: { owns: ['{user.subject}', '{header.x-thing}'] } },
+          { time: { between: { from: '08:00', to: '18:00', zone: 'Europe/Berlin' } } },
+        ],
+      },
+    };
+    const set = { sets: { admins: ['admin', '$roots'], roots: ['root'] }, relations: { owns: { a: ['b'] } } };
+    const input = JSON.stringify({ ...set, policies: [deny] });
+    const ran = await signet(['policy', 'show', '-', '--target', TARGET], { input });
+    assert.equal(
+      ran.stdout,
+      [
+        'spiffe://example.org/ns/shop/**: 1 rule',
+        '  root',
+        '    deny step-up',
+        '      all of',
+        '        user.role has_any $admins',
+        '        relation owns [{user.subject}, {header.x-thing}]',
+        '        time between from 08:00 to 18:00 zone Europe/Berlin',
+        '      challenge acr_values [mfa] max_age 60',
+        'sets',
+        '  admins [admin, $roots]',
+        '  roots [root]',
+        'relations',
+        '  owns a [b]',
+        '',
+      ].join('\n'),
+    );
+    const json = JSON.parse((await signet(['policy', 'show', '-', '--json'], { input })).stdout);
+    assert.deepEqual([json.sets, json.targets[0].rules[0].challenge], [set.sets, deny.challenge]);
+  });
 });

@@ -1,6 +1,7 @@
 import { parseTrustDomain } from '../spiffe/index.ts';
 import { DeliveryError } from './error.ts';
 import { arrayOf, instantOf, isText, objectOf, versionOf } from './fields.ts';
+import { isTarget } from './target.ts';
 
 /** One published document: its name, whom it is for, and what its text must hash to. */
 export type ManifestEntry = {
@@ -81,6 +82,8 @@ function entryOf(value: unknown): ManifestEntry {
   if (!isText(name, 256) || !isText(target, 2048) || !isText(level, 64)) {
     return fail('that lists a document without name, target or level');
   }
+  // It might be for this reader, in words of a later one.
+  if (!isTarget(target)) return fail('that lists a document for what is no target');
   if (typeof sha256 !== 'string' || !HASH.test(sha256)) return fail('that lists a document without a hash');
   return { name, target, level, sha256 };
 }

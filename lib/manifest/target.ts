@@ -1,11 +1,18 @@
-import { matchesPattern, parseIdPattern, type SpiffeId } from '../spiffe/index.ts';
+import { matchesPattern, parseTargetPattern, type SpiffeId } from '../spiffe/index.ts';
 
-/** Whether a document of this target is for the workload. A target that is no pattern is for nobody. */
+/** Whether a document of this target is for the workload: as policy has it. A target that cannot be read is for nobody. */
 export function concerns(target: string, id: SpiffeId): boolean {
-  if (target === id.toString()) return true;
-  if (!target.includes('*')) return false;
   try {
-    return matchesPattern(parseIdPattern(target), id);
+    return matchesPattern(parseTargetPattern(target), id);
+  } catch {
+    return false;
+  }
+}
+
+export function isTarget(target: string): boolean {
+  try {
+    parseTargetPattern(target);
+    return true;
   } catch {
     return false;
   }

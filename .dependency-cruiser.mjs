@@ -9,6 +9,7 @@ const stages = [
   'grant',
   'svid',
   'rotation',
+  'risk',
   'policy',
   'fingerprint',
   'assertion',

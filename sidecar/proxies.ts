@@ -6,6 +6,7 @@ import { createInbound } from './inbound/index.ts';
 import { NO_SCREENS } from './inbound/screens.ts';
 import { createOutbound } from './outbound/index.ts';
 import type { PolicyFile } from './policy-file.ts';
+import type { LocalRisks } from './risk/index.ts';
 import type { ServingDeps } from './serving.ts';
 
 /** How long what is under way may take to end. Together under the 30 s after which orchestrators kill. */
@@ -60,6 +61,7 @@ export class Proxies {
         screens: {
           ...NO_SCREENS,
           origins: this.assertions?.origins ?? null,
+          risks: await this.openRisks(),
           view: this.assertions?.view ?? null,
         },
         trustDomain: config.trustDomain,
@@ -84,6 +86,13 @@ export class Proxies {
     if (claims.length === 0 && !assertion && !transaction) return null;
     const { createAssertions } = await import('./assertion/index.ts');
     return this.stack.use(createAssertions({ settings: config.app, credentials, clock, metrics }));
+  }
+
+  private async openRisks(): Promise<LocalRisks | null> {
+    const { config, log, metrics } = this.deps;
+    if (config.risk === null) return null;
+    const { LocalRisks } = await import('./risk/index.ts');
+    return new LocalRisks({ rules: config.risk, audit: this.audit, log, metrics });
   }
 
   /** Lets what is under way end. */

@@ -15,7 +15,7 @@ import { warmUp } from './warm-up.ts';
 export type ServingDeps = {
   readonly config: Pick<
     Config,
-    'trustDomain' | 'mode' | 'inbound' | 'outbound' | 'app' | 'limits' | 'audit'
+    'trustDomain' | 'mode' | 'inbound' | 'outbound' | 'app' | 'risk' | 'limits' | 'audit'
   > & {
     /** Which of several processes this is; left out where it is the only one. */
     readonly worker?: number;

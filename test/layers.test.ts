@@ -20,6 +20,11 @@ describe('layers', () => {
         { 'lib/spiffe/index.ts': `import '../svid/index.ts';`, 'lib/svid/index.ts': '' },
       ],
       [
+        'a risk that knows of policy',
+        'stage-order-risk',
+        { 'lib/risk/index.ts': `import '../policy/index.ts';`, 'lib/policy/index.ts': '' },
+      ],
+      [
         'a policy that asks what the app is told',
         'stage-order-policy',
         { 'lib/policy/index.ts': `import '../assertion/index.ts';`, 'lib/assertion/index.ts': '' },

@@ -1,9 +1,11 @@
 import { LOG_LEVELS, type LogLevel } from '../../lib/adapter/log.ts';
 import { ConfigError, type Environment, readSettings } from '../../lib/adapter/settings.ts';
+import type { RiskRules } from '../../lib/risk/index.ts';
 import { parseTrustDomain } from '../../lib/spiffe/index.ts';
 import type { Listen } from '../address.ts';
 import { type AppSettings, parseClaims } from './app.ts';
 import { type Limits, parseLimits } from './limits.ts';
+import { riskRules } from './risk.ts';
 import { SETTINGS, type SettingName } from './settings.ts';
 import { MOST_WORKERS, shared, unsharable } from './sharing.ts';
 import {
@@ -39,6 +41,8 @@ export type Config = {
   } | null;
   /** What the app is told. */
   readonly app: AppSettings;
+  /** What makes a request unusual; null: nothing does. */
+  readonly risk: RiskRules | null;
   readonly limits: Limits;
   /** A file's path, or `-` for standard output. */
   readonly audit: string;
@@ -91,6 +95,7 @@ export function loadConfig(environment: Environment, readFile: (path: string) =>
     assertion: parse('SIGNET_ASSERTION', oneOf(['on', 'off'])) === 'on',
     transaction: parse('SIGNET_TRANSACTION', oneOf(['on', 'off'])) === 'on',
   };
+  const risk = parse('SIGNET_RISK', (path) => riskRules(readFrom(path, readFile)));
   const limits = parse('SIGNET_LIMITS', parseLimits);
   const workers = parse('SIGNET_WORKERS', countTo(MOST_WORKERS)) ?? 1;
   const admin = parse('SIGNET_ADMIN', parseAdmin);
@@ -122,6 +127,7 @@ export function loadConfig(environment: Environment, readFile: (path: string) =>
     attest: attest!,
     ...(workers > 1 ? shared(listening) : listening),
     app,
+    risk: risk ?? null,
     limits: limits ?? { inbound: {}, outbound: {} },
     audit: text.SIGNET_AUDIT,
     admin: admin!,

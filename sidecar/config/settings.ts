@@ -63,6 +63,11 @@ export const SETTINGS = {
     required: '',
     doc: '`on`: what led to a request is passed on from service to service, for policy to ask about; docs/app.md',
   },
+  SIGNET_RISK: {
+    fallback: '',
+    required: '',
+    doc: 'JSON file of what makes a request unusual; without it every score is 0; docs/risk.md',
+  },
   SIGNET_LIMITS: {
     fallback: '',
     required: '',

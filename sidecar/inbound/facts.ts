@@ -62,7 +62,7 @@ export class RequestFacts implements Facts {
   }
 
   get risk(): Risk {
-    this.assessed ??= this.risks === null ? NO_RISK : this.risks.assess(this.caller, this);
+    this.assessed ??= this.risks === null ? NO_RISK : this.risks.assess(this.caller, this, this.head!);
     return this.assessed;
   }
 

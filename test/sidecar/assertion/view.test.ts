@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict';
 import { createLocalJWKSet, jwtVerify } from 'jose';
+import { createMetrics } from '../../../lib/adapter/metrics.ts';
+import { createAssertions } from '../../../sidecar/assertion/index.ts';
+import { createCredentials } from '../../../sidecar/identity/credentials.ts';
 import { authority, svid } from '../support.ts';
 import { ID, payloadOf, type Service, service, user } from './world.ts';
 
@@ -101,6 +104,36 @@ describe('what the app is told', () => {
       },
       ...{ user: { iss: 'https://idp.example', sub: 'alice' }, claims: { email: 'a@b' } },
     });
+  });
+
+  it('by keys that stay for five minutes after they were replaced', async () => {
+    const ca = await authority();
+    let now = new Date();
+    const credentials = createCredentials();
+    using assertions = createAssertions({
+      ...{
+        settings: { claims: [], assertion: true, transaction: false },
+        credentials,
+        metrics: createMetrics(),
+      },
+      clock: { now: () => now },
+    });
+    const kids = () => assertions.jwks.keys.map(({ kid }) => kid);
+    const passed: string[][] = [kids()];
+    for (let i = 0; i < 2; i++) {
+      credentials.publish(await svid(ca.issuer, ca.root, ID('orders')));
+      passed.push(kids());
+    }
+    credentials.withdraw();
+    now = new Date(now.getTime() + 299_000);
+    passed.push(kids());
+    now = new Date(now.getTime() + 1_000);
+    passed.push(kids());
+    assert.deepEqual(
+      passed.map(({ length }) => length),
+      [0, 1, 2, 2, 0],
+    );
+    assert.equal(passed[2]![1], passed[1]![0]);
   });
 
   it('in an assertion of the key before, after a rotation', async () => {

@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict';
 import { createLog } from '../../../lib/adapter/log.ts';
 import { createMetrics } from '../../../lib/adapter/metrics.ts';
+import { createChain, readRecord } from '../../../lib/audit/index.ts';
 import type { Facts, Risk } from '../../../lib/policy/index.ts';
 import { parseRiskRules } from '../../../lib/risk/index.ts';
+import { parseSpiffeId } from '../../../lib/spiffe/index.ts';
 import type { Caller, Decider } from '../../../sidecar/decide.ts';
+import { RequestHead } from '../../../sidecar/http1/index.ts';
 import { NO_SCREENS } from '../../../sidecar/inbound/screens.ts';
 import { LocalRisks, type Observed } from '../../../sidecar/risk/index.ts';
 import { world } from '../inbound/world.ts';
@@ -117,6 +120,26 @@ describe('risks of requests', () => {
     teach(none.risks);
     none.risks.observed(observed(NOW, { path: '/refunds' }));
     assert.deepEqual([full.audit.events, none.audit.events], [[], []]);
+  });
+
+  it('are written down as the audit has records', () => {
+    const { risks, audit } = risksOf(EDGE);
+    teach(risks);
+    risks.observed(observed(NOW, { path: '/refunds' }));
+    const { line } = createChain().append(audit.events[0]!, new Date(NOW));
+    const record = readRecord(line.trimEnd());
+    assert.deepEqual([record?.type, record?.['route'], record?.['score']], ['anomaly', '/refunds', 50]);
+  });
+
+  it('take what others report, within bounds', () => {
+    const { risks } = risksOf({ reported: { weight: 100 } });
+    const facts = { now: new Date(NOW), size: null, source: null, user: null } as unknown as Facts;
+    const head = Object.assign(new RequestHead(), { method: 'GET' });
+    risks.report(WEB, { score: 1_000, reason: 'x'.repeat(500), at: NOW });
+    const web: Caller = { id: parseSpiffeId(WEB), serial: '01' };
+    const [reason] = risks.assess(web, facts, head).reasons;
+    assert.deepEqual(reason, { input: 'reported', points: 100, detail: 'x'.repeat(200) });
+    assert.equal(risks.assess({ id: 'anonymous', serial: null }, facts, head).score, 0);
   });
 
   it('learn nothing from what our own app calls', () => {

@@ -65,11 +65,22 @@ describe('what the app is told', () => {
   it('of a user that is too long for a header: less, and what was left out is counted', async () => {
     const [name, value, orders] = await told({
       ...claims('long', 'short', '__proto__'),
-      user: user({ subject: 'a'.repeat(1025), claims: { long: 'x'.repeat(2000), short: 1 } }),
+      user: user({ claims: { long: 'x'.repeat(2000), short: 1 } }),
     });
-    assert.equal(name, null);
+    assert.equal(name, '"alice";iss="https://idp.example"');
     assert.deepEqual(decoded(value), { short: 1 });
-    assert.match(orders.metrics.render(), /^signet_user_fields_left_out_total 2$/m);
+    assert.match(orders.metrics.render(), /^signet_user_fields_left_out_total 1$/m);
+  });
+
+  it('of a user whose name is too long for a header: nothing, nor what it claims', async () => {
+    const [name, value, orders] = await told({
+      ...{ settings: { claims: ['email'], transaction: false } },
+      user: user({ subject: 'a'.repeat(1025), claims: { email: 'a@b' } }),
+    });
+    assert.deepEqual([name, value], [null, null]);
+    const { user: stated, claims: more } = payloadOf(orders.told('x-signet-assertion'));
+    assert.deepEqual([stated, more], [undefined, undefined]);
+    assert.match(orders.metrics.render(), /^signet_user_fields_left_out_total 1$/m);
   });
 
   it('in an assertion that others verify by the published keys', async () => {

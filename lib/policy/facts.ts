@@ -1,4 +1,4 @@
-import type { SpiffeId } from '../spiffe/index.ts';
+import type { Caller } from './caller.ts';
 
 /** The end user of a request, read from a token that was verified. Made once per token and shared by all its requests. */
 export type User = {
@@ -38,8 +38,8 @@ export interface Facts {
   /** It came by the listener for clients without an SVID. */
   readonly edge: boolean;
   readonly user: User | null;
-  /** Who started what led to this request, then each service it passed, the caller left out. Empty: the caller started it. */
-  readonly chain: readonly SpiffeId[];
+  /** Who started what led to this request, then each service it passed, the caller left out; only the first can be `anonymous`. Empty: the caller started it. */
+  readonly chain: readonly Caller[];
   readonly risk: Risk;
   /** The value of a header by its name in lower case; several lines joined by `, `; null when there is none. */
   header(name: string): string | null;

@@ -1,10 +1,9 @@
 import { ANONYMOUS, type Facts, NO_RISK, type Risk, type User } from '../../lib/policy/index.ts';
-import type { SpiffeId } from '../../lib/spiffe/index.ts';
 import type { Caller } from '../decide.ts';
 import { fieldValues, type RequestHead } from '../http1/index.ts';
 import type { Risks } from './screens.ts';
 
-const NOBODY: readonly SpiffeId[] = [];
+const NOBODY: Facts['chain'] = [];
 const QUESTION = 0x3f;
 
 /**

@@ -98,7 +98,7 @@ export class CallerGate implements Gate {
     const origin = screens.origins === null ? null : screens.origins.trace(this.caller, head, now);
     if (origin instanceof Refused) return this.noted(origin);
     facts.begin(head, now, user);
-    if (origin !== null) facts.chain = origin.chain;
+    if (origin !== null) facts.chain = origin.path;
     const verdict = decider.decide(this.caller, head.method, head.target.path, now, facts);
     if (verdict === null) return UNDECIDED;
     const { decision } = verdict;

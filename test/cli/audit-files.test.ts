@@ -136,6 +136,21 @@ describe('signet audit verify, of files and folders', () => {
     assert.deepEqual([found.length, found[0].kind, found[0].line], [1, 'dropped', 9]);
   });
 
+  it('a large file, in memory that does not grow with it', async () => {
+    const chain = createChain();
+    const lines = [chain.append({ type: 'start', log: LOG }, at(0)).line];
+    const path = '/orders/'.padEnd(300, 'x');
+    for (let i = 0; i < 60_000; i++) {
+      lines.push(chain.append({ type: 'decision', path }, at(i / 1_000)).line);
+      if (i % 1_000 === 999) lines.push(chain.checkpoint(by.signer, at(i / 1_000)).line);
+    }
+    lines.push(chain.stop(by.signer, {}, at(61)).line);
+    await writeFile(join(cwd, 'large.jsonl'), lines);
+    const env = { NODE_OPTIONS: '--max-old-space-size=24' };
+    const ran = await signet(['audit', 'verify', 'large.jsonl', '--keys', 'keys.json'], { cwd, env });
+    assert.match(ran.stdout, /^large\.jsonl: 60062 records verified, /, ran.stderr);
+  }).timeout(60_000);
+
   it('keys that are none: wrong usage', async () => {
     await writeFile(join(cwd, 'bad.json'), JSON.stringify({ ...document(), format: 'x' }));
     const ran = await verify('logs', '--keys', 'bad.json');

@@ -8,7 +8,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   entry: async () => (await import('./entry.ts')).entryCommand(),
   grant: async () => (await import('./grant.ts')).grantCommand(),
   explain: async () => (await import('./explain.ts')).explainCommand(),
-  policy: async () => (await import('./policy.ts')).policyCommand(),
+  policy: async () => (await import('./policy/index.ts')).policyCommand(),
   deny: async () => (await import('./deny.ts')).denyCommand(),
   audit: async () => (await import('./audit.ts')).auditCommand(),
   svid: async () => (await import('./svid.ts')).svidCommand(),

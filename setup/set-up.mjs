@@ -30,11 +30,10 @@ const ghostunnel = { present: ghostunnelBinary, provide: buildGhostunnel };
 const kosoku = { present: kosokuFolder, provide: installKosoku };
 /** @type {Part} */
 const h2spec = { present: h2specBinary, provide: buildH2spec };
+/** @type {Part} */
+const collector = { present: otelcolBinary, provide: buildOtelcol };
 /** @type {Part[]} */
-const observers = [
-  { present: otelcolBinary, provide: buildOtelcol },
-  { present: promtoolBinary, provide: providePromtool },
-];
+const observers = [collector, { present: promtoolBinary, provide: providePromtool }];
 /** @type {Part[]} */
 const strangers = [
   { present: goStranger, provide: buildGoStranger },
@@ -43,7 +42,7 @@ const strangers = [
 
 /** What each task stands on. @type {Record<string, Part[]>} */
 const partsOf = {
-  run: [dependencies, vault],
+  run: [dependencies, vault, collector],
   check: [dependencies],
   test: [dependencies, vault, kosoku, h2spec, ...strangers, ...observers],
   bench: [dependencies, vault, envoy, ghostunnel],

@@ -2,10 +2,11 @@ import assert from 'node:assert/strict';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { signet } from './signet.ts';
+import { compilePolicies, parsePolicies } from '../../../lib/policy/index.ts';
+import { parseSpiffeId } from '../../../lib/spiffe/index.ts';
+import { signet } from '../signet.ts';
+import { logOf, TARGET, WEB } from './records.ts';
 
-const TARGET = 'spiffe://example.org/ns/shop/sa/orders';
-const WEB = 'spiffe://example.org/ns/shop/sa/web';
 const read = {
   name: 'orders-read',
   level: 'application',
@@ -17,65 +18,26 @@ const read = {
   },
 };
 
-describe('signet policy', () => {
+describe('signet policy explain', () => {
   let cwd: string;
   before(async () => {
-    cwd = await mkdtemp(join(tmpdir(), 'signet-cli-'));
+    cwd = await mkdtemp(join(tmpdir(), 'signet-explain-'));
     const write = (name: string, value: unknown) => writeFile(join(cwd, name), JSON.stringify(value));
     await write('good.json', [read, { ...read, name: 'draft', mode: 'dry-run' }]);
     await write('other.json', { ...read, target: WEB });
-    await write('bad.json', {
-      policies: [read, { ...read, name: 'x', mode: 'off', when: { path: { resembles: '^/' } } }],
-    });
-    await writeFile(join(cwd, 'broken.json'), '{');
+    await write('bad.json', { ...read, mode: 'off' });
   });
   after(() => rm(cwd, { recursive: true }));
 
-  it('check: a sound set, exit 0', async () => {
-    const ran = await signet(['policy', 'check', 'good.json', 'other.json'], { cwd });
-    assert.deepEqual(ran, {
-      status: 0,
-      stdout: '3 documents for 2 targets, 1 in dry-run: fine\n',
-      stderr: '',
-    });
-    const json = await signet(['policy', 'check', '--json', 'good.json'], { cwd });
-    assert.deepEqual(JSON.parse(json.stdout), { ok: true, documents: 2, dry_run: 1, targets: [TARGET] });
-  });
-
-  it('check: every defect by file and JSON pointer, exit 1', async () => {
-    const ran = await signet(['policy', 'check', 'good.json', 'bad.json', 'broken.json'], { cwd });
-    assert.equal(ran.status, 1);
-    const places = ran.stdout
-      .trim()
-      .split('\n')
-      .map((line) => line.split(': found ')[0]);
-    assert.deepEqual(places, [
-      'bad.json#/policies/0/name',
-      'bad.json#/policies/1/mode',
-      'bad.json#/policies/1/when/path/resembles',
-      'broken.json#',
-    ]);
-    const json = JSON.parse((await signet(['policy', 'check', 'broken.json', '--json'], { cwd })).stdout);
-    assert.deepEqual(
-      [json.ok, json.defects[0].file, json.defects[0].expected],
-      [false, 'broken.json', 'JSON'],
-    );
-  });
-
-  it('check: reads standard input', async () => {
-    const ran = await signet(['policy', 'check', '-'], { input: JSON.stringify(read) });
-    assert.deepEqual([ran.status, ran.stdout], [0, '1 document for 1 target, 0 in dry-run: fine\n']);
-  });
-
   const request = ['--policy', 'good.json', '--caller', WEB, '--path', '/orders/7'];
 
-  it('explain: allowed, exit 0', async () => {
+  it('allowed, exit 0', async () => {
     const ran = await signet(['policy', 'explain', ...request, '--method', 'GET'], { cwd });
     assert.equal(ran.status, 0);
     assert.match(ran.stdout, new RegExp(`^target ${TARGET}\nallowed by orders-read \\(application\\)\n`));
   });
 
-  it('explain: denied, with the rule that came nearest, exit 1', async () => {
+  it('denied, with the rule that came nearest, exit 1', async () => {
     const ran = await signet(['policy', 'explain', ...request, '--method', 'PUT'], { cwd });
     assert.equal(ran.status, 1);
     assert.match(
@@ -90,14 +52,13 @@ describe('signet policy', () => {
     assert.equal(json.nearest.unmet[0].pointer, '/when/all/1/method/in');
   });
 
-  it('check and explain: a caller without an SVID', async () => {
+  it('a caller without an SVID', async () => {
     const health = {
       ...read,
       name: 'health',
       when: { all: [{ caller: { is: 'anonymous' } }, { path: { is: '/health' } }] },
     };
     await writeFile(join(cwd, 'anonymous.json'), JSON.stringify([read, health]));
-    assert.equal((await signet(['policy', 'check', 'anonymous.json'], { cwd })).status, 0);
     const asked = [
       'policy',
       'explain',
@@ -116,7 +77,7 @@ describe('signet policy', () => {
     assert.match(denied.stdout, /^denied: no rule allows it\n {2}caller anonymous\n/m);
   });
 
-  it('explain: for one of several targets', async () => {
+  it('for one of several targets', async () => {
     const several = [...request, '--policy', 'other.json', '--method', 'GET'];
     assert.equal((await signet(['policy', 'explain', ...several, '--target', WEB], { cwd })).status, 0);
     const ran = await signet(['policy', 'explain', ...several], { cwd });
@@ -124,7 +85,7 @@ describe('signet policy', () => {
     assert.match(ran.stderr, /--target is needed: the files are for .*orders and .*web/);
   });
 
-  it('explain: a set that is refused explains nothing, exit 1', async () => {
+  it('a set that is refused explains nothing, exit 1', async () => {
     const ran = await signet(['policy', 'explain', ...request, '--policy', 'bad.json', '--method', 'GET'], {
       cwd,
     });
@@ -132,34 +93,87 @@ describe('signet policy', () => {
     assert.match(ran.stdout, /^bad\.json#/);
   });
 
-  it('schema: prints the JSON Schema', async () => {
-    assert.equal(JSON.parse((await signet(['policy', 'schema'])).stdout).title, 'Signet policies');
+  describe('a decision of the audit', () => {
+    const asked = (id: string, ...more: string[]) =>
+      signet(
+        ['policy', 'explain', '--policy', 'good.json', '--audit', 'log.jsonl', '--decision', id, ...more],
+        {
+          cwd,
+        },
+      );
+    before(async () => {
+      const text = JSON.stringify([read, { ...read, name: 'draft', mode: 'dry-run' }]);
+      const policy = compilePolicies(parsePolicies([{ file: 'f', text }]), parseSpiffeId(TARGET)).digest;
+      await writeFile(join(cwd, 'log.jsonl'), logOf([{ policy }, { method: 'PUT', caller: 'anonymous' }]));
+    });
+
+    it('is judged again as it was recorded', async () => {
+      const ran = await asked('run-0');
+      assert.equal(ran.status, 0);
+      assert.match(
+        ran.stdout,
+        new RegExp(
+          `^log.jsonl:1: 2026-03-02T10:00:00.000Z allowed by read\ntarget ${TARGET}\nallowed by orders-read \\(application\\)\n`,
+        ),
+      );
+    });
+
+    it('by other policies than then: that is said', async () => {
+      const ran = await asked('run-1');
+      assert.equal(ran.status, 1);
+      assert.match(
+        ran.stdout,
+        /^.*\nwarning: judged then by other policies \(other\), explained by these \([0-9a-f]{64}\)\n/,
+      );
+      const json = JSON.parse((await asked('run-1', '--json')).stdout);
+      assert.deepEqual(
+        [json.same_policy, json.missing, json.recorded.line, json.request.method],
+        [...[false, [], 2, 'PUT']],
+      );
+    });
+
+    it('no such decision, exit 1; a request beside it is wrong usage', async () => {
+      assert.deepEqual(await asked('run-9'), {
+        ...{ status: 1, stdout: 'no decision run-9 in log.jsonl\n', stderr: '' },
+      });
+      assert.equal((await asked('run-0', '--caller', WEB)).status, 2);
+    });
   });
 
   for (const [what, args, message] of [
-    ['no file', ['check'], /missing required argument/],
-    ['a file that is not there', ['check', 'nowhere.json'], /cannot read nowhere\.json: ENOENT/],
-    ['a folder', ['check', '.'], /cannot read \.: EISDIR/],
-    ['an unknown option', ['check', '--strict', 'good.json'], /unknown option/],
-    ['no caller', ['explain', '--policy', 'good.json', '--method', 'GET', '--path', '/'], /--caller/],
+    ['no caller', ['--policy', 'good.json', '--method', 'GET', '--path', '/'], /--caller/],
     [
       'a caller that is no ID',
-      ['explain', ...request, '--method', 'GET', '--caller', 'web'],
+      [...request, '--method', 'GET', '--caller', 'web'],
       /--caller: not a SPIFFE ID/,
     ],
-    [
-      'a target that is no ID',
-      ['explain', ...request, '--method', 'GET', '--target', 'x'],
-      /--target: not a SPIFFE ID/,
-    ],
+    ['a target that is no ID', [...request, '--method', 'GET', '--target', 'x'], /--target: not a SPIFFE ID/],
     [
       'a path with a query',
-      ['explain', ...request, '--method', 'GET', '--path', '/orders?x'],
+      [...request, '--method', 'GET', '--path', '/orders?x'],
       /--path: policy never sees "\/orders\?x"/,
     ],
+    [
+      'a risk that is no number',
+      [...request, '--method', 'GET', '--risk', 'high'],
+      /--risk: found "high", expected a number/,
+    ],
+    [
+      'a source that is no address',
+      [...request, '--method', 'GET', '--source', 'x'],
+      /--source: found "x", expected an IP/,
+    ],
+    ['a header without a colon', [...request, '--method', 'GET', '--header', 'x'], /--header: a line is/],
+    ['a user that is no JSON', [...request, '--method', 'GET', '--user', '{'], /--user: not JSON/],
+    [
+      'a user of unknown make',
+      [...request, '--method', 'GET', '--user', '{"scope":"a"}'],
+      /--user\/scope: found "scope"/,
+    ],
+    ['a decision without an audit', ['--policy', 'good.json', '--decision', 'x'], /--audit is needed/],
   ] as [string, string[], RegExp][]) {
     it(`wrong usage, exit 2: ${what}`, async () => {
-      const ran = await signet(['policy', ...args], { cwd });
+      const ran = await signet(['policy', 'explain', ...args], { cwd });
       assert.deepEqual([ran.status, ran.stdout], [2, '']);
       assert.match(ran.stderr, message);
     });

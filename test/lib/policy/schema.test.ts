@@ -157,7 +157,10 @@ describe('the schema of policies', () => {
           );
         },
       ),
-      { numRuns: Number(process.env['SIGNET_POLICY_RUNS'] ?? 4000), seed: Number(process.env['SIGNET_POLICY_SEED'] ?? 7) },
+      {
+        numRuns: Number(process.env['SIGNET_POLICY_RUNS'] ?? 4000),
+        seed: Number(process.env['SIGNET_POLICY_SEED'] ?? 7),
+      },
     );
     assert.ok(seen.taken > 200 && seen.refused > 200 && seen.beyond < seen.refused, JSON.stringify(seen));
   });

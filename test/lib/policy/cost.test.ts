@@ -19,7 +19,7 @@ async function withOthers(count: number): Promise<CompiledPolicy> {
       { all: [{ method: { is: 'PUT' } }, { path: { starts: '/' } }] },
       { caller: { is: `spiffe://example.org/ns/shop/sa/other-${i}` } },
     ][i % 3];
-    return { ...shared, name: `other-${i}`, when: { all: [elsewhere, { 'header.x-other': { is: 'a' } }] } };
+    return { ...shared, name: `other-${i}`, when: { all: [{ 'header.x-other': { is: 'a' } }, elsewhere] } };
   });
   const text = JSON.stringify([...others, OWN]);
   return compilePolicies(await readPolicies([{ file: 'f', text }]), parseSpiffeId(TARGET));

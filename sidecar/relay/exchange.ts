@@ -79,6 +79,7 @@ export class Exchange implements Caller {
       this.down.defer(b, verdict.settled);
       return;
     }
+    this.down.judgedBy = NEVER;
     let end = bodyStart;
     if (!this.body.done) {
       if (limits.bodyBytes !== 0 && head.contentLength > limits.bodyBytes) {

@@ -4,6 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import fc from 'fast-check';
 import { InputError } from '../../../lib/errors.ts';
+import { ANSWERS } from '../../../sidecar/users/answers.ts';
 import { parseUsers } from '../../../sidecar/users/document.ts';
 import { loadUsers } from '../../../sidecar/users/load.ts';
 import schema from '../../../sidecar/users/schema.json' with { type: 'json' };
@@ -170,6 +171,18 @@ describe('users: the document', () => {
       ]);
       return true;
     });
+  });
+
+  it('is answered by the codes that the documentation has', async () => {
+    const docs = await readFile(new URL('../../../docs/users.md', import.meta.url), 'utf8');
+    const rows = [...docs.matchAll(/^\| `([a-z_]+)` \| ([45]\d\d) \|/gm)].map(
+      ([, code, status]) => `${code} ${status}`,
+    );
+    const answers = Object.entries(ANSWERS).map(([code, { problem }]) => {
+      assert.equal(code, problem.code);
+      return `${code} ${problem.status}`;
+    });
+    assert.deepEqual(rows.sort(), answers.sort());
   });
 
   it('of the documentation is one', async () => {

@@ -3,6 +3,7 @@ import { generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CompactEncrypt } from 'jose';
+import { ask, openSession } from '../http2/world.ts';
 import { until } from '../sockets.ts';
 import { seconds, signedBy, TestIssuer, testKey } from './issuer.ts';
 import { outcome, usersWorld } from './world.ts';
@@ -12,6 +13,9 @@ function settable() {
   let ahead = 0;
   return { now: () => new Date(Date.now() + ahead), add: (ms: number) => void (ahead += ms) };
 }
+/** The status of the answer. */
+const bare = async (session: Parameters<typeof ask>[0], token: string) =>
+  (await ask(session, { ':path': '/a', authorization: `Bearer ${token}` })).status;
 const unavailable: TestIssuer['answer'] = (_, response) => void response.writeHead(503).end('{}');
 
 describe('users: the keys of an issuer', () => {
@@ -217,6 +221,28 @@ describe('users: several issuers', () => {
     for (let i = 0; i < 5; i++) assert.equal(outcome(await w.present(w.issuer.token({ n: i }))), '200');
     assert.equal(hanging.received, '');
   });
+
+  it('one that does not answer takes no more room than its share, however many wait for it', async () => {
+    await using other = await TestIssuer.start();
+    await using w = await usersWorld({
+      document(issuer) {
+        other.answer = () => {};
+        return { issuers: [issuer.settings(), other.settings({ name: 'partners' })] };
+      },
+    });
+    const session = await openSession(w.inbound.address, w.web);
+    const clients = await Promise.all(
+      Array.from({ length: 20 }, () => openSession(w.inbound.address, w.web)),
+    );
+    const asked = clients.flatMap((client, c) =>
+      Array.from({ length: 90 }, (_, i) => bare(client, other.token({ n: `${c} ${i}` }))),
+    );
+    // more than its share of 1,365 may not wait
+    await until(() => w.logged.some((line) => line.includes('issuer_unavailable')));
+    for (let i = 0; i < 5; i++) assert.equal(await bare(session, w.issuer.token({ n: i })), 200);
+    assert.deepEqual([...new Set(await Promise.all(asked))], [503]);
+    for (const client of [session, ...clients]) client.destroy();
+  }).timeout(30_000);
 
   it('each have their own algorithms, clients, types and places for claims', async () => {
     const rsa = testKey('rsa', 'RS256');

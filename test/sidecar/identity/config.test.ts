@@ -382,6 +382,10 @@ describe("the sidecar's configuration", () => {
     ],
     [{ ...service, SIGNET_POLICY_FILE: '' }, 'SIGNET_POLICY_FILE is missing (SIGNET_INBOUND is set)'],
     [
+      { ...caller, SIGNET_USERS: '/etc/signet/users.json' },
+      'SIGNET_INBOUND is missing (SIGNET_USERS is set)',
+    ],
+    [
       { ...service, SIGNET_INBOUND: '8443' },
       'SIGNET_INBOUND is not listener->app, such as 0.0.0.0:8443->127.0.0.1:8080',
     ],

@@ -1,5 +1,6 @@
-import { createHmac, type KeyObject, sign, timingSafeEqual, verify } from 'node:crypto';
+import { type KeyObject, sign, verify } from 'node:crypto';
 import { readFlat } from './flat-json.ts';
+import type { MacKey } from './mac.ts';
 
 /** A JSON Web Signature in its compact form (RFC 7515 §7.1), read and not yet verified. */
 export type Jws = {
@@ -42,8 +43,8 @@ export function signEs256(input: string, key: KeyObject): string {
   return `${input}.${signature.toString('base64url')}`;
 }
 
-export function signHs256(input: string, key: KeyObject): string {
-  return `${input}.${createHmac('sha256', key).update(input, 'latin1').digest('base64url')}`;
+export function signHs256(input: string, key: MacKey): string {
+  return `${input}.${key.mac(input, 'base64url')}`;
 }
 
 /** By a P-256 key alone: with another one nothing is ES256. */
@@ -52,9 +53,8 @@ export function isEs256({ input, signature }: Jws, key: KeyObject): boolean {
   return verify('sha256', Buffer.from(input, 'latin1'), { key, dsaEncoding: 'ieee-p1363' }, signature);
 }
 
-export function isHs256({ input, signature }: Jws, key: KeyObject): boolean {
-  const mac = createHmac('sha256', key).update(input, 'latin1').digest();
-  return signature.length === mac.length && timingSafeEqual(signature, mac);
+export function isHs256({ input, signature }: Jws, key: MacKey): boolean {
+  return key.isMac(signature, input);
 }
 
 export function encode(text: string): string {

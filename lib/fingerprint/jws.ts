@@ -12,13 +12,20 @@ export type Jws = {
   readonly signature: Buffer;
 };
 
+type Header = Pick<Jws, 'alg' | 'typ'>;
+
+/** The headers of tokens that we make, which need not be read. */
+const ours = new Map<string, Header>();
+
 /** Longer ones are not read. A path of the length that is served fits. */
 const MOST_TOKEN_CHARS = 16_384;
 const ES256_BYTES = 64;
 
 /** The first part of a token, with its dot. */
 export function jwsHeader(alg: 'ES256' | 'HS256', typ: string): string {
-  return `${encode(JSON.stringify({ alg, typ }))}.`;
+  const part = encode(JSON.stringify({ alg, typ }));
+  ours.set(part, { alg, typ });
+  return `${part}.`;
 }
 
 /**
@@ -61,23 +68,15 @@ export function encode(text: string): string {
   return Buffer.from(text, 'latin1').toString('base64url');
 }
 
-type Header = Pick<Jws, 'alg' | 'typ'>;
-
-/** Headers that were read and are sound; ours are two. */
-const known = new Map<string, Header>();
-const MOST_KNOWN = 16;
-
 function readHeader(part: string): Header | null {
-  const earlier = known.get(part);
-  if (earlier !== undefined) return earlier;
+  const own = ours.get(part);
+  if (own !== undefined) return own;
   const bytes = decode(part);
   const fields = bytes === null ? null : readFlat(bytes.toString('latin1'));
   const [alg, typ = null] = [fields?.get('alg'), fields?.get('typ')];
   if (typeof alg !== 'string' || typeof typ === 'number' || fields?.has('crit') || fields?.has('b64'))
     return null;
-  const header = { alg, typ };
-  if (known.size < MOST_KNOWN) known.set(part, header);
-  return header;
+  return { alg, typ };
 }
 
 /** Node decodes whatever it is given; there is one text that its result is the bytes of. */

@@ -61,7 +61,8 @@ tell('building the load generator and the proxies');
 const dist = join(folder, 'dist');
 await Promise.all([buildLoadgen(), compile()]);
 await writeWorld(folder, new Set([RULES, ...chosen.map(({ setting }) => setting.rules)]));
-const peers = [signetPeer(dist), nginxPeer(), haproxyPeer(), envoyPeer(), ghostunnelPeer()].filter(
+const proven = [signetPeer(dist, 'channel'), signetPeer(dist, 'signed')];
+const peers = [signetPeer(dist), ...proven, nginxPeer(), haproxyPeer(), envoyPeer(), ghostunnelPeer()].filter(
   (peer) => peer !== undefined,
 );
 const missing = ALL_PEERS.filter((name) => !peers.some((peer) => peer.name === name));

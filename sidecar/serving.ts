@@ -105,7 +105,9 @@ export async function startServing(deps: ServingDeps): Promise<Serving> {
   let memory: Disposable | null = null;
   stack.defer(() => memory?.[Symbol.dispose]());
   const warmOnce = async (svid: Svid) => {
-    await warmUp(svid).catch((error: unknown) => log.warn('warm_up_failed', { error }));
+    await warmUp(svid, { fingerprint: config.fingerprint }).catch((error: unknown) =>
+      log.warn('warm_up_failed', { error }),
+    );
     memory = await settleMemory();
     warm = true;
   };

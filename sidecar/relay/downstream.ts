@@ -236,6 +236,7 @@ export class Downstream implements Accepted, Side {
     else {
       this.held = null;
       this.gathering = new Gathering(b, size);
+      this.relay.leftovers.add(size);
       this.gatheredBy = ticker.in(limits.wholeMs);
       this.wait(REQUEST_BODY, limits.stallMs);
     }

@@ -313,6 +313,30 @@ describe("the sidecar's configuration", () => {
     );
   });
 
+  it('proves requests by the connection unless it is told otherwise', () => {
+    assert.deepEqual(load(service).fingerprint, { sends: 'channel', requires: 'channel', ttlSeconds: 10 });
+    const told = {
+      SIGNET_FINGERPRINT: 'signed',
+      SIGNET_FINGERPRINT_REQUIRED: 'off',
+      SIGNET_FINGERPRINT_TTL: '60s',
+    };
+    assert.deepEqual(load({ ...service, ...told }).fingerprint, {
+      ...{ sends: 'signed', requires: 'off' },
+      ttlSeconds: 60,
+    });
+  });
+
+  for (const [name, value, defect] of [
+    ['SIGNET_FINGERPRINT', 'on', 'is not one of channel, signed, off'],
+    ['SIGNET_FINGERPRINT_REQUIRED', 'Signed', 'is not one of channel, signed, off'],
+    ...['0s', '61s', '10', '1m', '1.5s', '-1s', '100s'].map(
+      (text) => ['SIGNET_FINGERPRINT_TTL', text, 'is not a time from 1s to 60s, such as 10s'] as const,
+    ),
+  ] as const)
+    it(`refuses ${name}=${value}`, () => {
+      assert.deepEqual(defects({ ...service, [name]: value }), [`${name} ${defect}`]);
+    });
+
   it('shares all that several workers listen on, and nothing else', () => {
     const several = {
       ...service,

@@ -55,8 +55,8 @@ export function fieldValues(b: Buffer, fields: Fields, name: string): string[] {
 }
 
 /**
- * The values of the lines with this name (in lower case) that are not passed on: what is said between sidecars, or to ours by its app. Other
- * spellings of the name are dropped too, and not read.
+ * The values of the lines with this name (in lower case) that are not passed on: what is said between sidecars, or to ours by its app. A
+ * spelling that only some readers take for the name has an empty one.
  */
 export function droppedValues(b: Buffer, { drops, dropCount }: Fields, name: string): string[] {
   const values: string[] = [];
@@ -64,8 +64,13 @@ export function droppedValues(b: Buffer, { drops, dropCount }: Fields, name: str
     const start = drops[i]!;
     const nameEnd = start + name.length;
     if (b[nameEnd] !== COLON) continue;
-    for (let j = 0; j < name.length; j++) if (LOWER[b[start + j]!] !== name.charCodeAt(j)) continue next;
-    values.push(withoutSpace(b.toString('latin1', nameEnd + 1, drops[i + 1]! - 2)));
+    let exact = true;
+    for (let j = 0; j < name.length; j++) {
+      const [c, wanted] = [b[start + j]!, name.charCodeAt(j)];
+      if (FOLD[c] !== wanted) continue next;
+      if (LOWER[c] !== wanted) exact = false;
+    }
+    values.push(exact ? withoutSpace(b.toString('latin1', nameEnd + 1, drops[i + 1]! - 2)) : '');
   }
   return values;
 }

@@ -3,6 +3,7 @@ import { createMetrics } from '../../../lib/adapter/metrics.ts';
 import type { User } from '../../../lib/policy/index.ts';
 import { createProofs } from '../../../sidecar/fingerprint/index.ts';
 import type { Users } from '../../../sidecar/inbound/screens.ts';
+import { NO_SCREENS } from '../../../sidecar/inbound/screens.ts';
 import { Pending, Refused } from '../../../sidecar/relay/index.ts';
 import { ask, openPlain } from '../http2/world.ts';
 import { dialPlain } from '../sockets.ts';
@@ -24,7 +25,7 @@ function slowUsers(): Users & { asked: number } {
 
 function slowPair(users: Users) {
   const proofs = createProofs({ required: 'channel', skew: createMetrics().gauge('skew', 'skew') });
-  return provenPair({ inbound: { screens: { users, risks: null, view: null, proofs } } });
+  return provenPair({ inbound: { screens: { ...NO_SCREENS, users, proofs } } });
 }
 
 describe('a request that has to be shown twice', () => {

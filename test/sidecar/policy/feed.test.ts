@@ -8,7 +8,6 @@ import { openPolicies, type Policies } from '../../../sidecar/policy/index.ts';
 import { until } from '../../broker/site.ts';
 import { type HostileBroker, startHostileBroker } from '../../fakes/hostile-broker.ts';
 import { type Author, createAuthor, type Signed } from '../../support/author.ts';
-import { createCa } from '../../support/ca.ts';
 import { type Authority, clock, credentialsFor, ORDERS, svid, WEB } from '../support.ts';
 
 const STOCK = 'spiffe://example.org/ns/shop/sa/stock';

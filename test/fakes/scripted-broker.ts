@@ -71,7 +71,10 @@ export async function startScriptedBroker(options: BrokerOptions): Promise<Scrip
   const http = createHttp((request, response) => {
     void read(request).then(async (one) => {
       asked.push(one);
-      const answer = broker.answers[one.path.split('?')[0] ?? '']?.(one) ?? (await usual(one));
+      const [path = ''] = one.path.split('?');
+      // nothing is published: who asks for policies waits
+      if (path === '/v1/policies' && broker.answers[path] === undefined) return;
+      const answer = broker.answers[path]?.(one) ?? (await usual(one));
       if (answer === 'silence') return;
       if (answer === 'drop') {
         request.socket.destroy();

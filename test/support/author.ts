@@ -10,7 +10,7 @@ import {
 } from '../../lib/manifest/index.ts';
 import { type CertificateOptions, createCa, type TestCa, type TestCertificate } from './ca.ts';
 
-export const CODE_SIGNING = '1.3.6.1.5.5.7.3.3';
+const CODE_SIGNING = '1.3.6.1.5.5.7.3.3';
 
 /** A document as its author wrote it. */
 export type TestDocument = { readonly name: string; readonly target: string; readonly level: string };

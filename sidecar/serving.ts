@@ -61,7 +61,8 @@ export async function startServing(deps: ServingDeps): Promise<Serving> {
   });
   stack.defer(async () => void (await audit.close(AUDIT_MS)));
 
-  const policy = await openPolicies({ config, credentials, clock, log, metrics });
+  const record = (event: AuditEvent) => audit.record(event, clock.now());
+  const policy = await openPolicies({ config, credentials, clock, log, metrics, record });
   if (policy !== null) stack.use(policy);
   const aim = (svid: Svid | null) => {
     if (svid !== null) policy?.aim(svid.id);
@@ -112,7 +113,7 @@ export async function startServing(deps: ServingDeps): Promise<Serving> {
     get status() {
       return { audit: { accepting: audit.accepting, head: audit.head }, policy: policy?.status ?? null };
     },
-    record: (event) => audit.record(event, clock.now()),
+    record,
     reloadPolicy: async () => policy?.reload(),
     drainLong() {
       proxies.drain = LONG_DRAIN;

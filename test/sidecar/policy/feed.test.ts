@@ -24,6 +24,7 @@ describe('the feed of a sidecar', () => {
   let credentials: CredentialHolder;
   let policies: Policies;
   let lines: Record<string, unknown>[];
+  let recorded: object[];
   let metrics: ReturnType<typeof createMetrics>;
   before(async () => {
     author = await createAuthor();
@@ -33,6 +34,7 @@ describe('the feed of a sidecar', () => {
     broker = await startHostileBroker(author.ca);
     credentials = await credentialsFor(authority, ORDERS);
     lines = [];
+    recorded = [];
     metrics = createMetrics();
     policies = (await openPolicies({
       config: {
@@ -43,6 +45,7 @@ describe('the feed of a sidecar', () => {
         policyFile: null,
       },
       ...{ credentials, clock, metrics },
+      record: (event) => void recorded.push(event),
       log: createLog({ level: 'info', write: (line) => void lines.push(JSON.parse(line)) }),
     }))!;
     policies.aim(parseSpiffeId(ORDERS));
@@ -73,6 +76,8 @@ describe('the feed of a sidecar', () => {
     broker.offer({ policies: set(3, 'a', 'b') }, 3);
     await inForce(3);
     assert.deepEqual(names(), ['a', 'b']);
+    const policy = policies.status.digest;
+    assert.deepEqual(recorded, [{ type: 'policy', version: 3, author: 'anna', policy, documents: 2 }]);
     assert.match(metrics.render(), /^signet_policy_version\{kind="policies"\} 3$/m);
     assert.match(metrics.render(), /^signet_policy_stale 0$/m);
     broker.serve('nothing');

@@ -77,6 +77,8 @@ async function deliver(
   if (fault !== undefined && !FAULT.test(fault)) throw new Problem('malformed');
   sidecars.note(peer, { version: after, denylist_version: denied, fault: fault ?? null }, now());
   await refuseDenied(deps, peer);
+  // what cannot be read is told in the log; what was read before is good
+  await publications.refresh().catch(() => undefined);
   const until = performance.now() + WAIT_MS;
   for (;;) {
     const { set, denylist } = publications;
@@ -115,6 +117,7 @@ function workload({ peer }: Connection, { trustDomain, now }: PolicyRouteDeps): 
   }
 }
 
+/** @throws Problem `identity_denied`, and `vault_unavailable` while nobody knows who is denied */
 async function refuseDenied({ registrations }: PolicyRouteDeps, { id, serial }: PeerSvid): Promise<void> {
   const { denylist } = await registrations.current().catch((cause: unknown) => {
     throw new Problem('vault_unavailable', { cause, retryAfterSeconds: 1 });

@@ -66,8 +66,9 @@ describe("the sidecar's configuration", () => {
       http: { listen: { host: '0.0.0.0', port: 8443 }, app: { host: '127.0.0.1', port: 8080 } },
       tcp: [],
       anonymous: null,
-      policyFile: '/etc/signet/policy.json',
     });
+    assert.equal(config.policyFile, '/etc/signet/policy.json');
+    assert.equal(load({ ...service, SIGNET_POLICY_FILE: '' }).policyFile, null);
     assert.deepEqual(config.outbound?.listen, { host: '::1', port: 15_001 });
     assert.deepEqual(
       config.outbound?.upstreams.map(({ name, addresses, ids }) => [name, addresses, ids.map(String)]),
@@ -404,7 +405,6 @@ describe("the sidecar's configuration", () => {
       { ...service, SIGNET_MODE: 'agent' },
       'SIGNET_MODE is agent, and SIGNET_INBOUND or SIGNET_OUTBOUND is set',
     ],
-    [{ ...service, SIGNET_POLICY_FILE: '' }, 'SIGNET_POLICY_FILE is missing (SIGNET_INBOUND is set)'],
     [
       { ...caller, SIGNET_USERS: '/etc/signet/users.json' },
       'SIGNET_INBOUND is missing (SIGNET_USERS is set)',

@@ -20,6 +20,7 @@ import {
   type Splice,
   Tally,
   TOO_SLOW,
+  type Watch,
 } from '../relay/index.ts';
 import { Answer } from './answer.ts';
 import type { Carried, Carrier } from './carrier.ts';
@@ -63,7 +64,7 @@ export class StreamExchange implements Carried {
   private tunnel: Tunnel | null = null;
   /** The name of the decision by which it passed. */
   private decision = '';
-  private readonly tally = new Tally();
+  private tally = UNWATCHED;
   private idempotent = false;
   private tries = 0;
 
@@ -107,7 +108,7 @@ export class StreamExchange implements Carried {
       });
       return;
     }
-    this.tally.begin(down.gate.watch ?? null);
+    this.tally = tallyFor(down.gate.watch ?? null);
     if (verdict instanceof Refused) {
       this.refuse(verdict.problem, verdict.fields);
       if (verdict.close) down.leave();
@@ -371,6 +372,16 @@ export class StreamExchange implements Carried {
       unanswered: this.requestSent && !begun && !over,
     });
   }
+}
+
+/** Serves all that nobody observes. */
+const UNWATCHED = new Tally();
+
+function tallyFor(watch: Watch | null): Tally {
+  if (watch === null) return UNWATCHED;
+  const tally = new Tally();
+  tally.begin(watch);
+  return tally;
 }
 
 /** It comes first. */

@@ -22,6 +22,7 @@ import {
   Tally,
   TOO_SLOW,
   UNJUDGED,
+  type Watch,
 } from '../relay/index.ts';
 import { Answer } from './answer.ts';
 import type { Carried, Carrier } from './carrier.ts';
@@ -67,7 +68,7 @@ export class StreamExchange implements Carried {
   private tunnel: Tunnel | null = null;
   /** The name of the decision by which it passed. */
   private decision = '';
-  private readonly tally = new Tally();
+  private tally = UNWATCHED;
   private idempotent = false;
   private tries = 0;
   /** When it has to be judged, while that waits for something; `NEVER` when it does not. */
@@ -121,7 +122,7 @@ export class StreamExchange implements Carried {
       return;
     }
     this.judgedBy = NEVER;
-    this.tally.begin(down.gate.watch ?? null);
+    this.tally = tallyFor(down.gate.watch ?? null);
     if (verdict instanceof Refused) {
       this.refuse(verdict.problem, verdict.fields);
       if (verdict.close) down.leave();
@@ -417,6 +418,16 @@ export class StreamExchange implements Carried {
       unanswered: this.requestSent && !begun && !over,
     });
   }
+}
+
+/** Serves all that nobody observes. */
+const UNWATCHED = new Tally();
+
+function tallyFor(watch: Watch | null): Tally {
+  if (watch === null) return UNWATCHED;
+  const tally = new Tally();
+  tally.begin(watch);
+  return tally;
 }
 
 /** It comes first. */

@@ -64,7 +64,7 @@ describe('the feed of a sidecar', () => {
     honest(author.manifest([...names.map((name) => document(name)), document('s', STOCK)], { version }));
   const inForce = (version: number) =>
     until(() => policies.status.version === version && !policies.status.stale, 5_000);
-  const names = () => policies.current?.rules.map((rule) => rule.document.name);
+  const names = () => policies.current?.documents.map(({ name }) => name);
   const asks = (query: Record<string, string>) =>
     until(() =>
       broker.polls.some((poll) => Object.entries(query).every(([key, value]) => poll.get(key) === value)),

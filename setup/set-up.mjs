@@ -8,6 +8,7 @@ import { buildGhostunnel, ghostunnelBinary } from './ghostunnel.mjs';
 import { buildH2spec, h2specBinary } from './h2spec.mjs';
 import { installKosoku, kosokuFolder } from './kosoku.mjs';
 import { withLock } from './lock.mjs';
+import { buildOpa, opaBinary } from './opa.mjs';
 import { cache } from './paths.mjs';
 import { buildGoStranger, goStranger, installPythonStrangers, pythonStrangers } from './strangers.mjs';
 import { ensureSystemPackages, neededFor } from './system-packages.mjs';
@@ -25,6 +26,8 @@ const envoy = { present: envoyBinary, provide: installEnvoy };
 /** @type {Part} */
 const ghostunnel = { present: ghostunnelBinary, provide: buildGhostunnel };
 /** @type {Part} */
+const opa = { present: opaBinary, provide: buildOpa };
+/** @type {Part} */
 const kosoku = { present: kosokuFolder, provide: installKosoku };
 /** @type {Part} */
 const h2spec = { present: h2specBinary, provide: buildH2spec };
@@ -39,7 +42,7 @@ const partsOf = {
   run: [dependencies, vault],
   check: [dependencies],
   test: [dependencies, vault, kosoku, h2spec, ...strangers],
-  bench: [dependencies, vault, envoy, ghostunnel],
+  bench: [dependencies, vault, envoy, ghostunnel, opa],
 };
 
 /**

@@ -3,7 +3,20 @@ import { builtinModules } from 'node:module';
 // The layers (docs/architecture.md). A room is a folder; what a room may import is said here and nowhere else.
 
 /** The pure stages, each importing only earlier ones. */
-const stages = ['spiffe', 'attestation', 'grant', 'svid', 'rotation', 'policy', 'fingerprint', 'audit'];
+const stages = [
+  'spiffe',
+  'attestation',
+  'grant',
+  'svid',
+  'rotation',
+  'token',
+  'manifest',
+  'policy',
+  'fingerprint',
+  'assertion',
+  'audit',
+  'telemetry',
+];
 
 /** The rooms of lib/ that know of no program and no adapter, in the order in which they may import each other. */
 const rooms = [...stages, 'vault-layout'];

@@ -21,12 +21,15 @@ import { createInstances } from './instances.ts';
 import { createIssuedGrants } from './issued-grants.ts';
 import { createGate, createRateLimit } from './limits.ts';
 import { openApiDocument } from './openapi.ts';
+import { createPublications } from './policies/publications.ts';
+import { createSidecars } from './policies/sidecars.ts';
 import { createRegistrar } from './registrar.ts';
 import { createRegistrations } from './registrations.ts';
 import { attestationRoutes } from './routes/attestation.ts';
 import { auditRoutes } from './routes/audit.ts';
 import { entryRoutes } from './routes/entries.ts';
 import { explanationRoutes } from './routes/explanations.ts';
+import { policyRoutes } from './routes/policies.ts';
 import { publicRoutes } from './routes/public.ts';
 import { createSchemas } from './schemas.ts';
 import { createBrokerServer } from './server.ts';
@@ -91,6 +94,12 @@ export async function runBroker(config: Config, world: World): Promise<void> {
     log,
     now,
   });
+  const publications = createPublications({
+    vault: session,
+    registrations,
+    reloadMs: limits.reloadMs,
+    log,
+  });
   const keys = createChallengeKeys(session, log, now);
   const connections = createConnections({ trustDomain, keys });
   const perSource = createRateLimit(limits.ratePerSource, monotonic);
@@ -121,6 +130,10 @@ export async function runBroker(config: Config, world: World): Promise<void> {
     }),
     ...entryRoutes({ trustDomain, vault, registrar }),
     ...explanationRoutes({ vault, explanations }),
+    ...policyRoutes({
+      ...{ trustDomain, vault, publications, registrations, now, stopped },
+      sidecars: createSidecars(),
+    }),
     ...auditRoutes(collecting.routeDeps),
     ...publicRoutes({ bundles, health, document: () => document }),
   ];
@@ -157,6 +170,7 @@ export async function runBroker(config: Config, world: World): Promise<void> {
   await Promise.all([
     session.run(stop),
     registrations.run(stop),
+    publications.run(stop),
     bundles.run(stop),
     keys.run(stop),
     collecting.run(stop),

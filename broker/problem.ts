@@ -6,7 +6,7 @@ const PROBLEMS = {
   vault_refused: [400, 'Vault refuses this write'],
   challenge_invalid: [401, 'the challenge is expired, used, or of another connection'],
   token_missing: [401, 'this needs a Vault token in X-Vault-Token'],
-  svid_missing: [401, 'this needs a valid SVID as the client certificate'],
+  svid_needed: [401, 'this needs a valid SVID of this trust domain, shown in the handshake'],
   attestation_refused: [403, 'the evidence proves nothing'],
   no_entry: [403, 'no registration entry matches'],
   entry_ambiguous: [403, 'several registration entries match and none wins'],

@@ -122,6 +122,13 @@ const consideration = object({
   'differs?': object({ selector: text(128), wanted: text(512), found: list(text(4096)) }),
 });
 
+const version: JsonSchema = { type: 'integer', minimum: 0 };
+const sealed: Readonly<Record<string, JsonSchema>> = {
+  text: { type: 'string', description: 'what was signed, in its one form' },
+  signature: text(128, 'ES256 of the transit key `policy`, base64url'),
+  chain: list(text(16_384), 8),
+};
+
 const logName: JsonSchema = { type: 'string', pattern: '^[A-Za-z0-9_-]{22}$' };
 const sha256: JsonSchema = { type: 'string', pattern: '^[0-9a-f]{64}$' };
 const seq: JsonSchema = { type: 'integer', minimum: 0 };
@@ -178,6 +185,39 @@ const rest: Schemas = {
     'entry?': text(512),
     'spiffe_id?': text(2048),
     'instance?': text(64),
+  }),
+  Delivery: object({
+    'policies?': object({
+      ...sealed,
+      documents: list(object({ name: text(256), target: text(2048), text: { type: 'string' } }), 10_000),
+    }),
+    'denylist?': object(sealed),
+  }),
+  PolicyStatus: object({
+    published: {
+      oneOf: [
+        { type: 'null' },
+        object({
+          version,
+          author: text(256),
+          published_at: instant,
+          targets: list(object({ target: text(2048), documents: list(text(256)) })),
+        }),
+      ],
+    },
+    denylist: {
+      oneOf: [{ type: 'null' }, object({ version, author: text(256), published_at: instant })],
+    },
+    sidecars: list(
+      object({
+        spiffe_id: text(2048),
+        serial: text(64),
+        version: { type: ['integer', 'null'], minimum: 0, description: 'null: it takes none' },
+        denylist_version: version,
+        fault: { type: ['string', 'null'] },
+        seen_at: instant,
+      }),
+    ),
   }),
   Health: object({ status: { enum: ['ok', 'unavailable'] }, waiting_for: list(text(128)) }),
   Problem: object(

@@ -9,6 +9,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   grant: async () => (await import('./grant.ts')).grantCommand(),
   explain: async () => (await import('./explain.ts')).explainCommand(),
   policy: async () => (await import('./policy/index.ts')).policyCommand(),
+  deny: async () => (await import('./deny.ts')).denyCommand(),
   audit: async () => (await import('./audit.ts')).auditCommand(),
   svid: async () => (await import('./svid.ts')).svidCommand(),
   bundle: async () => (await import('./bundle.ts')).bundleCommand(),

@@ -62,10 +62,12 @@ export function vaultCommand(): Command {
 
 async function apply(vault: VaultPort, flags: ApplyFlags): Promise<void> {
   const layout = await layoutOf(flags, vault);
-  const options =
-    flags.signedIntermediate === undefined
+  const options = {
+    now: new Date(),
+    ...(flags.signedIntermediate === undefined
       ? {}
-      : { signedIntermediate: textIn(flags.signedIntermediate, '--signed-intermediate') };
+      : { signedIntermediate: textIn(flags.signedIntermediate, '--signed-intermediate') }),
+  };
   const say = (change: Change) => {
     if (!flags.json) print(`${SIGNS[change.kind]} ${change.summary}`);
   };

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { isExecutable, outputOf, run, SetupError, which, withProgress } from './commands.mjs';
@@ -42,6 +43,15 @@ function pinnedVersion({ name, folder, package: main }) {
   const version = pinned?.[2]?.replace('+incompatible', '');
   if (!version) throw new SetupError(`${folder}/go.mod pins no ${name}`);
   return version;
+}
+
+/** Stands for a version where the program is ours, so that a change of it builds anew. @param {string} folder */
+export function sourcesHash(folder) {
+  const sources = join(root, folder);
+  const hash = createHash('sha256');
+  for (const name of readdirSync(sources).sort())
+    if (/\.go$|^go\.(mod|sum)$/.test(name)) hash.update(name).update(readFileSync(join(sources, name)));
+  return hash.digest('hex').slice(0, 16);
 }
 
 /** The program if it was built here. @param {GoProgram} program */

@@ -9,7 +9,9 @@ import { buildH2spec, h2specBinary } from './h2spec.mjs';
 import { installKosoku, kosokuFolder } from './kosoku.mjs';
 import { withLock } from './lock.mjs';
 import { buildOpa, opaBinary } from './opa.mjs';
+import { buildOtelcol, otelcolBinary } from './otelcol.mjs';
 import { cache } from './paths.mjs';
+import { promtoolBinary, providePromtool } from './promtool.mjs';
 import { buildGoStranger, goStranger, installPythonStrangers, pythonStrangers } from './strangers.mjs';
 import { ensureSystemPackages, neededFor } from './system-packages.mjs';
 import { findVault } from './vault.mjs';
@@ -32,6 +34,11 @@ const kosoku = { present: kosokuFolder, provide: installKosoku };
 /** @type {Part} */
 const h2spec = { present: h2specBinary, provide: buildH2spec };
 /** @type {Part[]} */
+const observers = [
+  { present: otelcolBinary, provide: buildOtelcol },
+  { present: promtoolBinary, provide: providePromtool },
+];
+/** @type {Part[]} */
 const strangers = [
   { present: goStranger, provide: buildGoStranger },
   { present: pythonStrangers, provide: installPythonStrangers },
@@ -41,7 +48,7 @@ const strangers = [
 const partsOf = {
   run: [dependencies, vault],
   check: [dependencies],
-  test: [dependencies, vault, kosoku, h2spec, ...strangers],
+  test: [dependencies, vault, kosoku, h2spec, ...strangers, ...observers],
   bench: [dependencies, vault, envoy, ghostunnel, opa],
 };
 

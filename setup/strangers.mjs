@@ -1,15 +1,11 @@
-import { createHash } from 'node:crypto';
-import { readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { say } from './commands.mjs';
-import { buildGo, findBuiltGo, findGo } from './go-build.mjs';
-import { root } from './paths.mjs';
+import { buildGo, findBuiltGo, findGo, sourcesHash } from './go-build.mjs';
 import { installedPip, installPip } from './pip.mjs';
 
 const folder = 'tools/strangers';
 
 /** A program of ours over Go's net/http and grpc-go. @type {import('./go-build.mjs').GoProgram} */
-const goPrograms = { name: 'strangers', folder, package: '.', version: sourcesHash };
+const goPrograms = { name: 'strangers', folder, package: '.', version: () => sourcesHash(folder) };
 
 /** @type {import('./pip.mjs').PipPackage} */
 const hyperH2 = {
@@ -45,13 +41,4 @@ export async function buildGoStranger(signal) {
 /** @param {AbortSignal} signal */
 export async function installPythonStrangers(signal) {
   await installPip(hyperH2, signal);
-}
-
-/** Stands for a version, so that a change of the program builds anew. */
-function sourcesHash() {
-  const sources = join(root, folder);
-  const hash = createHash('sha256');
-  for (const name of readdirSync(sources).sort())
-    if (/\.go$|^go\.(mod|sum)$/.test(name)) hash.update(name).update(readFileSync(join(sources, name)));
-  return hash.digest('hex').slice(0, 16);
 }

@@ -33,6 +33,11 @@ const ROUTES: Readonly<Record<string, Route>> = {
     body: await metrics(),
   }),
   'GET /status': async ({ status }) => json(200, await status()),
+  'GET /jwks': async ({ jwks }) => ({
+    status: 200,
+    type: 'application/jwk-set+json',
+    body: `${JSON.stringify(await jwks())}\n`,
+  }),
   'POST /rotate': async ({ rotate }) => outcomeOf(await rotate()),
   'POST /restart': async ({ restart }) =>
     restart === undefined ? problem(404, 'not_found') : outcomeOf(await restart()),

@@ -1,3 +1,5 @@
+import type { Jwks } from '../lib/assertion/index.ts';
+
 /** How it went; the other fields are for who asked. */
 export type Outcome = { readonly ok: boolean };
 
@@ -9,5 +11,7 @@ export type Controls = {
   readonly status: () => object | Promise<object>;
   /** Prometheus text. */
   readonly metrics: () => string | Promise<string>;
+  /** The keys with which the app verifies what it is told (RFC 7517). */
+  readonly jwks: () => Jwks | Promise<Jwks>;
   readonly rotate: () => Promise<Outcome>;
 };

@@ -46,11 +46,20 @@ export interface DecisionLog {
 }
 
 export interface Decider {
+  /** Another object when other policies are in force; null when there are none. */
+  readonly policy: object | null;
   /**
    * Judges and records one request; of `facts`, only what its record needs is kept. Null: it cannot be recorded, or there is no policy to
-   * judge by, and must not be served.
+   * judge by, and must not be served. `correlation` is the request's name on its whole way, where it has one.
    */
-  decide(caller: Caller, method: string, path: string, now: Date, facts?: Facts): Verdict | null;
+  decide(
+    caller: Caller,
+    method: string,
+    path: string,
+    now: Date,
+    facts?: Facts,
+    correlation?: string,
+  ): Verdict | null;
   /** Records that a request was refused before it could be judged, for its form. Null: its caller showed what is no SVID. */
   refused(caller: Caller | null, code: string): void;
   /** Records the end of what the decision `id` let through for longer than an answer takes. */
@@ -98,7 +107,10 @@ export function createDecider({ policy, audit, clock, metrics }: DeciderDeps): D
   timer.unref();
 
   return {
-    decide(caller, method, path, now, facts) {
+    get policy() {
+      return policy.current;
+    },
+    decide(caller, method, path, now, facts, correlation) {
       const compiled = policy.current;
       if (compiled === null || !audit.accepting) return null;
       const decision = evaluate(compiled, {
@@ -106,7 +118,8 @@ export function createDecider({ policy, audit, clock, metrics }: DeciderDeps): D
         ...(facts === undefined ? {} : { facts }),
       });
       const id = `${run}-${(sequence++).toString(36)}`;
-      audit.record(text.of(id, caller, method, path, compiled, decision, facts ?? null), now);
+      const record = text.of(id, caller, method, path, compiled, decision, facts ?? null);
+      audit.record(correlation === undefined ? record : withFields(record, CORRELATION(correlation)), now);
       count(decision);
       return { id, decision };
     },
@@ -138,6 +151,7 @@ const ID = textField('id');
 const METHOD = textField('method');
 const PATH = textField('path');
 const POLICY = textField('policy');
+const CORRELATION = textField('correlation_id');
 
 /** Writes decisions down for the audit. What many have in common, the outcome and the caller, is written once. */
 class DecisionText {

@@ -1,8 +1,12 @@
+import type { Jwks } from '../lib/assertion/index.ts';
+import type { Assertions } from './assertion/index.ts';
 import type { AuditWriter } from './audit/index.ts';
 import { createDecider } from './decide.ts';
 import { createInbound } from './inbound/index.ts';
+import type { Screens } from './inbound/screens.ts';
+import { type Observer, observingFor } from './observe.ts';
 import { createOutbound } from './outbound/index.ts';
-import type { PolicyFile } from './policy-file.ts';
+import type { Policies } from './policy/index.ts';
 import type { ServingDeps } from './serving.ts';
 
 /** How long what is under way may take to end. Together under the 30 s after which orchestrators kill. */
@@ -16,14 +20,17 @@ export class Proxies {
   /** Everything that there is to listen on is listened on. */
   listening = false;
   private readonly deps: ServingDeps;
-  private readonly policy: PolicyFile | null;
+  private readonly policy: Policies | null;
   private readonly audit: AuditWriter;
+  private assertions: Assertions | null = null;
+  private readonly screens: Screens;
   private readonly stack = new AsyncDisposableStack();
 
-  constructor(deps: ServingDeps, policy: PolicyFile | null, audit: AuditWriter) {
+  constructor(deps: ServingDeps, policy: Policies | null, audit: AuditWriter, screens: Screens) {
     this.deps = deps;
     this.policy = policy;
     this.audit = audit;
+    this.screens = screens;
   }
 
   /** @throws the system's error when an address cannot be had; `close` is then still to be called */
@@ -31,11 +38,19 @@ export class Proxies {
     const { stack, policy, audit } = this;
     const { config, credentials, clock, log, metrics } = this.deps;
     // The app needs its outbound calls until the last inbound request is answered, so inbound comes last and drains first.
-    const common = { credentials, clock, log, metrics };
+    const { telemetry } = this.deps;
+    const observers: readonly Observer[] = telemetry?.observers ?? [];
+    const observing = observingFor(observers, clock, telemetry?.tracing ?? null);
+    const common = { credentials, clock, log, metrics, observing };
+    this.assertions = await this.openAssertions();
+    const { proofsFor, proverFor } = await import('./fingerprint/index.ts');
     if (config.outbound !== null) {
       const outbound = await createOutbound({
         ...config.outbound,
         limits: config.limits.outbound,
+        screen: this.assertions?.outbound ?? null,
+        prover: proverFor(config.fingerprint, clock),
+        ...(policy === null ? {} : { denied: policy.denied }),
         ...common,
       });
       stack.defer(async () =>
@@ -51,8 +66,15 @@ export class Proxies {
         tcp,
         anonymous,
         limits: config.limits.inbound,
+        screens: {
+          ...this.screens,
+          proofs: proofsFor(config.fingerprint, metrics),
+          origins: this.assertions?.origins ?? null,
+          view: this.assertions?.view ?? null,
+        },
         trustDomain: config.trustDomain,
         decider,
+        denied: policy.denied,
         ...common,
       });
       stack.defer(async () =>
@@ -60,6 +82,19 @@ export class Proxies {
       );
     }
     this.listening = true;
+  }
+
+  get jwks(): Jwks {
+    return this.assertions?.jwks ?? { keys: [] };
+  }
+
+  /** Loaded only where the app is told anything beside its caller. */
+  private async openAssertions(): Promise<Assertions | null> {
+    const { config, credentials, clock, metrics } = this.deps;
+    const { claims, assertion, transaction } = config.app;
+    if (claims.length === 0 && !assertion && !transaction) return null;
+    const { createAssertions } = await import('./assertion/index.ts');
+    return this.stack.use(createAssertions({ settings: config.app, credentials, clock, metrics }));
   }
 
   /** Lets what is under way end. */

@@ -1,15 +1,17 @@
 import { once } from 'node:events';
 import type { Log } from '../lib/adapter/log.ts';
-import { createMetrics } from '../lib/adapter/metrics.ts';
+import { createMetrics, type Metrics } from '../lib/adapter/metrics.ts';
 import type { Config } from './config/index.ts';
 import type { Controls } from './controls.ts';
 import type { Hardening } from './harden.ts';
+import type { Svid } from './identity/credentials.ts';
 import { createIdentity } from './identity/index.ts';
 import { machineClock } from './identity/server-clock.ts';
 import { readLine } from './identity/stdin.ts';
 import { watchReadiness } from './readiness.ts';
 import { type Serving, startServing } from './serving.ts';
 import { statusOf } from './status.ts';
+import type { Telemetry } from './telemetry/index.ts';
 
 /** Whom a serving process answers to: the user by signals and the admin listener, or the supervisor that started it. */
 export interface Direction {
@@ -28,12 +30,15 @@ export interface Direction {
 /** Serves, from the first listener to the last drained request; as the only process, or as one of several. */
 export async function run(
   config: Config & { readonly worker?: number },
-  log: Log,
+  base: Log,
   hardening: Hardening,
   direction: Direction,
 ): Promise<void> {
   const { stop } = direction;
   const metrics = createMetrics();
+  // First in, last out: it tells of all that the others do.
+  await using telemetry = await telemetryFor(config, base, metrics, () => identity.credentials.current);
+  const log = telemetry?.log ?? base;
   let serving: Serving | null = null;
   const identity = createIdentity({
     config,
@@ -48,7 +53,7 @@ export async function run(
   direction.onReload(() => {
     log.info('reload');
     void rotator.rotate();
-    void serving?.reloadPolicy();
+    void serving?.reload();
     serving?.reopenAudit().catch((error: unknown) => log.error('audit_not_reopened', { error }));
   });
   const missing = () => [
@@ -62,6 +67,7 @@ export async function run(
     missing,
     status: () => statusOf(identity, { serving: serving?.status ?? null, hardening, missing: missing() }),
     metrics: () => metrics.render(),
+    jwks: () => serving?.jwks ?? { keys: [] },
     rotate: () => rotator.rotate(),
   });
   using readiness = watchReadiness({ missing, log, told: (lacking) => direction.tell(lacking) });
@@ -70,7 +76,9 @@ export async function run(
   const over = new AbortController();
   let rotating = Promise.resolve();
   try {
-    await using started = await startServing({ config, credentials, clock: machineClock, log, metrics });
+    await using started = await startServing({
+      ...{ config, credentials, clock: machineClock, log, metrics, telemetry },
+    });
     serving = started;
     rotating = rotator.run(over.signal);
     if (!stop.aborted) await Promise.race([once(stop, 'abort'), started.failed]);
@@ -83,4 +91,16 @@ export async function run(
     await rotating;
   }
   log.info('stopped');
+}
+
+async function telemetryFor(
+  { telemetry: settings, logLevel, worker }: Config & { readonly worker?: number },
+  log: Log,
+  metrics: Metrics,
+  svid: () => Svid | null,
+): Promise<Telemetry | null> {
+  if (settings === null) return null;
+  const { createTelemetry } = await import('./telemetry/index.ts');
+  const deps = { settings, svid, clock: machineClock, log, logLevel, metrics };
+  return createTelemetry({ ...deps, ...(worker === undefined ? {} : { worker }) });
 }

@@ -2,20 +2,34 @@ import type { Clock } from '../lib/adapter/clock.ts';
 import { sleep } from '../lib/adapter/lifecycle.ts';
 import type { Log } from '../lib/adapter/log.ts';
 import type { Metrics } from '../lib/adapter/metrics.ts';
+import type { Jwks } from '../lib/assertion/index.ts';
 import type { AuditEvent } from '../lib/audit/index.ts';
 import { type AuditWriter, openAudit } from './audit/index.ts';
 import { auditOf } from './audit/of-settings.ts';
 import type { Config } from './config/index.ts';
 import type { Credentials, Svid } from './identity/credentials.ts';
+import { NO_SCREENS } from './inbound/screens.ts';
 import { settleMemory } from './memory.ts';
-import { openPolicyFile, type PolicyStatus } from './policy-file.ts';
+import { openPolicies, type PolicyStatus } from './policy/index.ts';
 import { LONG_DRAIN, Proxies } from './proxies.ts';
+import type { Telemetry } from './telemetry/index.ts';
+import type { UsersStatus } from './users/index.ts';
 import { warmUp } from './warm-up.ts';
 
 export type ServingDeps = {
   readonly config: Pick<
     Config,
-    'trustDomain' | 'mode' | 'inbound' | 'outbound' | 'limits' | 'audit' | 'broker'
+    | 'trustDomain'
+    | 'broker'
+    | 'mode'
+    | 'inbound'
+    | 'outbound'
+    | 'policyFile'
+    | 'users'
+    | 'fingerprint'
+    | 'app'
+    | 'limits'
+    | 'audit'
   > & {
     /** Which of several processes this is; left out where it is the only one. */
     readonly worker?: number;
@@ -24,6 +38,8 @@ export type ServingDeps = {
   readonly clock: Clock;
   readonly log: Log;
   readonly metrics: Metrics;
+  /** Null, or left out: none. */
+  readonly telemetry?: Pick<Telemetry, 'tracing' | 'observers'> | null;
 };
 
 /** All that stands around the credentials: audit, policy, and the two proxies where they are configured. */
@@ -33,9 +49,13 @@ export interface Serving extends AsyncDisposable {
   readonly status: {
     readonly audit: Pick<AuditWriter, 'accepting' | 'head' | 'collected'>;
     readonly policy: PolicyStatus | null;
+    readonly users: UsersStatus | null;
   };
+  /** By which the app verifies what it is told. */
+  readonly jwks: Jwks;
   record(event: AuditEvent): void;
-  reloadPolicy(): Promise<void>;
+  /** Reads policies and users again. */
+  reload(): Promise<void>;
   /** Begins another audit file where somebody has moved the one that is written to. */
   reopenAudit(): Promise<void>;
   /** Gives what is under way more time to end: others serve meanwhile, and nobody waits to kill. */
@@ -64,10 +84,15 @@ export async function startServing(deps: ServingDeps): Promise<Serving> {
   });
   stack.defer(async () => void (await audit.close(AUDIT_MS)));
 
-  const policy =
-    config.inbound === null
+  const policy = await openPolicies({ config, credentials, clock, log, metrics });
+  if (policy !== null) stack.use(policy);
+  // what it needs of npm is loaded only where it is asked for
+  const users =
+    config.users === null
       ? null
-      : stack.use(await openPolicyFile({ file: config.inbound.policyFile, log, metrics }));
+      : stack.use(
+          await (await import('./users/index.ts')).openUsers({ file: config.users, clock, log, metrics }),
+        );
   const aim = (svid: Svid | null) => {
     if (svid !== null) policy?.aim(svid.id);
   };
@@ -87,10 +112,11 @@ export async function startServing(deps: ServingDeps): Promise<Serving> {
   const lacking = () => [
     ...(warm ? [] : ['warm-up']),
     ...(audit.accepting ? [] : ['audit']),
-    ...(policy === null || policy.current !== null ? [] : ['policy']),
+    ...(config.inbound === null || policy === null || policy.current !== null ? [] : ['policy']),
+    ...(users === null || users.ready ? [] : ['users']),
   ];
 
-  const proxies = new Proxies(deps, policy, audit);
+  const proxies = new Proxies(deps, policy, audit, { ...NO_SCREENS, users });
   const closing = new AbortController();
   const mayListen = () =>
     config.worker === undefined || (credentials.current !== null && lacking().length === 0);
@@ -116,10 +142,17 @@ export async function startServing(deps: ServingDeps): Promise<Serving> {
     failed,
     get status() {
       const { accepting, head, collected } = audit;
-      return { audit: { accepting, head, collected }, policy: policy?.status ?? null };
+      return {
+        audit: { accepting, head, collected },
+        policy: policy?.status ?? null,
+        users: users?.status ?? null,
+      };
+    },
+    get jwks() {
+      return proxies.jwks;
     },
     record: (event) => audit.record(event, clock.now()),
-    reloadPolicy: async () => policy?.reload(),
+    reload: async () => void (await Promise.all([policy?.reload(), users?.reload()])),
     reopenAudit: () => audit.reopen(),
     drainLong() {
       proxies.drain = LONG_DRAIN;

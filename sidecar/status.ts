@@ -40,11 +40,15 @@ export function statusOf({ credentials, rotator, serverClock }: Identity, parts:
       policy === null
         ? null
         : {
+            source: policy.source,
+            version: policy.version,
             digest: policy.digest,
             documents: policy.documents,
             loaded_at: policy.loadedAt,
             stale: policy.stale,
+            fault: policy.fault,
           },
+    users: parts.serving?.users ?? null,
     audit: parts.serving?.audit ?? null,
     hardening: parts.hardening,
   };

@@ -20,6 +20,26 @@ describe('layers', () => {
         { 'lib/spiffe/index.ts': `import '../svid/index.ts';`, 'lib/svid/index.ts': '' },
       ],
       [
+        'a token that asks for a policy',
+        'stage-order-token',
+        { 'lib/token/index.ts': `import '../policy/index.ts';`, 'lib/policy/index.ts': '' },
+      ],
+      [
+        'manifests that know what a policy means',
+        'stage-order-manifest',
+        { 'lib/manifest/index.ts': `import '../policy/index.ts';`, 'lib/policy/index.ts': '' },
+      ],
+      [
+        'a policy that asks what the app is told',
+        'stage-order-policy',
+        { 'lib/policy/index.ts': `import '../assertion/index.ts';`, 'lib/assertion/index.ts': '' },
+      ],
+      [
+        'a stage that imports the last one',
+        'stage-order-audit',
+        { 'lib/audit/index.ts': `import '../telemetry/index.ts';`, 'lib/telemetry/index.ts': '' },
+      ],
+      [
         'a vault-layout that opens connections',
         'vault-layout-acts-through-its-port',
         { 'lib/vault-layout/a.ts': `import 'node:https';` },

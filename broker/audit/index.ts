@@ -75,7 +75,7 @@ async function senderOf(
     try {
       return trustedPeer(shown, { trustDomain, bundle, now: clock.now() }).peer;
     } catch (cause) {
-      if (cause instanceof AttestationError) throw new Problem('svid_missing', { cause });
+      if (cause instanceof AttestationError) throw new Problem('svid_needed', { cause });
       throw cause;
     }
   }

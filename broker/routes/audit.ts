@@ -10,7 +10,7 @@ export type AuditRouteDeps = {
   /** Undefined where no audit is collected. */
   readonly collection: Collection | undefined;
   readonly lastCountersignature: (sender: Sender, log: string) => Countersignature | undefined;
-  /** Who is at the other end. @throws Problem `svid_missing`, `identity_denied` */
+  /** Who is at the other end. @throws Problem `svid_needed`, `identity_denied` */
   readonly senderOf: (connection: Connection) => Promise<Sender>;
   readonly bundles: BundleSource;
   /** PEM by version. */
@@ -45,7 +45,7 @@ function collect({ collection, senderOf, lastCountersignature, gate }: AuditRout
     answers: { 200: 'AuditStanding' },
     problems: [
       'malformed',
-      'svid_missing',
+      'svid_needed',
       'identity_denied',
       'audit_not_collected',
       'audit_not_next',

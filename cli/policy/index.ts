@@ -2,6 +2,7 @@ import { Command } from 'commander';
 import schema from '../../lib/policy/schema.json' with { type: 'json' };
 import suiteSchema from '../../lib/policy/suite/schema.json' with { type: 'json' };
 import { printJson } from '../input.ts';
+import { addPublishing } from '../policy-publish.ts';
 import { checkCommand } from './check.ts';
 import { diffCommand } from './diff.ts';
 import { explainCommand } from './explain.ts';
@@ -10,17 +11,16 @@ import { testCommand } from './test.ts';
 
 /** `signet policy`. Each command is a file; a new one is one line here. */
 export function policyCommand(): Command {
-  return (
-    new Command('policy')
-      .description('check, test, compare and show policies, and explain their decisions')
-      // on files, without a broker
-      .addCommand(checkCommand())
-      .addCommand(testCommand())
-      .addCommand(explainCommand())
-      .addCommand(diffCommand())
-      .addCommand(showCommand())
-      .addCommand(schemaCommand())
-  );
+  const policy = new Command('policy')
+    .description('check, test, compare and show policies, explain their decisions, and publish them')
+    .addCommand(checkCommand())
+    .addCommand(testCommand())
+    .addCommand(explainCommand())
+    .addCommand(diffCommand())
+    .addCommand(showCommand())
+    .addCommand(schemaCommand());
+  addPublishing(policy);
+  return policy;
 }
 
 function schemaCommand(): Command {

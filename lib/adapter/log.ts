@@ -42,6 +42,11 @@ export function createLog(options: LogOptions, base: LogFields = {}): Log {
   };
 }
 
+/** Fields as their line has them: nothing in them but what JSON knows. */
+export function plainFields(fields: LogFields): LogFields {
+  return JSON.parse(lineOf({}, {}, fields)) as LogFields;
+}
+
 function lineOf(head: LogFields, base: LogFields, fields: LogFields = {}): string {
   try {
     return JSON.stringify({ ...head, ...base, ...fields, ...head }, plain);

@@ -3,6 +3,7 @@ export {
   brokerId,
   entryPath,
   MOUNTS,
+  policyId,
   tenantFromName,
   tenantInName,
   tokenRoleName,

@@ -42,3 +42,8 @@ export function workloadPolicy(ttl: string): string {
 export function brokerId(trustDomain: string): SpiffeId {
   return parseSpiffeId(`spiffe://${trustDomain}/signet/broker`);
 }
+
+/** The ID in the certificate of the transit key `policy`: what a sidecar demands of whoever signed its policies. */
+export function policyId(trustDomain: string): SpiffeId {
+  return parseSpiffeId(`spiffe://${trustDomain}/signet/policy`);
+}

@@ -1,11 +1,12 @@
-import { matchesPattern } from '../spiffe/index.ts';
+import { type IdPattern, matchesPattern } from '../spiffe/index.ts';
 import { ANONYMOUS, type Caller } from './caller.ts';
+import { certainTest } from './certain.ts';
 import type { Comparison, Predicate, Scalar } from './document.ts';
 import { isWithin, type Network } from './network.ts';
-import { matchesTemplate, startsWith } from './path.ts';
 import { UNREADABLE } from './query.ts';
 import { originOf, type Reader, readerOf, type Subject, type Value } from './reading.ts';
 import { windowTest } from './time-window.ts';
+import { setOf } from './value-set.ts';
 
 /** What a comparison came to. */
 export const NO = 0;
@@ -24,6 +25,8 @@ export type Judge = (subject: Subject) => Outcome;
 /** A comparison as a function. */
 export function judgeOf(predicate: Predicate): Judge {
   if ('pairs' in predicate) return relation(predicate);
+  const certain = certainTest(predicate);
+  if (certain !== null) return (subject) => (certain(subject) ? YES : NO);
   const read = readerOf(predicate);
   if ('other' in predicate) return sameAs(readerOf(predicate.other), read, predicate.operator);
   if ('networks' in predicate) return within(predicate.networks, read);
@@ -37,21 +40,10 @@ export function judgeOf(predicate: Predicate): Judge {
     case 'has_all':
     case 'has_any':
       return membership(predicate, read);
-    case 'like': {
-      if ('template' in predicate) {
-        const { template } = predicate;
-        return ({ path }) => (matchesTemplate(template, path) ? YES : NO);
-      }
-      const { pattern } = predicate;
-      const id = callerReader(predicate.attribute);
-      return (subject) => {
-        const caller = id(subject);
-        return caller !== ANONYMOUS && matchesPattern(pattern, caller) ? YES : NO;
-      };
-    }
+    case 'like':
+      return 'pattern' in predicate ? resemblance(predicate.pattern) : () => UNCLEAR;
     case 'starts': {
       const { prefix } = predicate;
-      if (predicate.attribute === 'path') return ({ path }) => (startsWith(path, prefix) ? YES : NO);
       return ofEach(read, (value) => typeof value === 'string' && value.startsWith(prefix));
     }
     case 'matches': {
@@ -71,11 +63,20 @@ export function judgeOf(predicate: Predicate): Judge {
   }
 }
 
+/** Of the origin: the caller's is certain. */
+function resemblance(pattern: IdPattern): Judge {
+  return (subject) => {
+    const origin = originOf(subject);
+    return origin !== ANONYMOUS && matchesPattern(pattern, origin) ? YES : NO;
+  };
+}
+
 function existence(read: Reader, wanted: boolean): Judge {
   return (subject) => {
     const value = read(subject);
     if (value === UNREADABLE) return UNCLEAR;
-    return (value !== null) === wanted ? YES : NO;
+    const empty = value instanceof Set ? value.size === 0 : Array.isArray(value) && value.length === 0;
+    return (value !== null && !empty) === wanted ? YES : NO;
   };
 }
 
@@ -144,15 +145,6 @@ function within(networks: readonly Network[], read: Reader): Judge {
   };
 }
 
-/** Many rules may use one named set. */
-const sets = new WeakMap<readonly Scalar[], ReadonlySet<Scalar>>();
-
-function setOf(values: readonly Scalar[]): ReadonlySet<Scalar> {
-  let set = sets.get(values);
-  if (set === undefined) sets.set(values, (set = new Set(values)));
-  return set;
-}
-
 function ofEach(read: Reader, test: (value: Scalar) => boolean): Judge {
   return (subject) => ofValue(read(subject), test);
 }
@@ -182,6 +174,7 @@ function ofTime(read: Reader, test: (value: Date) => boolean): Judge {
 
 /** What another attribute can be compared with: one value. Two empty texts are not the same thing. */
 function comparable(value: Value): Scalar | null | typeof UNREADABLE {
+  if (Array.isArray(value) && value.length === 1) return comparable(value[0]);
   if (value === '') return null;
   return typeof value === 'object' && value !== null ? UNREADABLE : value;
 }

@@ -1,5 +1,5 @@
 import { SignetError } from '../errors.ts';
-import { escapePointer } from './json-text.ts';
+import { escapePointer } from '../json-text.ts';
 
 /** One thing wrong: where (`pointer` is an RFC 6901 JSON pointer into `file`), what was found there, what was expected. */
 export type PolicyDefect = {

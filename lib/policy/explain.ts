@@ -1,3 +1,4 @@
+import { escapePointer } from '../json-text.ts';
 import { anonymousCondition } from './anonymous.ts';
 import { ANONYMOUS } from './caller.ts';
 import { judgeOf } from './comparing.ts';
@@ -6,7 +7,6 @@ import type { Asked, Condition, Effect, PolicyDocument, Predicate } from './docu
 import { evaluate, type PolicyRequest } from './evaluate.ts';
 import type { Check, Explanation, RuleJudgement } from './explanation.ts';
 import { explanationText } from './explanation-text.ts';
-import { escapePointer } from './json-text.ts';
 import { isMet, matcherOf } from './matcher.ts';
 import { readerOf, type Subject } from './reading.ts';
 import { type Found, shownOperand, shownValue } from './shown.ts';

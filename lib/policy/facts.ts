@@ -1,21 +1,7 @@
 import type { SpiffeId } from '../spiffe/index.ts';
+import type { User } from '../token/index.ts';
 
-/** The end user of a request, read from a token that was verified. Made once per token and shared by all its requests. */
-export type User = {
-  /** `iss` of the token, or the name of the issuer that was asked about it. */
-  readonly issuer: string;
-  readonly subject: string;
-  readonly scopes: ReadonlySet<string>;
-  readonly roles: ReadonlySet<string>;
-  readonly consents: ReadonlySet<string>;
-  /** How the user was authenticated (`acr`); null when the token does not say. */
-  readonly acr: string | null;
-  /** When that was, and when the token was issued; seconds since the epoch. */
-  readonly authTime: number | null;
-  readonly issuedAt: number | null;
-  /** All that the token says. */
-  readonly claims: Readonly<Record<string, unknown>>;
-};
+export type { User };
 
 /** How unusual a request is, 0 to 100, and why. */
 export type Risk = { readonly score: number; readonly reasons: readonly RiskReason[] };

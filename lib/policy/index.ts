@@ -9,5 +9,5 @@ export { explain } from './explain.ts';
 export type { Check, Explanation, RuleJudgement } from './explanation.ts';
 export { type Facts, NO_RISK, type Risk, type RiskReason, type User } from './facts.ts';
 export { type PolicySource, parsePolicies, readPolicies } from './parse.ts';
-export { pathFlaw } from './path.ts';
+export { matchesTemplate, type PathTemplate, parseTemplate, pathFlaw, startsWith } from './path.ts';
 export type { Found } from './shown.ts';

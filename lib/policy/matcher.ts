@@ -1,3 +1,4 @@
+import { certainTest } from './certain.ts';
 import { judgeOf, NO, type Outcome, UNCLEAR, YES } from './comparing.ts';
 import type { Condition, Effect } from './document.ts';
 import type { Subject } from './reading.ts';
@@ -11,6 +12,8 @@ export type Matcher = (subject: Subject) => boolean;
 export function matcherOf(condition: Condition, effect: Effect, negated = false): Matcher {
   if (condition.kind === 'not') return matcherOf(condition.of, effect, !negated);
   if (condition.kind === 'predicate') {
+    const certain = certainTest(condition);
+    if (certain !== null) return negated ? (subject) => !certain(subject) : certain;
     const judge = judgeOf(condition);
     if (effect === 'deny') return (subject) => isMet(judge(subject), 'deny', negated);
     const wanted = negated ? NO : YES;

@@ -27,8 +27,21 @@ const scratch = new Uint16Array(8);
 /** Whether the address lies in one of the networks; null when the text is no address. */
 export function isWithin(networks: readonly Network[], address: string): boolean | null {
   if (!readAddress(address, scratch)) return null;
-  for (const network of networks) if (contains(network)) return true;
+  const ipv4 = isMapped(scratch);
+  // `::/0` is every IPv6 address and no IPv4 one.
+  for (const network of networks) if (!(ipv4 && network.bits < MAPPED_BITS) && contains(network)) return true;
   return false;
+}
+
+function isMapped(words: Uint16Array): boolean {
+  return (
+    words[5] === 0xffff &&
+    words[0] === 0 &&
+    words[1] === 0 &&
+    words[2] === 0 &&
+    words[3] === 0 &&
+    words[4] === 0
+  );
 }
 
 function contains({ words, bits }: Network): boolean {

@@ -1,8 +1,8 @@
+import { readJson } from '../json-text.ts';
 import { type Challenge, parseChallenge } from './challenge.ts';
 import { parseCondition, placeholdersIn } from './condition.ts';
 import { oneOf, Place, type PolicyDefect, PolicyError } from './defect.ts';
 import { EFFECTS, type Effect, LEVELS, type Level, MODES, type PolicyDocument } from './document.ts';
-import { readJson } from './json-text.ts';
 import { Declarations, type NamedSets } from './named-sets.ts';
 import { loadRegexCompiler, mayNeedRegexes, type RegexCompiler } from './regex.ts';
 import { parseTarget, type Target } from './target.ts';

@@ -41,7 +41,7 @@ const READERS: ReadonlyMap<string, Reader> = new Map<string, Reader>([
   ['caller.ns', ({ caller }) => standard(caller, 1)],
   ['caller.sa', ({ caller }) => standard(caller, 3)],
   ['origin', (subject) => originOf(subject).toString()],
-  ['chain', ({ facts }) => (facts === null || facts.chain.length === 0 ? null : facts.chain.map(String))],
+  ['chain', ({ facts }) => facts?.chain.map(String) ?? null],
   ['user', ({ facts }) => facts?.user?.subject ?? null],
   ['user.subject', ({ facts }) => facts?.user?.subject ?? null],
   ['user.issuer', ({ facts }) => facts?.user?.issuer ?? null],

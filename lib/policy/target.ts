@@ -1,10 +1,4 @@
-import {
-  type IdPattern,
-  matchesPattern,
-  parseIdPattern,
-  parseSpiffeId,
-  type SpiffeId,
-} from '../spiffe/index.ts';
+import { type IdPattern, matchesPattern, parseTargetPattern, type SpiffeId } from '../spiffe/index.ts';
 
 /** The service that a document protects, or by a pattern every service that it matches. Made only by `parseTarget`. */
 export class Target {
@@ -43,10 +37,7 @@ export class Target {
 
 /** @throws SpiffeError when it is neither a SPIFFE ID nor a pattern of them */
 export function parseTarget(text: string): Target {
-  // An ID may be longer than a pattern's segments may be, and is one of the same.
-  if (text.includes('*')) return new Target(text, parseIdPattern(text));
-  const { trustDomain, segments } = parseSpiffeId(text);
-  return new Target(text, { trustDomain, segments, openEnded: false });
+  return new Target(text, parseTargetPattern(text));
 }
 
 function agree(a: string, b: string | undefined): boolean {

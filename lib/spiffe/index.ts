@@ -6,4 +6,10 @@ export {
   type SpiffeErrorCode,
   SpiffeId,
 } from './id.ts';
-export { type IdPattern, isIdSegment, matchesPattern, parseIdPattern } from './pattern.ts';
+export {
+  type IdPattern,
+  isIdSegment,
+  matchesPattern,
+  parseIdPattern,
+  parseTargetPattern,
+} from './pattern.ts';

@@ -1,4 +1,4 @@
-import { parseTrustDomain, SpiffeError, type SpiffeId } from './id.ts';
+import { parseSpiffeId, parseTrustDomain, SpiffeError, type SpiffeId } from './id.ts';
 
 /** A SPIFFE ID in which a whole segment may be `*` (any one segment) and the last may be `**` (one or more). */
 export type IdPattern = {
@@ -31,6 +31,17 @@ export function parseIdPattern(text: string): IdPattern {
   if (openEnded) segments.pop();
   for (const segment of segments) if (segment !== '*' && !isIdSegment(segment)) throw bad(text);
   return { trustDomain, segments, openEnded };
+}
+
+/**
+ * Parses what a policy is for: one workload by its ID, or by a pattern all that it matches.
+ * @throws SpiffeError when it is neither
+ */
+export function parseTargetPattern(text: string): IdPattern {
+  if (text.includes('*')) return parseIdPattern(text);
+  // An ID's segments may be longer than those of a pattern.
+  const { trustDomain, segments } = parseSpiffeId(text);
+  return { trustDomain, segments, openEnded: false };
 }
 
 /** Compares segment by segment; a star never crosses a slash. */

@@ -15,6 +15,7 @@ import {
 } from './desired/index.ts';
 import { type Layout, layoutDocument } from './layout.ts';
 import { aclPolicies, isGenerated } from './policies/index.ts';
+import { certificateChanges } from './policy-certificate.ts';
 import type { VaultPort } from './port.ts';
 
 /** One thing that `apply` does, in words a person can judge before it is done. */
@@ -26,6 +27,8 @@ export type PlannedChange = Change & { make(vault: VaultPort): Promise<void> };
 export type PlanOptions = {
   /** A signed intermediate with its chain up to the root (PEM): of an external root, or a new issuer beside those there are. */
   readonly signedIntermediate?: string;
+  /** By which the policy key's certificate is renewed; left out, it is not. */
+  readonly now?: Date;
 };
 
 /**
@@ -40,6 +43,10 @@ export function planLayout(actual: Actual, layout: Layout, options: PlanOptions 
     ...policyChanges(actual, layout),
     ...caChanges(actual, layout, options.signedIntermediate),
     ...after.flatMap((resource) => resourceChanges(resource, actual)),
+    ...certificateChanges(actual, layout, {
+      willSign: layout.root === 'vault' || options.signedIntermediate !== undefined,
+      now: options.now,
+    }),
     ...SEEDS.filter(({ path }) => !actual.seeds.has(path)).map(({ path, data }) => seed(path, data)),
     ...layoutChange(actual, layout),
     ...stalePolicies(actual, layout),

@@ -2,10 +2,13 @@ import { LOG_LEVELS, type LogLevel } from '../../lib/adapter/log.ts';
 import { ConfigError, type Environment, readSettings } from '../../lib/adapter/settings.ts';
 import { parseTrustDomain } from '../../lib/spiffe/index.ts';
 import type { Listen } from '../address.ts';
+import { type AppSettings, parseClaims } from './app.ts';
 import { type AuditSettings, auditFlaw, parseAuditOptions, parseAuditSinks } from './audit.ts';
+import { type Fingerprint, parseProofMode, parseProofTtl } from './fingerprint.ts';
 import { type Limits, parseLimits } from './limits.ts';
 import { SETTINGS, type SettingName } from './settings.ts';
 import { MOST_WORKERS, shared, unsharable } from './sharing.ts';
+import { parseCollector, parseShare, type TelemetrySettings, telemetryOf } from './telemetry.ts';
 import {
   type AdminListener,
   type AttestSpec,
@@ -31,17 +34,26 @@ export type Config = {
   readonly broker: { readonly url: URL; readonly ca: string };
   readonly vault: VaultSettings;
   readonly attest: AttestSpec;
-  readonly inbound: (Forwards & { readonly policyFile: string }) | null;
+  readonly inbound: Forwards | null;
+  /** Null: policies and the deny-list come from the broker. */
+  readonly policyFile: string | null;
   readonly outbound: {
     readonly listen: Listen;
     readonly upstreams: readonly Upstream[];
     readonly transparent?: Listen;
   } | null;
+  readonly fingerprint: Fingerprint;
+  /** File of the issuers of end users' tokens; null: no end user is told from another. */
+  readonly users: string | null;
+  /** What the app is told. */
+  readonly app: AppSettings;
   readonly limits: Limits;
   readonly audit: AuditSettings;
   readonly admin: AdminListener;
   /** Processes that serve. With more than one, all they listen on is shared. */
   readonly workers: number;
+  /** Null: none. */
+  readonly telemetry: TelemetrySettings | null;
 };
 
 export type VaultSettings = {
@@ -83,6 +95,14 @@ export function loadConfig(environment: Environment, readFile: (path: string) =>
   const listen = parse('SIGNET_OUTBOUND', parseLoopback);
   const upstreams = parse('SIGNET_UPSTREAMS', parseUpstreams);
   const transparent = parse('SIGNET_TRANSPARENT', parseLoopback);
+  const app = {
+    claims: parse('SIGNET_CLAIMS', parseClaims) ?? [],
+    assertion: parse('SIGNET_ASSERTION', oneOf(['on', 'off'])) === 'on',
+    transaction: parse('SIGNET_TRANSACTION', oneOf(['on', 'off'])) === 'on',
+  };
+  const sends = parse('SIGNET_FINGERPRINT', parseProofMode);
+  const requires = parse('SIGNET_FINGERPRINT_REQUIRED', parseProofMode);
+  const ttlSeconds = parse('SIGNET_FINGERPRINT_TTL', parseProofTtl);
   const limits = parse('SIGNET_LIMITS', parseLimits);
   const sinks = parse('SIGNET_AUDIT', parseAuditSinks);
   const auditOptions = parse('SIGNET_AUDIT_OPTIONS', parseAuditOptions) ?? parseAuditOptions('');
@@ -91,11 +111,14 @@ export function loadConfig(environment: Environment, readFile: (path: string) =>
   const logLevel = parse('SIGNET_LOG_LEVEL', oneOf(LOG_LEVELS));
   const vaultAddress = parse('VAULT_ADDR', (s) => parseOrigin(s, 'https or loopback http'));
   const vaultCa = parse('VAULT_CACERT', authorities);
+  const collector = parse('SIGNET_OTLP', parseCollector);
+  const collectorCa = parse('SIGNET_OTLP_CA', authorities);
+  const share = parse('SIGNET_TRACING', parseShare);
 
   const auditDefect = sinks === undefined ? null : auditFlaw(sinks, auditOptions);
   if (auditDefect !== null) flaw('SIGNET_AUDIT_OPTIONS', auditDefect);
   const listening = {
-    inbound: forwards === undefined ? null : { ...forwards, policyFile: text.SIGNET_POLICY_FILE },
+    inbound: forwards ?? null,
     outbound:
       listen === undefined
         ? null
@@ -117,10 +140,15 @@ export function loadConfig(environment: Environment, readFile: (path: string) =>
     },
     attest: attest!,
     ...(workers > 1 ? shared(listening) : listening),
+    fingerprint: { sends: sends!, requires: requires!, ttlSeconds: ttlSeconds! },
+    users: text.SIGNET_USERS || null,
+    app,
+    policyFile: text.SIGNET_POLICY_FILE || null,
     limits: limits ?? { inbound: {}, outbound: {} },
     audit: { ...sinks!, ...auditOptions },
     admin: admin!,
     workers,
+    telemetry: telemetryOf(collector, collectorCa, share),
   };
 }
 
@@ -130,8 +158,7 @@ function demandPresent(text: Texts, flaw: (name: SettingName, message: string) =
   const always = ['SIGNET_TRUST_DOMAIN', 'SIGNET_BROKER_URL', 'SIGNET_BROKER_CA', 'SIGNET_ATTEST'] as const;
   for (const name of always) if (text[name] === '') flaw(name, 'is missing');
   const [inbound, outbound] = [text.SIGNET_INBOUND !== '', text.SIGNET_OUTBOUND !== ''];
-  if (inbound && text.SIGNET_POLICY_FILE === '')
-    flaw('SIGNET_POLICY_FILE', 'is missing (SIGNET_INBOUND is set)');
+  if (!inbound && text.SIGNET_USERS !== '') flaw('SIGNET_INBOUND', 'is missing (SIGNET_USERS is set)');
   if (outbound && text.SIGNET_UPSTREAMS === '')
     flaw('SIGNET_UPSTREAMS', 'is missing (SIGNET_OUTBOUND is set)');
   if (!outbound && text.SIGNET_UPSTREAMS !== '')

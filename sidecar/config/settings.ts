@@ -45,8 +45,43 @@ export const SETTINGS = {
   },
   SIGNET_POLICY_FILE: {
     fallback: '',
-    required: 'with SIGNET_INBOUND',
-    doc: 'JSON file of the policies for calls to the app; read again when it changes and on SIGHUP',
+    required: '',
+    doc: 'JSON file of the policies for calls to the app, read again when it changes and on SIGHUP; without it, policies and the deny-list are those that the broker hands out',
+  },
+  SIGNET_USERS: {
+    fallback: '',
+    required: '',
+    doc: "JSON file of the issuers whose tokens say who a request's end user is, and of where one is needed; read again when it changes and on SIGHUP",
+  },
+  SIGNET_CLAIMS: {
+    fallback: '',
+    required: '',
+    doc: "the end user's claims that the app is told in `X-Signet-Claims`: names, separated by white space; docs/app.md",
+  },
+  SIGNET_ASSERTION: {
+    fallback: 'off',
+    required: '',
+    doc: '`on`: every request to the app carries a signed `X-Signet-Assertion`; docs/app.md',
+  },
+  SIGNET_TRANSACTION: {
+    fallback: 'off',
+    required: '',
+    doc: '`on`: what led to a request is passed on from service to service, for policy to ask about; docs/app.md',
+  },
+  SIGNET_FINGERPRINT: {
+    fallback: 'channel',
+    required: '',
+    doc: "how the app's requests are proven to the sidecars they go to: `channel` by a key of the TLS connection, `signed` each by the key of the SVID, `off`; docs/fingerprint.md",
+  },
+  SIGNET_FINGERPRINT_REQUIRED: {
+    fallback: 'channel',
+    required: '',
+    doc: 'how requests for the app have to be proven at least: `signed`, `channel` or `off`; callers without a sidecar need `off`',
+  },
+  SIGNET_FINGERPRINT_TTL: {
+    fallback: '10s',
+    required: '',
+    doc: 'how long a proof that is sent is good for, 1s to 60s',
   },
   SIGNET_LIMITS: {
     fallback: '',
@@ -62,6 +97,21 @@ export const SETTINGS = {
     fallback: '',
     required: '',
     doc: 'how the audit is kept: `rotate-size=64m`, `rotate-age=24h`, `keep=10`, `broker-buffer=8m`, `broker-full=refuse` or `broker-full=drop`, separated by white space; docs/audit.md',
+  },
+  SIGNET_OTLP: {
+    fallback: '',
+    required: '',
+    doc: 'OpenTelemetry collector that gets spans, metrics and log lines by OTLP/HTTP: an https address, or an http one on loopback, such as `http://127.0.0.1:4318`',
+  },
+  SIGNET_OTLP_CA: {
+    fallback: '',
+    required: '',
+    doc: "PEM file of the authorities for the collector's certificate; without it, the public ones that Node.js ships",
+  },
+  SIGNET_TRACING: {
+    fallback: '',
+    required: '',
+    doc: 'share of new traces that is recorded, `0` to `1`. Set, or with SIGNET_OTLP (then `0.01`), every request has a trace context and a correlation id',
   },
   SIGNET_WORKERS: {
     fallback: '1',
@@ -111,7 +161,7 @@ export function settingsHelp(): string {
     '',
     ...rows,
     '',
-    'SIGHUP renews the identity now and reads the policy file again. SIGTERM drains and ends.',
+    'SIGHUP renews the identity now and reads the files of policies and users again. SIGTERM drains and ends.',
     'SIGUSR2 replaces several workers one after the other, losing no request.',
     'Exit status: 0 ended on request, 1 failed, 2 wrong usage or configuration.',
     '',

@@ -9,6 +9,7 @@ import {
   nameOf,
   TRANSFER_ENCODING,
 } from './names.ts';
+import type { RequestHead } from './request.ts';
 
 /**
  * Whether two kept lines bear names that an app may take for one (`X_User` beside `X-User`), though they are spelled differently.
@@ -54,6 +55,30 @@ export function fieldValues(b: Buffer, fields: Fields, name: string): string[] {
     .map(({ nameEnd, end }) => withoutSpace(b.toString('latin1', nameEnd + 1, end - 2)));
 }
 
+/**
+ * The value of the dropped line with this name, which is given in lower case. Null: there is none. Undefined: there are several, or one
+ * whose name only some readers take for this.
+ */
+export function droppedValue(
+  { bytes, drops, dropCount }: RequestHead,
+  name: Uint8Array,
+): string | null | undefined {
+  let value: string | null = null;
+  for (let i = 0; i < dropCount; i += 2) {
+    const start = drops[i]!;
+    const nameEnd = start + name.length;
+    if (bytes[nameEnd] !== COLON || !matches(bytes, start, name, FOLD)) continue;
+    if (value !== null || !matches(bytes, start, name, LOWER)) return undefined;
+    value = withoutSpace(bytes.toString('latin1', nameEnd + 1, drops[i + 1]! - 2));
+  }
+  return value;
+}
+
+function matches(b: Uint8Array, start: number, name: Uint8Array, map: Uint8Array): boolean {
+  for (let i = 0; i < name.length; i++) if (map[b[start + i]!] !== name[i]) return false;
+  return true;
+}
+
 /** Space as HTTP has it: `trim` takes more, which others leave. */
 export function withoutSpace(text: string): string {
   return text.replace(/^[ \t]+|[ \t]+$/g, '');
@@ -76,7 +101,8 @@ function keptLines(b: Buffer, fields: Fields): Line[] {
   return allLines(b, fields).filter(({ start }) => !isDropped(fields, start));
 }
 
-function isDropped(fields: Fields, start: number): boolean {
+/** Whether the line that begins there is left out. */
+export function isDropped(fields: Fields, start: number): boolean {
   for (let i = 0; i < fields.dropCount; i += 2) if (fields.drops[i] === start) return true;
   return false;
 }

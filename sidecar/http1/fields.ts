@@ -62,6 +62,19 @@ export class Fields {
     this.drops[this.dropCount++] = start;
     this.drops[this.dropCount++] = end;
   }
+
+  /** Leaves out one more line, wherever it stands among the others. */
+  dropLate(start: number, end: number): void {
+    const { drops } = this;
+    let at = this.dropCount;
+    for (; at > 0 && drops[at - 2]! > start; at -= 2) {
+      drops[at] = drops[at - 2]!;
+      drops[at + 1] = drops[at - 1]!;
+    }
+    drops[at] = start;
+    drops[at + 1] = end;
+    this.dropCount += 2;
+  }
 }
 
 /**

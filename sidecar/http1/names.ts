@@ -35,6 +35,7 @@ const HOP = ['proxy-connection', 'proxy-authorization', 'proxy-authenticate', 't
 const SPOKEN_FOR_US = [
   'workload-proof-token',
   'workload-identity-token',
+  'txn-token',
   'x-forwarded-client-cert',
   'x-forwarded-uri',
   'x-forwarded-host',
@@ -111,7 +112,7 @@ function isOwn(b: Uint8Array, start: number, end: number): boolean {
   return after === end || FOLD[b[after]!] === 0x2d;
 }
 
-function nameTable(names: Readonly<Record<string, number>>): NameTable {
+export function nameTable(names: Readonly<Record<string, number>>): NameTable {
   const longest = Math.max(...Object.keys(names).map((name) => name.length));
   const byLength = Array.from({ length: longest + 1 }, (): Known[] => []);
   for (const [name, id] of Object.entries(names))

@@ -22,6 +22,30 @@ export class RequestHead extends Fields {
   /** What it was asked by; a head that came by HTTP/2 was put down as HTTP/1.1 before it was scanned. */
   via: 'http/1' | 'h2' | 'tcp' = 'http/1';
 
+  /** The same for longer than until the next scan, in memory of its own. */
+  kept(): RequestHead {
+    const [from, kept] = [this.start, new RequestHead()];
+    kept.bytes = Buffer.from(this.bytes.subarray(from, this.linesEnd));
+    for (const place of [
+      'targetStart',
+      'targetEnd',
+      'linesStart',
+      'linesEnd',
+      'hostStart',
+      'hostEnd',
+    ] as const)
+      kept[place] = this[place] - from;
+    for (let i = 0; i < this.dropCount; i += 2) kept.drop(this.drops[i]! - from, this.drops[i + 1]! - from);
+    kept.method = this.method;
+    kept.target.path = this.target.path;
+    kept.http11 = this.http11;
+    kept.via = this.via;
+    kept.websocket = this.websocket;
+    kept.contentLength = this.contentLength;
+    kept.chunked = this.chunked;
+    return kept;
+  }
+
   /** The `Host` header, lower case, with its port if it has one. */
   get host(): string {
     return this.bytes.toString('latin1', this.hostStart, this.hostEnd);

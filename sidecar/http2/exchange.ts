@@ -18,6 +18,7 @@ import {
   type Route,
   type Side,
   type Splice,
+  Tally,
   TOO_SLOW,
 } from '../relay/index.ts';
 import { Answer } from './answer.ts';
@@ -55,6 +56,8 @@ export class StreamExchange implements Carried {
   private readonly answer: Answer;
   private readonly patience: Patience;
   private body: RequestBody | null = null;
+  /** The whole body, where the request is judged with it. */
+  private content: Buffer | null = null;
   private text: RequestText | null = null;
   private route: Route | null = null;
   private carrier: Carrier | null = null;
@@ -62,6 +65,7 @@ export class StreamExchange implements Carried {
   private tunnel: Tunnel | null = null;
   /** The name of the decision by which it passed. */
   private decision = '';
+  private readonly tally = new Tally();
   private idempotent = false;
   private tries = 0;
 
@@ -98,6 +102,11 @@ export class StreamExchange implements Carried {
       return;
     }
     down.conduct.head(text.end);
+    const ready = this.withBody(text, head);
+    if (ready === null) {
+      this.gather(head, fields, raw);
+      return;
+    }
     const verdict = down.gate.admit(head);
     if (verdict instanceof Pending) {
       void verdict.settled.then(() => {
@@ -105,6 +114,7 @@ export class StreamExchange implements Carried {
       });
       return;
     }
+    this.tally.begin(down.gate.watch ?? null);
     if (verdict instanceof Refused) {
       this.refuse(verdict.problem, verdict.fields);
       if (verdict.close) down.leave();
@@ -114,7 +124,7 @@ export class StreamExchange implements Carried {
       this.malformed(refusalOf(BODY_LARGE));
       return;
     }
-    this.text = text;
+    this.text = ready;
     this.route = verdict;
     this.idempotent = IDEMPOTENT.has(head.method);
     this.patience.begin(fields['grpc-timeout'] as string | undefined);
@@ -126,7 +136,7 @@ export class StreamExchange implements Carried {
         () => this.pipelined(),
         (bytes) => this.came(bytes),
       );
-    else if (hasBody) this.body = this.bodyOf(head);
+    else if (hasBody) this.body ??= this.bodyOf(head);
     this.carry(this.overHttp2);
   }
 
@@ -166,8 +176,14 @@ export class StreamExchange implements Carried {
   accepted(up: Side, fields: FieldList, first: Buffer): Splice {
     const { gate } = this.down;
     this.carrier = null;
+    this.tally.status = statusOf(fields);
+    this.tally.end(true);
     this.answer.begin(fields, false, false);
-    return this.tunnel!.open(up, first, gate.spliced(WEBSOCKET, this.decision));
+    return this.tunnel!.open(
+      up,
+      first,
+      gate.spliced(WEBSOCKET, this.decision, () => void this.tunnel?.cut()),
+    );
   }
 
   interim(fields: FieldList): void {
@@ -176,12 +192,14 @@ export class StreamExchange implements Carried {
 
   respond(fields: FieldList, ends: boolean, mayTrail: boolean): void {
     this.body?.settle();
+    this.tally.status = statusOf(fields);
     this.answer.begin(fields, ends, mayTrail);
     this.waitOn();
   }
 
   data(piece: Buffer): boolean {
     this.down.relay.leftovers.add(piece.length);
+    this.tally.sent += piece.length;
     const flowing = this.answer.send(piece);
     this.waitOn();
     return flowing;
@@ -191,6 +209,7 @@ export class StreamExchange implements Carried {
     this.body?.hold();
     if (this.answer.over) return;
     this.carrier = null;
+    this.tally.end(true);
     this.answer.end(trailers);
     this.waitOn();
   }
@@ -246,6 +265,7 @@ export class StreamExchange implements Carried {
     const over = patience.isOver(now);
     if (!over && !patience.isLate(now)) return;
     if (answer.over) cutOff(this.stream);
+    else if (this.route === null) this.refuse(TOO_SLOW);
     else if (!over && !answer.begun && !this.requestSent && !this.body!.held) this.refuse(TOO_SLOW);
     else {
       // a deadline of the caller's own says nothing of who serves it
@@ -256,6 +276,29 @@ export class StreamExchange implements Carried {
 
   private get overHttp2(): boolean {
     return this.route instanceof Http2Route && this.route.sessions.spoken;
+  }
+
+  /** The request as it is to be judged: with its body behind its head where the gate wants that. Null: it has to come first. */
+  private withBody(text: RequestText, head: RequestHead): RequestText | null {
+    const { gate } = this.down;
+    const { content } = this;
+    if (content === null) {
+      const { bodyBytes } = this.limits;
+      const lacks = head.contentLength > 0 && (bodyBytes === 0 || head.contentLength <= bodyBytes);
+      return lacks && gate.gathers?.(head) === true ? null : text;
+    }
+    head.bytes = Buffer.concat([text.bytes, content]);
+    return { ...text, bytes: head.bytes };
+  }
+
+  private gather(head: RequestHead, fields: IncomingHttpHeaders, raw: readonly string[]): void {
+    this.patience.begin(fields['grpc-timeout'] as string | undefined);
+    this.body = this.bodyOf(head);
+    this.body.gather((content) => {
+      this.content = content;
+      this.begin(fields, raw);
+    });
+    this.waitOn();
   }
 
   private bodyOf(head: RequestHead): RequestBody {
@@ -270,6 +313,7 @@ export class StreamExchange implements Carried {
   }
 
   private came(bytes: number): void {
+    this.tally.received += bytes;
     this.down.conduct.piece(bytes);
     this.down.relay.leftovers.add(bytes);
   }
@@ -312,7 +356,9 @@ export class StreamExchange implements Carried {
 
   private refuse(problem: Problem, fields: HeaderFields = []): void {
     this.letGo();
-    this.answer.refuse(problem, fields);
+    const told = this.tally.answer(problem);
+    this.tally.end(true);
+    this.answer.refuse(told, fields);
     this.waitOn();
   }
 
@@ -324,7 +370,7 @@ export class StreamExchange implements Carried {
 
   /** Not all of the request was taken. */
   private get unread(): boolean {
-    return !this.stream.endAfterHeaders && !this.body?.sent;
+    return !this.stream.endAfterHeaders && !this.body?.whole;
   }
 
   private letGo(): void {
@@ -347,6 +393,7 @@ export class StreamExchange implements Carried {
     down.conduct.unread(this.held);
     if (answer.over && this.unread) down.conduct.endedEarly();
     answer.over = true;
+    this.tally.end(false);
     this.letGo();
     this.down.forget(this);
   }
@@ -355,8 +402,13 @@ export class StreamExchange implements Carried {
   private waitOn(): void {
     const { over, begun, blocked } = this.answer;
     this.patience.wait({
-      stalled: over || blocked || (this.body?.held ?? false),
+      stalled: over || blocked || (this.body?.held ?? false) || this.route === null,
       unanswered: this.requestSent && !begun && !over,
     });
   }
+}
+
+/** It comes first. */
+function statusOf(fields: FieldList): number {
+  return Number(fields[1]);
 }

@@ -142,6 +142,7 @@ export class Http2Carrier implements Carrier, Waiting {
       return;
     }
     this.route.sessions.balance.answered(this.session!.address, status);
+    if (status < 400) this.session!.answered = true;
     const bodyless = ends || this.exchange.isHead || status === 204 || status === 304;
     this.responded = true;
     stream.on('data', (piece: Buffer) => this.receive(piece));

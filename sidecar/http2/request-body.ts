@@ -6,7 +6,7 @@ import { LENGTH } from './refusals.ts';
 import { judgeTrailers } from './trailers.ts';
 import { isWhole } from './wholeness.ts';
 
-/** So much is kept until there is a response, in case it has to be sent again. */
+/** So much is kept until there is a response, in case it has to be sent again; a proof covers no more. */
 const MOST_KEPT = 65_536;
 
 export type RequestBodyDeps = {
@@ -25,11 +25,15 @@ export type RequestBodyDeps = {
 export class RequestBody {
   /** All of it was handed on. */
   sent = false;
+  /** All of it came. */
+  whole = false;
   private readonly deps: RequestBodyDeps;
   private carrier: Carrier | null = null;
   private reading = false;
   /** There is nothing more to read. */
   private over = false;
+  /** Told of all of it, when it is there. */
+  private gathered: ((body: Buffer) => void) | null = null;
   private received = 0;
   private kept: Buffer[] | null = [];
   private trailers: FieldList = [];
@@ -54,7 +58,13 @@ export class RequestBody {
 
   /** The caller waits for us: it may send, and nothing is read. */
   get held(): boolean {
-    return !this.sent && (this.carrier === null || this.deps.stream.isPaused());
+    return !this.sent && this.gathered === null && (this.carrier === null || this.deps.stream.isPaused());
+  }
+
+  /** Waits until there is all of it, which was announced and is no more than is kept. */
+  gather(gathered: (body: Buffer) => void): void {
+    this.gathered = gathered;
+    this.read(true);
   }
 
   /** Hands the body to a carrier, from its beginning. */
@@ -76,6 +86,7 @@ export class RequestBody {
   /** Nobody takes it at present. */
   hold(): void {
     this.carrier = null;
+    this.gathered = null;
     this.flow(false);
   }
 
@@ -93,7 +104,7 @@ export class RequestBody {
   private receive(piece: Buffer): void {
     const { announced, mostBytes, came, malformed, moved } = this.deps;
     came(piece.length);
-    if (this.carrier === null) return;
+    if (this.carrier === null && this.gathered === null) return;
     this.received += piece.length;
     const tooLarge = mostBytes !== 0 && this.received > mostBytes;
     if (tooLarge || (announced !== -1 && this.received > announced)) {
@@ -103,20 +114,26 @@ export class RequestBody {
     if (this.received > MOST_KEPT) this.kept = null;
     this.kept?.push(piece);
     moved();
-    if (!this.carrier.forward(piece)) this.flow(false);
+    if (this.carrier?.forward(piece) === false) this.flow(false);
   }
 
   private ended(): void {
     const { stream, announced, malformed, moved } = this.deps;
-    if (this.carrier === null || !isWhole(stream)) return;
+    const { carrier, gathered } = this;
+    if ((carrier === null && gathered === null) || !isWhole(stream)) return;
     const short = announced !== -1 && this.received !== announced;
     const refusal = short ? LENGTH : judgeTrailers(this.trailers);
     if (refusal !== null) {
       malformed(refusal);
       return;
     }
-    this.sent = true;
-    this.carrier.finish(this.trailers);
-    moved();
+    this.whole = true;
+    this.gathered = null;
+    if (carrier === null) gathered!(Buffer.concat(this.kept!));
+    else {
+      this.sent = true;
+      carrier.finish(this.trailers);
+      moved();
+    }
   }
 }

@@ -14,8 +14,8 @@ export class Http2Route extends Route {
     this.sessions = sessions;
   }
 
-  override plus(lines: Buffer): Http2Route {
+  override plus(lines: Buffer, first: readonly RequestTransformer[] = []): Http2Route {
     const { pool, sessions, append, transformers } = this;
-    return new Http2Route(pool, sessions, Buffer.concat([append, lines]), transformers);
+    return new Http2Route(pool, sessions, Buffer.concat([append, lines]), [...first, ...transformers]);
   }
 }

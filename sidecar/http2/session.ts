@@ -52,6 +52,7 @@ export class Session implements Connection {
   proven = false;
   /** The other end takes extended CONNECT. */
   tunnels = false;
+  answered = false;
   private readonly owner: SessionOwner;
   private session: ClientHttp2Session | null = null;
   private heartbeat: Heartbeat | null = null;

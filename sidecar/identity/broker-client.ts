@@ -7,7 +7,7 @@ import type { Secret } from '../../lib/secret.ts';
 import { checkPeer } from '../../lib/svid/index.ts';
 import { AcquireError } from './acquire-error.ts';
 import { type Attested, accepted, type Challenge, readAttested, readChallenge } from './broker-answer.ts';
-import { ExchangeError, exchange, MAX_ANSWER_BYTES, type Reply } from './exchange.ts';
+import { type ExchangeBounds, ExchangeError, exchange, MAX_ANSWER_BYTES, type Reply } from './exchange.ts';
 
 export type BrokerSettings = { readonly trustDomain: string; readonly url: URL; readonly ca: string };
 /** PEM. */
@@ -19,6 +19,8 @@ export interface BrokerConnection extends Disposable {
   readonly exporter: Uint8Array;
   challenge(signal: AbortSignal): Promise<Challenge>;
   attest(method: string, challenge: string, evidence: object, signal: AbortSignal): Promise<Attested>;
+  /** What is published and newer than `query` says we have; null when nothing came in time. */
+  published(query: string, signal: AbortSignal): Promise<unknown>;
   /** Any other call; gives the body of an answer with `status`. @throws AcquireError */
   call(path: string, body: object, status: number, signal: AbortSignal): Promise<unknown>;
   /** Tells the broker that a grant it gave was spent by someone else. */
@@ -27,6 +29,8 @@ export interface BrokerConnection extends Disposable {
 
 const CONNECT_MS = 5_000;
 const ANSWER_MS = 10_000;
+/** The broker waits for 20 s before it says that there is nothing. 10,000 documents are a few megabytes. */
+const PUBLISHED: ExchangeBounds = { timeoutMs: 30_000, maxBytes: 40 * 1024 * 1024 };
 
 /**
  * Connects, and goes on only if the other side proves to be this trust domain's broker: a chain to the pinned authority and the
@@ -47,17 +51,23 @@ export async function connectBroker(
     handedOut = true;
     return socket;
   };
-  const post = async (path: string, body: unknown, signal: AbortSignal): Promise<Reply> => {
+  const ask = async (
+    method: 'GET' | 'POST',
+    path: string,
+    body: unknown,
+    signal: AbortSignal,
+    bounds: ExchangeBounds = { timeoutMs: ANSWER_MS, maxBytes: MAX_ANSWER_BYTES },
+  ): Promise<Reply> => {
     const open = (bound: AbortSignal) =>
       httpRequest({
         agent,
-        method: 'POST',
+        method,
         path,
         headers: { Host: settings.url.host, Accept: 'application/json' },
         signal: bound,
       });
     try {
-      return await exchange(open, body, { timeoutMs: ANSWER_MS, maxBytes: MAX_ANSWER_BYTES }, signal);
+      return await exchange(open, body, bounds, signal);
     } catch (cause) {
       throw new AcquireError('BROKER_UNREACHABLE', `the broker did not answer ${path}`, { cause });
     }
@@ -65,17 +75,21 @@ export async function connectBroker(
   return {
     exporter,
     async challenge(signal) {
-      const reply = accepted(await post('/v1/challenge', {}, signal), 201);
+      const reply = accepted(await ask('POST', '/v1/challenge', {}, signal), 201);
       return readChallenge(reply, settings.trustDomain);
     },
     async attest(method, challenge, evidence, signal) {
-      const reply = accepted(await post('/v1/attest', { method, challenge, evidence }, signal), 201);
+      const reply = accepted(await ask('POST', '/v1/attest', { method, challenge, evidence }, signal), 201);
       return readAttested(reply, settings.trustDomain);
     },
-    call: async (path, body, status, signal) => accepted(await post(path, body, signal), status),
+    call: async (path, body, status, signal) => accepted(await ask('POST', path, body, signal), status),
     async alarm(correlationId, wrappingToken, signal) {
       const body = { correlation_id: correlationId, wrapping_token: wrappingToken.reveal() };
-      accepted(await post('/v1/alarms', body, signal), 202);
+      accepted(await ask('POST', '/v1/alarms', body, signal), 202);
+    },
+    async published(query, signal) {
+      const reply = await ask('GET', `/v1/policies?${query}`, undefined, signal, PUBLISHED);
+      return reply.status === 204 ? null : accepted(reply, 200);
     },
     [Symbol.dispose]() {
       agent.destroy();

@@ -108,7 +108,7 @@ export function createRotator(deps: RotatorDeps): Rotator {
       message: error instanceof Error ? error.message : undefined,
       cause: error instanceof Error ? error.cause : undefined,
       attempt: failedAttempts,
-      next_attempt_ms: next.getTime() - clock.now().getTime(),
+      next_attempt_ms: next.getTime() - failure.at.getTime(),
       svid_not_after: credentials.current?.notAfter,
     });
   };

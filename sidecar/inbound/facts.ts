@@ -38,6 +38,14 @@ export class RequestFacts implements Facts {
     this.assessed = null;
   }
 
+  /** The same for longer than until the next request. */
+  kept(): RequestFacts {
+    const kept = new RequestFacts(this.caller, this.source, this.risks);
+    kept.begin(this.head!.kept(), this.now, this.user);
+    kept.chain = this.chain;
+    return kept;
+  }
+
   get host(): string {
     return this.isRaw ? '' : this.head!.host;
   }

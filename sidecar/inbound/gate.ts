@@ -4,10 +4,21 @@ import { ANONYMOUS, type Denial } from '../../lib/policy/index.ts';
 import type { Caller, Decider, Verdict } from '../decide.ts';
 import type { RequestHead } from '../http1/index.ts';
 import type { Credentials } from '../identity/credentials.ts';
-import { type Gate, Pending, Refused, type Route, type SpliceEnd, type SpliceMeter } from '../relay/index.ts';
+import type { Observing, Asked as Watched } from '../observe.ts';
+import {
+  type Gate,
+  Pending,
+  Refused,
+  type Route,
+  type SpliceEnd,
+  type SpliceMeter,
+  type Watch,
+} from '../relay/index.ts';
 import { challenged } from './challenged.ts';
 import { RequestFacts } from './facts.ts';
-import type { Screens } from './screens.ts';
+import type { Asked, Passages } from './passages.ts';
+import type { Peer } from './peer.ts';
+import type { RequestProofs, Screens } from './screens.ts';
 import type { Standing } from './standing.ts';
 
 export type GateDeps = {
@@ -15,8 +26,14 @@ export type GateDeps = {
   readonly decider: Decider;
   readonly clock: Clock;
   readonly splices: SpliceMeter;
+  readonly passages: Passages;
   readonly screens: Screens;
+  /** Null: nobody observes. */
+  readonly observing: Observing | null;
 };
+
+/** As many as there are streams on a connection. */
+const MOST_ASKED = 128;
 
 /** The way to the app, with header lines of ours. */
 export type RouteWith = (append: Buffer) => Route;
@@ -68,14 +85,27 @@ export class StrangerGate implements Gate {
 export class CallerGate implements Gate {
   readonly peer: string | null;
   private readonly deps: GateDeps;
-  private readonly caller: Caller;
+  private readonly caller: Caller | Peer;
   private readonly stands: Standing;
   private readonly route: Route;
   private readonly facts: RequestFacts;
+  /** Null for callers who cannot prove anything. */
+  private readonly proofs: RequestProofs | null;
   passed = '';
+  watch: Watch | null = null;
+  /** What was asked to live on and may yet come to stand, by decision. */
+  private readonly asked = new Map<string, Asked>();
 
-  constructor(caller: Caller, stands: Standing, route: RouteWith, socket: Socket, deps: GateDeps) {
+  constructor(
+    caller: Caller | Peer,
+    stands: Standing,
+    route: RouteWith,
+    socket: Socket,
+    deps: GateDeps,
+    proofs: RequestProofs | null = null,
+  ) {
     this.deps = deps;
+    this.proofs = proofs;
     this.caller = caller;
     this.peer = caller.id === ANONYMOUS ? null : caller.id.toString();
     this.stands = stands;
@@ -83,7 +113,22 @@ export class CallerGate implements Gate {
     this.route = route(Buffer.from(`x-signet-caller: ${caller.id}\r\n`));
   }
 
+  gathers(head: RequestHead): boolean {
+    return this.proofs?.needsBody(head) ?? false;
+  }
+
   admit(head: RequestHead): Route | Refused | Pending {
+    const { observing } = this.deps;
+    if (observing === null) return this.judge(head);
+    this.passed = '';
+    const trace = observing.trace(head, this.peer !== null);
+    const verdict = this.judge(head, trace?.correlation);
+    if (verdict instanceof Pending) return verdict;
+    this.watch = observing.watch(this.watched(head, verdict), trace);
+    return verdict instanceof Refused || trace === null ? verdict : trace.along(verdict);
+  }
+
+  private judge(head: RequestHead, correlation?: string): Route | Refused | Pending {
     const { credentials, decider, clock, screens } = this.deps;
     const now = clock.now();
     const nowMs = now.getTime();
@@ -95,13 +140,21 @@ export class CallerGate implements Gate {
     const user = screens.users === null ? null : screens.users.identify(head, now);
     if (user instanceof Pending) return user;
     if (user instanceof Refused) return this.noted(user);
+    const origin = screens.origins === null ? null : screens.origins.trace(this.caller, head, now);
+    if (origin instanceof Refused) return this.noted(origin);
+    // last before policy: what waits is shown again, and a proof holds once
+    const unproven = this.proofs === null || head.via === 'tcp' ? null : this.proofs.check(head, now);
+    if (unproven !== null) return this.noted(unproven);
     facts.begin(head, now, user);
-    const verdict = decider.decide(this.caller, head.method, head.target.path, now, facts);
+    if (origin !== null) facts.chain = origin.chain;
+    const verdict = decider.decide(this.caller, head.method, head.target.path, now, facts, correlation);
     if (verdict === null) return UNDECIDED;
     const { decision } = verdict;
     this.passed = verdict.id;
     if (decision.effect === 'deny') return forbidden(verdict, decision, this.caller, head);
-    const lines = screens.view === null ? null : screens.view.lines(this.caller, facts, verdict.id);
+    if (head.websocket || head.via === 'tcp') this.keep(head);
+    if (screens.view === null) return this.route;
+    const lines = screens.view.lines(this.caller, facts, verdict.id, head, origin);
     return lines === null ? this.route : this.route.plus(lines);
   }
 
@@ -113,12 +166,31 @@ export class CallerGate implements Gate {
     return this.stands.fault(this.deps.clock.now().getTime());
   }
 
-  spliced(protocol: string, decision: string): (end: SpliceEnd) => void {
+  spliced(protocol: string, decision: string, cut: () => void): (end: SpliceEnd) => void {
     const counted = this.deps.splices.begin(protocol);
+    const over = this.deps.passages.add(this.caller, this.asked.get(decision) ?? null, cut);
+    this.asked.delete(decision);
     return (end) => {
+      over();
       counted(end);
       this.deps.decider.ended(this.caller, decision, protocol, end);
     };
+  }
+
+  private watched({ method, target }: RequestHead, verdict: Route | Refused): Watched {
+    const decision = this.passed;
+    const denied = decision === '' ? 'none' : 'deny';
+    const effect = verdict instanceof Refused ? denied : 'allow';
+    const caller = this.caller.id.toString();
+    return { side: 'inbound', caller, upstream: '', method, path: target.path, decision, effect };
+  }
+
+  /** Those that the app turned down are pushed out by others. */
+  private keep({ method, target }: RequestHead): void {
+    const { asked, facts } = this;
+    const { policy } = this.deps.decider;
+    if (asked.size === MOST_ASKED) asked.delete(asked.keys().next().value ?? '');
+    asked.set(this.passed, { policy, method, path: target.path, facts: facts.kept() });
   }
 
   private noted(refused: Refused): Refused {

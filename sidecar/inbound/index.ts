@@ -8,6 +8,7 @@ import type { AnonymousForward, Forward } from '../config/values.ts';
 import { ANONYMOUS_CALLER, type Decider } from '../decide.ts';
 import { HTTP2 } from '../http2/index.ts';
 import type { Credentials, Svid } from '../identity/credentials.ts';
+import type { Observing } from '../observe.ts';
 import {
   acceptRaw,
   CrowdMeter,
@@ -20,6 +21,7 @@ import {
 import type { App } from './app.ts';
 import { Apps } from './apps.ts';
 import { CallerGate, type GateDeps, type RouteWith, StrangerGate } from './gate.ts';
+import { Passages } from './passages.ts';
 import { type Peer, readPeer } from './peer.ts';
 import { NO_SCREENS, type Screens } from './screens.ts';
 import { ANYONES, Authorities, PeerStanding, type PeerStandingDeps } from './standing.ts';
@@ -45,6 +47,8 @@ export type InboundDeps = {
   readonly limits?: Partial<RelayLimits>;
   /** What is found out of a request beside its caller. Left out: nothing. */
   readonly screens?: Screens;
+  /** Left out: nobody observes. */
+  readonly observing?: Observing | null;
   /** Why a peer is refused although its certificate is good, or null. Asked at every request: it must be cheap. */
   readonly denied?: (peer: Peer) => string | null;
 };
@@ -58,7 +62,10 @@ export interface Inbound extends AsyncDisposable {
   /** Of clients that have no SVID; null where they are not served. */
   readonly anonymous: string | null;
   readonly connections: number;
-  /** Judges the peers of live connections anew (the deny-list changed) and cuts those that may not stay. @returns how many */
+  /**
+   * Judges the peers of live connections anew (the deny-list changed), and what was asked for those that are spliced (the policies did),
+   * and cuts those that may not stay. It happens every second by itself. @returns how many
+   */
   recheck(): number;
   /** Accepts no more and lets what is under way end; cuts the rest after `deadlineMs`. @returns how many were cut */
   close(options: { readonly deadlineMs: number }): Promise<number>;
@@ -86,19 +93,24 @@ export async function createInbound(deps: InboundDeps): Promise<Inbound> {
   });
   const apps = new Apps(listener);
   const authorities = new Authorities();
+  const passages = new Passages(decider);
   const gates: GateDeps = {
     credentials,
+    passages,
     decider,
     clock,
     splices: new SpliceMeter(metrics, 'inbound'),
     screens: deps.screens ?? NO_SCREENS,
+    observing: deps.observing ?? null,
   };
   const standing: PeerStandingDeps = { authorities, denied: deps.denied ?? (() => null) };
 
   const recheck = () => {
     const cut = listener.recheck();
     if (cut > 0) log.warn('inbound_peers_cut', { connections: cut });
-    return cut;
+    const denied = passages.recheck(clock.now());
+    if (denied > 0) log.warn('inbound_passages_cut', { connections: denied });
+    return cut + denied;
   };
   const adopt = (svid: Svid | null) => {
     if (svid === null) return;
@@ -176,7 +188,14 @@ function peerPort(
     gate(socket) {
       const peer = readPeer(socket as TLSSocket, trustDomain, clock.now());
       if (typeof peer !== 'string')
-        return new CallerGate(peer, new PeerStanding(peer, standing), route, socket, gates);
+        return new CallerGate(
+          peer,
+          new PeerStanding(peer, standing),
+          route,
+          socket,
+          gates,
+          gates.screens.proofs?.of(socket, peer),
+        );
       log.warn('inbound_peer_refused', { code: peer });
       return new StrangerGate(peer, decider);
     },

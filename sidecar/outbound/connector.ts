@@ -10,7 +10,7 @@ import type { Clock } from '../../lib/adapter/clock.ts';
 import type { Log } from '../../lib/adapter/log.ts';
 import { SignetError } from '../../lib/errors.ts';
 import type { SpiffeId } from '../../lib/spiffe/index.ts';
-import { checkPeer } from '../../lib/svid/index.ts';
+import { checkPeer, type PeerSvid } from '../../lib/svid/index.ts';
 import { type Address, formatAddress } from '../address.ts';
 import type { Upstream } from '../config/values.ts';
 import type { Svid } from '../identity/credentials.ts';
@@ -21,7 +21,12 @@ import type { Addresses } from './addresses.ts';
 /** Raw connections between sidecars, so that bytes meant for one protocol are not taken for another's. */
 const RAW_ALPN = 'signet-tcp';
 
-export type ConnectorDeps = { readonly clock: Clock; readonly log: Log };
+export type ConnectorDeps = {
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Why a server is refused although its certificate is good, or null. */
+  readonly denied: (peer: PeerSvid) => string | null;
+};
 
 /**
  * mTLS connections to one upstream with one SVID of ours. A server that is not one of the upstream's SPIFFE IDs is left before a byte
@@ -32,10 +37,12 @@ export function upstreamConnector(
   addresses: Addresses,
   svid: Svid,
   deps: ConnectorDeps,
-): Omit<Connector, 'problem'> {
+): Omit<Connector, 'problem'> & {
+  /** Cuts connections to servers that are denied by now. */ recheck(): void;
+} {
   const { protocol } = upstream;
   const secureContext = createSecureContext(tlsContext(svid));
-  const expiry = new WeakMap<Socket, number>();
+  const peers = new Map<Socket, PeerSvid>();
   const transports = new WeakMap<Socket, Socket>();
   return {
     balance: addresses,
@@ -45,7 +52,8 @@ export function upstreamConnector(
       const judged = (certificate: PeerCertificate) => {
         const peer = judge(certificate, upstream, svid.id.trustDomain, deps, address);
         if (peer instanceof Error) return peer;
-        expiry.set(socket, peer.getTime());
+        peers.set(socket, peer);
+        socket.once('close', () => peers.delete(socket));
         return undefined;
       };
       const transport = protocol === 'tcp' ? transportTo(address) : null;
@@ -59,7 +67,17 @@ export function upstreamConnector(
       return socket;
     },
     transport: (socket) => transports.get(socket),
-    usable: (connection) => (expiry.get(connection.socket) ?? 0) > deps.clock.now().getTime(),
+    usable({ socket }) {
+      const peer = peers.get(socket);
+      return peer !== undefined && peer.notAfter > deps.clock.now() && deps.denied(peer) === null;
+    },
+    recheck() {
+      for (const [socket, peer] of peers) {
+        if (deps.denied(peer) === null) continue;
+        deps.log.warn('upstream_cut', { upstream: upstream.name, id: peer.id });
+        (transports.get(socket) ?? socket).destroy(new SignetError('peer_denied', `${peer.id} is denied`));
+      }
+    },
   };
 }
 
@@ -101,21 +119,22 @@ function dial(
   return socket;
 }
 
-/** @returns when the server's certificate ends, or why it may not answer */
+/** @returns who the server is, or why it may not answer */
 function judge(
   certificate: PeerCertificate,
   { name, ids }: Upstream,
   trustDomain: string,
-  { clock, log }: ConnectorDeps,
+  { clock, log, denied }: ConnectorDeps,
   address: Address,
-): Date | Error {
+): PeerSvid | Error {
   const refuse = (code: string, id?: SpiffeId) => {
     log.warn('upstream_identity_refused', { upstream: name, address: formatAddress(address), code, id });
     return new SignetError(code, `the server at ${formatAddress(address)} may not answer for ${name}`);
   };
   try {
     const peer = checkPeer(certificate.raw, { trustDomain, now: clock.now() });
-    return ids.some((id) => id.equals(peer.id)) ? peer.notAfter : refuse('SVID_WRONG_ID', peer.id);
+    if (!ids.some((id) => id.equals(peer.id))) return refuse('SVID_WRONG_ID', peer.id);
+    return denied(peer) === null ? peer : refuse('peer_denied', peer.id);
   } catch (error) {
     return refuse(error instanceof SignetError ? error.code : 'SVID_MALFORMED');
   }

@@ -1,6 +1,7 @@
 import type { Counter } from '../../lib/adapter/metrics.ts';
 import type { Address } from '../address.ts';
 import type { Upstream } from '../config/values.ts';
+import type { Prover } from '../fingerprint/index.ts';
 import { NOTHING } from '../http1/index.ts';
 import { Http2Route, Sessions } from '../http2/index.ts';
 import type { Svid } from '../identity/credentials.ts';
@@ -12,11 +13,15 @@ import { upstreamProblem } from './problem.ts';
 
 export type DestinationDeps = ConnectorDeps & {
   readonly relay: PoolDeps;
+  readonly prover: Prover | null;
   readonly failures: Counter;
   readonly ejections: Counter;
   readonly lookup: Lookup;
   readonly lookupMs: number;
 };
+
+/** Ticks; about once a second. */
+const RECHECK_EVERY = 10;
 
 /**
  * One upstream and the connections to it that were made with each SVID of ours: with a new one come new connections, and those made with
@@ -30,7 +35,8 @@ export class Destination {
   private readonly deps: DestinationDeps;
   private readonly addresses: Addresses;
   private readonly names: Names;
-  private readonly routes = new Set<Http2Route>();
+  private readonly routes = new Map<Http2Route, { recheck(): void }>();
+  private sweeps = 0;
 
   constructor(upstream: Upstream, transformers: readonly RequestTransformer[], deps: DestinationDeps) {
     this.upstream = upstream;
@@ -54,6 +60,10 @@ export class Destination {
     });
   }
 
+  get name(): string {
+    return this.upstream.name;
+  }
+
   /** Where it is at present. */
   get at(): readonly Address[] {
     return this.addresses.all;
@@ -72,14 +82,18 @@ export class Destination {
       },
     };
     const pool = new Pool(connector, deps.relay);
-    this.route = new Http2Route(pool, new Sessions(connector, deps.relay), NOTHING, this.transformers);
-    this.routes.add(this.route);
+    const { transformers } = this;
+    const all = deps.prover === null ? transformers : [...transformers, deps.prover.by(svid)];
+    this.route = new Http2Route(pool, new Sessions(connector, deps.relay), NOTHING, all);
+    this.routes.set(this.route, connector);
   }
 
   sweep(): void {
     this.names.sweep();
-    for (const route of this.routes) {
+    const rechecks = ++this.sweeps % RECHECK_EVERY === 0;
+    for (const [route, connector] of this.routes) {
       const { pool, sessions } = route;
+      if (rechecks) connector.recheck();
       pool.sweep();
       sessions.sweep();
       if (route !== this.route && pool.size + sessions.size === 0) this.routes.delete(route);
@@ -87,7 +101,7 @@ export class Destination {
   }
 
   destroy(): void {
-    for (const { pool, sessions } of this.routes) {
+    for (const { pool, sessions } of this.routes.keys()) {
       pool.destroy();
       sessions.destroy();
     }

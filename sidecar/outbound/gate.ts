@@ -1,9 +1,27 @@
 import type { Clock } from '../../lib/adapter/clock.ts';
 import type { Counter } from '../../lib/adapter/metrics.ts';
+import type { Prover } from '../fingerprint/index.ts';
 import type { RequestHead } from '../http1/index.ts';
 import type { Credentials } from '../identity/credentials.ts';
-import { type Gate, Refused, type Route, type SpliceEnd, type SpliceMeter } from '../relay/index.ts';
+import type { Asked, Observing } from '../observe.ts';
+import {
+  type Gate,
+  Refused,
+  type RequestTransformer,
+  type Route,
+  type SpliceEnd,
+  type SpliceMeter,
+  type Watch,
+} from '../relay/index.ts';
 import type { Destination } from './destination.ts';
+
+/** What is asked about each request of the app beside where it goes. */
+export interface OutboundScreen {
+  /** Null: it may go. The head is good until the call returns. */
+  screen(head: RequestHead): Refused | null;
+  /** Adds what the upstream is told. */
+  readonly transform: RequestTransformer;
+}
 
 /** Which upstream a request is for. */
 export type Choose = (head: RequestHead) => Destination | Refused;
@@ -13,6 +31,10 @@ export type AppGateDeps = {
   readonly clock: Clock;
   readonly malformed: Counter;
   readonly splices: SpliceMeter;
+  /** Null: nobody observes. */
+  readonly observing: Observing | null;
+  readonly screen: OutboundScreen | null;
+  readonly prover: Prover | null;
 };
 
 const NO_IDENTITY = new Refused({
@@ -25,6 +47,7 @@ const NO_IDENTITY = new Refused({
 export class AppGate implements Gate {
   readonly peer = null;
   readonly passed = '';
+  watch: Watch | null = null;
   private readonly choose: Choose;
   private readonly deps: AppGateDeps;
 
@@ -33,12 +56,21 @@ export class AppGate implements Gate {
     this.deps = deps;
   }
 
+  gathers(head: RequestHead): boolean {
+    return this.deps.prover?.needsBody(head) ?? false;
+  }
+
   admit(head: RequestHead): Route | Refused {
-    const { credentials, clock } = this.deps;
+    const { credentials, clock, observing, screen } = this.deps;
     const svid = credentials.current;
-    if (svid === null || svid.notAfter.getTime() <= clock.now().getTime()) return NO_IDENTITY;
-    const found = this.choose(head);
-    return found instanceof Refused ? found : (found.route ?? NO_IDENTITY);
+    const valid = svid !== null && svid.notAfter.getTime() > clock.now().getTime();
+    const refused = !valid ? NO_IDENTITY : screen === null ? null : screen.screen(head);
+    const found = refused ?? this.choose(head);
+    const verdict = found instanceof Refused ? found : (found.route ?? NO_IDENTITY);
+    if (observing === null) return verdict;
+    const trace = observing.trace(head, true);
+    this.watch = observing.watch(asked(head, found), trace);
+    return verdict instanceof Refused || trace === null ? verdict : trace.along(verdict);
   }
 
   malformed(code: string): void {
@@ -52,4 +84,10 @@ export class AppGate implements Gate {
   spliced(protocol: string): (end: SpliceEnd) => void {
     return this.deps.splices.begin(protocol);
   }
+}
+
+function asked({ method, target }: RequestHead, found: Destination | Refused): Asked {
+  const upstream = found instanceof Refused ? '' : found.name;
+  const effect = found instanceof Refused ? 'none' : 'allow';
+  return { side: 'outbound', caller: '', upstream, method, path: target.path, decision: '', effect };
 }

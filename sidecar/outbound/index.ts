@@ -2,10 +2,13 @@ import { createServer, type Socket } from 'node:net';
 import type { Clock } from '../../lib/adapter/clock.ts';
 import type { Log } from '../../lib/adapter/log.ts';
 import type { Metrics } from '../../lib/adapter/metrics.ts';
+import type { PeerSvid } from '../../lib/svid/index.ts';
 import type { Listen } from '../address.ts';
 import type { Upstream } from '../config/values.ts';
+import type { Prover } from '../fingerprint/index.ts';
 import { HTTP2 } from '../http2/index.ts';
 import type { Credentials } from '../identity/credentials.ts';
+import type { Observing } from '../observe.ts';
 import {
   acceptRaw,
   CrowdMeter,
@@ -18,9 +21,11 @@ import {
   SpliceMeter,
 } from '../relay/index.ts';
 import { Destinations } from './destinations.ts';
-import { AppGate } from './gate.ts';
+import { AppGate, type OutboundScreen } from './gate.ts';
 import { type Lookup, lookup } from './names.ts';
 import { originalDestinations } from './transparent.ts';
+
+export type { OutboundScreen } from './gate.ts';
 
 export type OutboundDeps = {
   /** On loopback: whoever reaches it speaks with our identity. */
@@ -35,6 +40,14 @@ export type OutboundDeps = {
   readonly limits?: Partial<RelayLimits>;
   /** Each adds headers of ours to every request, in this order. */
   readonly transformers?: readonly RequestTransformer[];
+  /** Left out: nobody observes. */
+  readonly observing?: Observing | null;
+  /** Asked of every request; its transformer comes last. Left out: nothing is asked. */
+  readonly screen?: OutboundScreen | null;
+  /** Proves every request, after all that is added to it. Null, or left out: none is proven. */
+  readonly prover?: Prover | null;
+  /** Why a server is refused although its certificate is good, or null. Asked whenever a connection is taken: it must be cheap. */
+  readonly denied?: (peer: PeerSvid) => string | null;
   /** Left out, names are resolved as this machine does. */
   readonly lookup?: Lookup;
   /** How often. */
@@ -108,17 +121,23 @@ function limitsOf({ limits }: OutboundDeps): RelayLimits {
   return { ...chosen, head: { ...chosen.head, absoluteTarget: true } };
 }
 
+function transformersOf({ transformers = [], screen = null }: OutboundDeps): readonly RequestTransformer[] {
+  return screen === null ? transformers : [...transformers, screen.transform];
+}
+
 function destinationsOf(deps: OutboundDeps, relay: PoolDeps): Destinations {
   const { clock, log, metrics } = deps;
-  return new Destinations(deps.upstreams, deps.transformers ?? [], {
+  return new Destinations(deps.upstreams, transformersOf(deps), {
     relay,
     clock,
     log,
+    prover: deps.prover ?? null,
     failures: metrics.counter(
       'signet_outbound_failures_total',
       'Exchanges with upstreams that failed, by code',
     ),
     ejections: metrics.counter('signet_outbound_ejections_total', 'Addresses left out for a while, by code'),
+    denied: deps.denied ?? (() => null),
     lookup: deps.lookup ?? lookup,
     lookupMs: deps.lookupMs ?? LOOKUP_MS,
   });
@@ -135,7 +154,10 @@ async function listenForApp(
     'signet_outbound_requests_refused_total',
     "The app's requests refused for their form, by code",
   );
-  const gates = { credentials, clock, malformed, splices: new SpliceMeter(metrics, 'outbound') };
+  const gates = {
+    ...{ credentials, clock, malformed, splices: new SpliceMeter(metrics, 'outbound') },
+    ...{ observing: deps.observing ?? null, screen: deps.screen ?? null, prover: deps.prover ?? null },
+  };
   const listen = (port: Omit<Port, 'event'>, address: Listen) =>
     listener.listen(
       createServer({ allowHalfOpen: true, noDelay: true }),

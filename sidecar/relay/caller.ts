@@ -25,8 +25,8 @@ export interface Caller {
   /** Whether the caller's connection ends with this exchange, which the response's head has to say; `must` makes it so. */
   endsWith(must: boolean): boolean;
   sendInterim(piece: Buffer): void;
-  /** The response's head, with what there is of its body. @returns false when the caller reads more slowly than we send */
-  sendHead(piece: Buffer): boolean;
+  /** The response's head, with `body` bytes of its body. @returns false when the caller reads more slowly than we send */
+  sendHead(piece: Buffer, status: number, body: number): boolean;
   /** @returns as `sendHead` */
   send(piece: Buffer): boolean;
   responseDone(): void;

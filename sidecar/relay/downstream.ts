@@ -1,7 +1,8 @@
 import type { Socket } from 'node:net';
-import { NEED_MORE, refusalOf, scanRequest, UPGRADE_PIPELINED } from '../http1/index.ts';
+import { NEED_MORE, type RequestHead, refusalOf, scanRequest, UPGRADE_PIPELINED } from '../http1/index.ts';
 import type { Accepted, Relay } from './accepted.ts';
 import { Exchange } from './exchange.ts';
+import { Gathering } from './gathering.ts';
 import type { Gate } from './route.ts';
 import { reset, type Side, type Splice } from './splice.ts';
 import { NEVER } from './ticker.ts';
@@ -42,6 +43,9 @@ export class Downstream implements Accepted, Side {
   private lingered = 0;
   /** Received, and not yet part of a request that was judged. */
   private held: Buffer | null = null;
+  /** The request that is held until its body is whole. */
+  private gathering: Gathering | null = null;
+  private gatheredBy = NEVER;
   private readonly transport: Socket;
 
   /** `transport` is the socket itself, or the one below TLS. */
@@ -108,6 +112,7 @@ export class Downstream implements Accepted, Side {
     if (this.over) return;
     this.over = true;
     this.held = null;
+    this.gathering = null;
     this.exchange.release();
     this.wait(GOODBYE, LINGER_MS);
     this.socket.end();
@@ -122,6 +127,7 @@ export class Downstream implements Accepted, Side {
     const { unframed } = this.exchange;
     this.over = true;
     this.held = null;
+    this.gathering = null;
     this.exchange.release();
     if (unframed) reset(this.transport, this.transport !== this.socket);
     else this.socket.destroy();
@@ -136,7 +142,8 @@ export class Downstream implements Accepted, Side {
   spliceTo(up: Side): Splice {
     const { gate, relay } = this;
     this.wait(SPLICED, 0);
-    this.splice = spliceWebSocket(this, up, relay, gate.spliced(WEBSOCKET, gate.passed));
+    const over = gate.spliced(WEBSOCKET, gate.passed, () => this.splice?.cut());
+    this.splice = spliceWebSocket(this, up, relay, over);
     if (this.draining) this.splice.drain(relay.ticker.until(this.drainedBy));
     if (this.inputEnded) this.splice.ended(this);
     return this.splice;
@@ -153,6 +160,7 @@ export class Downstream implements Accepted, Side {
   sweep(now: number): void {
     this.splice?.sweep(now);
     if (now >= this.exchange.wholeDeadline) this.exchange.timedOut();
+    if (this.gathering !== null && now >= this.gatheredBy) this.exchange.tooSlow();
     if (now < this.deadline) return;
     if (this.waiting === REQUEST) this.finish();
     else if (this.waiting === GOODBYE) this.socket.destroy();
@@ -172,6 +180,7 @@ export class Downstream implements Accepted, Side {
       this.lingered += chunk.length;
       if (this.lingered > LINGER_BYTES) this.socket.destroy();
     } else if (!this.exchange.requestSent) this.exchange.receiveBody(chunk);
+    else if (this.gathering !== null) this.gather(this.gathering, chunk);
     else if (this.exchange.offer !== null) this.exchange.refuseMalformed(refusalOf(UPGRADE_PIPELINED));
     else if (this.exchange.busy || this.judging) {
       this.held = this.held === null ? chunk : Buffer.concat([this.held, chunk]);
@@ -201,6 +210,7 @@ export class Downstream implements Accepted, Side {
         else if (this.waiting !== HEAD_REST) this.wait(HEAD_REST, limits.headMs);
         return;
       }
+      if (result > 0 && this.lacksBody(b, result, requestHead)) return;
       this.held = null;
       if (result < 0) {
         this.exchange.refuseMalformed(refusalOf(result));
@@ -209,6 +219,31 @@ export class Downstream implements Accepted, Side {
       this.exchange.begin(b, result, requestHead);
     }
     if (!this.exchange.busy && !this.over && !this.judging) this.idle();
+  }
+
+  /** Whether the request that begins `b` is judged only with the rest of its body; that is waited for then. */
+  private lacksBody(b: Buffer, bodyStart: number, head: RequestHead): boolean {
+    const { limits, ticker } = this.relay;
+    const size = bodyStart + head.contentLength;
+    if (size <= b.length || this.gate.gathers === undefined || !this.gate.gathers(head)) return false;
+    if (limits.bodyBytes !== 0 && head.contentLength > limits.bodyBytes) return false;
+    if (this.inputEnded) this.cut();
+    else {
+      this.held = null;
+      this.gathering = new Gathering(b, size);
+      this.gatheredBy = ticker.in(limits.wholeMs);
+      this.wait(REQUEST_BODY, limits.stallMs);
+    }
+    return true;
+  }
+
+  private gather(gathering: Gathering, chunk: Buffer): void {
+    this.held = gathering.add(chunk);
+    if (this.held === null) this.wait(REQUEST_BODY, this.relay.limits.stallMs);
+    else {
+      this.gathering = null;
+      this.drive();
+    }
   }
 
   private idle(): void {
@@ -222,7 +257,7 @@ export class Downstream implements Accepted, Side {
       return;
     }
     this.exchange.resumeResponse();
-    if (!this.exchange.busy && !this.over && !this.judging) this.next();
+    if (!this.exchange.busy && !this.over && !this.judging && this.gathering === null) this.next();
   }
 
   private ended(): void {
@@ -232,12 +267,13 @@ export class Downstream implements Accepted, Side {
       this.splice.ended(this);
       return;
     }
-    if (!this.exchange.requestSent) this.cut();
+    if (!this.exchange.requestSent || this.gathering !== null) this.cut();
     else if (!this.exchange.busy && !this.judging) this.drive();
   }
 
   private gone(): void {
     this.over = true;
+    this.gathering = null;
     this.deadline = NEVER;
     this.exchange.release();
     this.splice?.closed(this);

@@ -19,6 +19,7 @@ import type { Failure } from './failure.ts';
 import type { Pool } from './pool.ts';
 import { type HeaderFields, Pending, Refused, type Route } from './route.ts';
 import type { Splice } from './splice.ts';
+import { Tally } from './tally.ts';
 import { NEVER } from './ticker.ts';
 import type { Upstream } from './upstream.ts';
 import { CONNECT, REQUEST_BODY, RESPONSE, RESPONSE_BODY } from './waits.ts';
@@ -44,6 +45,7 @@ export class Exchange implements Caller {
   offer: WebSocketOffer | null = null;
   private readonly down: Downstream;
   private readonly body = new BodyFollower();
+  private readonly tally = new Tally();
   private responded = false;
   /** The connection ends with this exchange. */
   private last = false;
@@ -79,6 +81,7 @@ export class Exchange implements Caller {
       this.down.defer(b, verdict.settled);
       return;
     }
+    this.tally.begin(this.down.gate.watch ?? null);
     let end = bodyStart;
     if (!this.body.done) {
       if (limits.bodyBytes !== 0 && head.contentLength > limits.bodyBytes) {
@@ -88,6 +91,7 @@ export class Exchange implements Caller {
       end = this.follow(b, bodyStart);
       if (end < 0) return;
     }
+    this.tally.received = end - bodyStart;
     if (end < b.length) this.down.hold(b.subarray(end));
     if (verdict instanceof Refused) {
       this.refuse(verdict.problem, verdict.close || !this.body.done, verdict.fields);
@@ -111,6 +115,7 @@ export class Exchange implements Caller {
     if (end < 0) return;
     this.raw = null;
     this.requestSent = this.body.done;
+    this.tally.received += end;
     if (end < chunk.length) this.down.hold(chunk.subarray(end));
     this.waitOn();
     const flowing = this.upstream!.socket.write(end < chunk.length ? chunk.subarray(0, end) : chunk);
@@ -158,11 +163,14 @@ export class Exchange implements Caller {
     if (this.http11) this.down.socket.write(piece);
   }
 
-  sendHead(piece: Buffer): boolean {
+  sendHead(piece: Buffer, status: number, body: number): boolean {
     this.responded = true;
     this.raw = null;
     this.offer = null;
-    return this.send(piece);
+    this.tally.status = status;
+    this.tally.sent = body;
+    this.waitOn();
+    return this.down.socket.write(piece);
   }
 
   accepted(up: Upstream, piece: Buffer, first: Buffer): Splice {
@@ -171,6 +179,8 @@ export class Exchange implements Caller {
     this.offer = null;
     this.upstream = null;
     this.wholeDeadline = NEVER;
+    this.tally.status = 101;
+    this.tally.end(true);
     const splice = this.down.spliceTo(up);
     splice.passedBack(first);
     if (!this.down.socket.write(piece)) up.pause();
@@ -178,11 +188,13 @@ export class Exchange implements Caller {
   }
 
   send(piece: Buffer): boolean {
+    this.tally.sent += piece.length;
     this.waitOn();
     return this.down.socket.write(piece);
   }
 
   responseDone(): void {
+    this.tally.end(true);
     this.upstream = null;
     this.raw = null;
     this.busy = false;
@@ -225,6 +237,7 @@ export class Exchange implements Caller {
   /** Lets go of the connection that served the exchange: its caller is gone, or was answered without it. */
   release(): void {
     const up = this.upstream;
+    this.tally.end(false);
     this.upstream = null;
     this.raw = null;
     this.offer = null;
@@ -243,10 +256,12 @@ export class Exchange implements Caller {
 
   private refuse(problem: Problem, last: boolean, more: HeaderFields = []): void {
     if (last) this.last = true;
+    const told = this.tally.answer(problem);
+    this.tally.end(true);
     this.release();
     let fields = problem.status === 426 ? VERSION_SERVED : '';
     for (const [name, value] of more) fields += `${name}: ${value}\r\n`;
-    this.down.socket.write(problemResponse(problem, { close: this.last, head: this.isHead, fields }));
+    this.down.socket.write(problemResponse(told, { close: this.last, head: this.isHead, fields }));
     this.isHead = false;
     if (this.last) this.down.finish();
   }

@@ -19,6 +19,7 @@ export {
 } from './route.ts';
 export type { Side, Splice } from './splice.ts';
 export { SpliceMeter } from './splice-meter.ts';
+export { type ExchangeEnd, Tally, type Watch } from './tally.ts';
 export { NEVER, type Ticker } from './ticker.ts';
 export type { Upstream } from './upstream.ts';
 export { spliceWebSocket } from './websocket.ts';

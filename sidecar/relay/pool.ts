@@ -18,6 +18,8 @@ const NONE: ReadonlySet<number> = new Set();
 /** One that we made, to an app or an upstream. */
 export interface Connection {
   readonly socket: Socket;
+  /** The other end has answered a request on it, and not because of its form: it has read the head of one. */
+  readonly answered: boolean;
 }
 
 /** How connections to one app or upstream are made, and how their failures are told. */

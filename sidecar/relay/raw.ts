@@ -87,7 +87,7 @@ class RawConnection implements Accepted, Caller, Side {
       ticker,
       idleMs: limits.spliceIdleMs,
       following: null,
-      over: this.gate.spliced(PROTOCOL, this.gate.passed),
+      over: this.gate.spliced(PROTOCOL, this.gate.passed, () => this.splice?.cut()),
     });
     up.spliceWith(this.splice);
     if (this.drainedBy !== null) this.splice.drain(ticker.until(this.drainedBy));

@@ -1,9 +1,10 @@
 import type { Problem, RequestHead } from '../http1/index.ts';
 import type { Connection, Pool } from './pool.ts';
+import type { Watch } from './tally.ts';
 
 /**
- * Adds header lines of ours to a request, last thing before it is sent on `connection` and with that very connection at hand.
- * Returns whole lines, each with its CRLF.
+ * Adds header lines of ours to a request, last thing before it is sent on `connection` and with that very connection at hand. Returns whole
+ * lines, each with its CRLF. From `head` it may leave out lines that came.
  */
 export type RequestTransformer = (head: RequestHead, connection: Connection) => Buffer;
 
@@ -19,9 +20,9 @@ export class Route {
     this.transformers = transformers;
   }
 
-  /** The same way with more lines of ours, for one request. */
-  plus(lines: Buffer): Route {
-    return new Route(this.pool, Buffer.concat([this.append, lines]), this.transformers);
+  /** The same way with more lines of ours, for one request; `first` comes before the other transformers. */
+  plus(lines: Buffer, first: readonly RequestTransformer[] = []): Route {
+    return new Route(this.pool, Buffer.concat([this.append, lines]), [...first, ...this.transformers]);
   }
 
   /** The header lines of ours for one request, last thing before it is sent on `connection`. */
@@ -74,6 +75,11 @@ export type SpliceEnd = {
 export interface Gate {
   /** By this the connections of one peer are counted together; null: by where they come from. */
   readonly peer: string | null;
+  /**
+   * Whether a request is to be judged with its body, whose length its head tells: then `admit` is called once all of it stands behind the
+   * head, and not before. Left out: none is.
+   */
+  gathers?(head: RequestHead): boolean;
   /** Judges a request by its head, before one byte of it goes anywhere. The head is good until the call returns. */
   admit(head: RequestHead): Route | Refused | Pending;
   /** Told of a request that was refused for its form: it reached no judgement. */
@@ -82,6 +88,11 @@ export interface Gate {
   standing(): string | null;
   /** The name of the decision by which what was admitted last passed; empty where nothing is recorded. */
   readonly passed: string;
-  /** Told that what passed by `decision` is spliced through from now on. What it returns is called once, at the end. */
-  spliced(protocol: string, decision: string): (end: SpliceEnd) => void;
+  /** Accompanies what was judged last, passed or refused. Null, or left out, where nobody observes. */
+  readonly watch?: Watch | null;
+  /**
+   * Told that what passed by `decision` is spliced through from now on, and how that is cut when it may not stay. What it returns is called
+   * once, at the end.
+   */
+  spliced(protocol: string, decision: string, cut: () => void): (end: SpliceEnd) => void;
 }

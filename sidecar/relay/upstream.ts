@@ -34,6 +34,7 @@ export class Upstream implements Side {
   dead = false;
   /** It has waited in the pool, where the peer may have closed it. On a new one the peer may yet refuse our certificate (TLS 1.3). */
   reused = false;
+  answered = false;
   private readonly pool: Pool;
   private down: Caller | null = null;
   private readonly body = new BodyFollower();
@@ -220,6 +221,7 @@ export class Upstream implements Side {
       end = result > 0 ? result : length;
     }
     this.pool.answered(this.address, head.status);
+    if (head.status < 400) this.answered = true;
     this.inBody = true;
     this.keep = !head.close && (head.http11 || head.keepAlive) && !this.body.untilClose;
     this.wrap = this.body.untilClose && down.http11;
@@ -234,6 +236,8 @@ export class Upstream implements Side {
         bodyStart,
         end,
       ),
+      head.status,
+      end - bodyStart,
     );
     if (this.body.done) this.finish(end === length);
     else if (!flowing) this.pause();

@@ -1,6 +1,7 @@
 import type { Readable } from 'node:stream';
 import type { Log } from '../../lib/adapter/log.ts';
 import { createMetrics } from '../../lib/adapter/metrics.ts';
+import type { Jwk, Jwks } from '../../lib/assertion/index.ts';
 import type { Outcome } from '../controls.ts';
 import { Lane } from './lane.ts';
 import { mergedMetrics } from './merged-metrics.ts';
@@ -96,6 +97,14 @@ export class Crew {
       pid: this.living.get(worker)?.pid ?? null,
       ...asObject(answer),
     }));
+  }
+
+  /** The keys of all: requests to the app come from any of them. */
+  async jwks(): Promise<Jwks> {
+    const keys = new Map<string, Jwk>();
+    for (const [, answer] of await this.askAll('jwks', SHOWN_MS))
+      for (const key of (answer as Jwks | undefined)?.keys ?? []) keys.set(key.kid, key);
+    return { keys: [...keys.values()] };
   }
 
   async metrics(): Promise<string> {

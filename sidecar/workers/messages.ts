@@ -1,9 +1,9 @@
 /** What a supervisor asks of a worker. */
-export type Question = 'metrics' | 'status' | 'rotate';
+export type Question = 'metrics' | 'status' | 'jwks' | 'rotate';
 /** What it tells one: renew now; drain and end; or the same with more time, since another serves in its place. */
 export type Order = 'reload' | 'stop' | 'replaced';
 
-/** Between a supervisor and a worker, as JSON. Nothing secret is in any of it: what `status` and `metrics` show is for every operator. */
+/** Between a supervisor and a worker, as JSON. Nothing secret is in any of it: what `status`, `metrics` and `jwks` show is for every operator. */
 export type ToWorker = { readonly order: Order } | { readonly id: number; readonly ask: Question };
 export type FromWorker =
   | { readonly missing: readonly string[] }

@@ -44,6 +44,7 @@ export async function supervise(
       return { ready: lacking.length === 0, missing: lacking, workers: await crew.status(), hardening };
     },
     metrics: () => crew.metrics(),
+    jwks: () => crew.jwks(),
     rotate: () => crew.rotate(),
     restart: () => crew.restart(),
   });

@@ -8,6 +8,7 @@ import { attestationRoutes } from '../../broker/routes/attestation.ts';
 import { auditRoutes } from '../../broker/routes/audit.ts';
 import { entryRoutes } from '../../broker/routes/entries.ts';
 import { explanationRoutes } from '../../broker/routes/explanations.ts';
+import { policyRoutes } from '../../broker/routes/policies.ts';
 import { publicRoutes } from '../../broker/routes/public.ts';
 import type { Route } from '../../broker/routes/route.ts';
 import { createSchemas } from '../../broker/schemas.ts';
@@ -22,6 +23,7 @@ const routes: Route[] = [
   ...attestationRoutes({ trustDomain: 'example.org' } as never),
   ...entryRoutes({ trustDomain: 'example.org', vault: unused, registrar: unused }),
   ...explanationRoutes({ vault: unused, explanations: unused }),
+  ...policyRoutes({ trustDomain: 'example.org' } as never),
   ...auditRoutes({ collection: undefined } as never),
   ...publicRoutes({ bundles: unused, health: unused, document: unused }),
 ];

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
-import { createServer } from 'node:http';
+import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
@@ -20,14 +20,22 @@ export interface Services extends AsyncDisposable {
 /** Two services of a world: `web` may GET and POST what it likes of `orders`. */
 export async function startServices(
   world: World,
-  options: { readonly ttl?: string; readonly appMs?: number; readonly workers?: number } = {},
+  options: {
+    readonly ttl?: string;
+    readonly appMs?: number;
+    readonly workers?: number;
+    /** Of both sidecars. */
+    readonly env?: Readonly<Record<string, string>>;
+    readonly app?: RequestListener;
+  } = {},
 ): Promise<Services> {
   const { ttl = '15m', appMs = 0, workers = 1 } = options;
   const port = async () => (workers === 1 ? 0 : await freePort());
   let reached = 0;
-  const app = createServer((_request, response) => {
+  const app = createServer((request, response) => {
     reached++;
-    if (appMs === 0) response.end('ordered');
+    if (options.app !== undefined) options.app(request, response);
+    else if (appMs === 0) response.end('ordered');
     else void wait(appMs).then(() => response.end('ordered'));
   });
   app.listen(0, '127.0.0.1');
@@ -44,7 +52,7 @@ export async function startServices(
     when: { all: [{ caller: { is: caller.id } }, { method: { in: ['GET', 'POST'] } }] },
   };
   await writeFile(policy, JSON.stringify([rule]));
-  const service = { SIGNET_MODE: 'service', SIGNET_WORKERS: String(workers) };
+  const service = { SIGNET_MODE: 'service', SIGNET_WORKERS: String(workers), ...options.env };
   const orders = await world.sidecar(callee, {
     ...service,
     SIGNET_INBOUND: `127.0.0.1:${await port()}->127.0.0.1:${(app.address() as AddressInfo).port}`,

@@ -188,8 +188,8 @@ describe('set-up', () => {
       await clone.has('go');
       for (const _ of [1, 2]) assert.equal((await clone.run('test', {}, asOrdinaryUser)).code, 0);
       assert.ok((await clone.cached()).some((name) => /^h2spec\/h2spec-\d/.test(name)));
-      // this one, and the strangers of the conformance tests
-      assert.equal((await clone.calls()).filter((call) => call === 'go build').length, 2);
+      // this one, the strangers of the conformance tests, and the collector
+      assert.equal((await clone.calls()).filter((call) => call === 'go build').length, 3);
     });
 
     it('or says that its cases are skipped, where there is no Go', async () => {
@@ -198,6 +198,34 @@ describe('set-up', () => {
       assert.ok(
         run.lines.some((line) => /^Go is not on PATH: the HTTP\/2 cases of h2spec are skipped/.test(line)),
       );
+    });
+  });
+
+  describe('provides what telemetry is tried against', () => {
+    beforeEach(async () => {
+      await clone.has('npm', 'python3');
+      await clone.hasVault('1.21.1');
+    });
+
+    it('the collector, once', async () => {
+      await clone.has('go');
+      for (const _ of [1, 2]) assert.equal((await clone.run('test', {}, asOrdinaryUser)).code, 0);
+      const built = (await clone.cached()).filter((name) => name.startsWith('otelcol/'));
+      assert.equal(built.length, 1);
+      assert.match(built[0]!, /^otelcol\/otelcol-[0-9a-f]{16}$/);
+    });
+
+    it('or says what is skipped, where there is neither Go nor apt', async () => {
+      const { code, lines } = await clone.run('test', {}, asOrdinaryUser);
+      assert.equal(code, 0);
+      for (const skipped of [
+        /^Go is not on PATH: the tests with the OpenTelemetry collector are skipped/,
+        /^promtool is not on PATH: the test with it is skipped/,
+      ])
+        assert.ok(
+          lines.some((line) => skipped.test(line)),
+          String(skipped),
+        );
     });
   });
 

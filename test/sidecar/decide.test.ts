@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { createMetrics } from '../../lib/adapter/metrics.ts';
-import { compilePolicies, parsePolicies } from '../../lib/policy/index.ts';
+import { compilePolicies, type Facts, parsePolicies } from '../../lib/policy/index.ts';
 import { parseSpiffeId } from '../../lib/spiffe/index.ts';
 import { createDecider } from '../../sidecar/decide.ts';
 import { clock, FakeAudit, ORDERS, WEB } from './support.ts';
@@ -57,6 +57,55 @@ describe('the decision point', () => {
     const text = metrics.render();
     assert.match(text, /^signet_decisions_total\{effect="allow"\} 1$/m);
     assert.match(text, /^signet_decisions_total\{effect="would_deny"\} 1$/m);
+  });
+
+  it('records a challenge, the user, a risk that was asked for, and what rules ask about', () => {
+    const { decider, audit, current } = decided([
+      { name: 'all', when: { path: { starts: '/' } } },
+      {
+        name: 'step-up',
+        effect: 'deny',
+        challenge: { acr_values: ['mfa'] },
+        when: {
+          any: [{ risk: { above: 40 } }, { 'user.acr': { is: 'none' } }, { 'header.cookie': { is: 'x' } }],
+        },
+      },
+    ]);
+    const risk = { score: 60, reasons: [{ input: 'rate', points: 60, detail: 'nine times the usual' }] };
+    const facts: Facts = {
+      ...{
+        now: NOW,
+        host: 'orders',
+        query: 'token=secret',
+        protocol: 'h2',
+        size: 0,
+        source: null,
+        edge: false,
+      },
+      ...{ chain: [], risk, assessed: risk, header: () => 'session=secret' },
+      user: {
+        ...{
+          issuer: 'https://login.example.org',
+          subject: 'alice',
+          acr: 'pwd',
+          authTime: null,
+          issuedAt: null,
+        },
+        ...{ scopes: new Set(), roles: new Set(), consents: new Set(), claims: { email: 'secret' } },
+      },
+    };
+    const { id, decision } = decider.decide(CALLER, 'GET', '/a', NOW, facts)!;
+    assert.equal(decision.effect, 'deny');
+    assert.deepEqual(audit.events, [
+      {
+        ...{ type: 'decision', id, effect: 'deny', rule: 'step-up', level: 'application' },
+        ...{ challenge: { acr_values: ['mfa'] }, caller: WEB, serial: '0a:0b', method: 'GET', path: '/a' },
+        ...{ policy: current.digest, user: { issuer: 'https://login.example.org', subject: 'alice' } },
+        ...{ risk, facts: { 'user.acr': 'pwd' } },
+      },
+    ]);
+    assert.doesNotMatch(JSON.stringify(audit.events), /secret/);
+    decider[Symbol.dispose]();
   });
 
   it('judges nothing without a policy or an audit that takes a record', () => {

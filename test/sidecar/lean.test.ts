@@ -33,6 +33,11 @@ describe('the running sidecar', () => {
         ours.filter((url) => /\/(broker|cli|setup)\//.test(url)),
         [],
       );
+      // of what was not asked for, nothing
+      assert.deepEqual(
+        ours.filter((url) => /\/(sidecar|lib)\/telemetry\//.test(url)),
+        [],
+      );
       const packages = loaded.flatMap((url) => /.*\/node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(url)?.[1] ?? []);
       assert.ok(packages.includes('convict'), 'the recorder sees packages');
       assert.deepEqual(

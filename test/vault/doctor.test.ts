@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { createVault, withToken } from '../../lib/adapter/vault.ts';
 import { Secret } from '../../lib/secret.ts';
 import { pemToDer, readCertificate } from '../../lib/svid/index.ts';
-import { examineVault, parseLayout } from '../../lib/vault-layout/index.ts';
+import { examineVault, parseLayout, planLayout, readActual } from '../../lib/vault-layout/index.ts';
 import { createCa } from '../support/ca.ts';
 import { DOCUMENT, expectOk, type Lab, openLab } from './lab.ts';
 import { itNames, post, remove, type Trap, unregister } from './traps.ts';
@@ -188,12 +188,41 @@ describe('doctor, on a real Vault', () => {
       assert.ok((await at(29 * 24 * 3600_000)).warnings.some(({ id }) => id === 'issuer.expires'));
       assert.deepEqual(
         (await at(59 * 60_000)).findings.map(({ id }) => id),
-        ['issuer.expired'],
+        ['issuer.expired', 'policy-certificate.expired'],
       );
       assert.deepEqual(
         (await at(31 * 24 * 3600_000)).warnings.map(({ id }) => id),
         ['vault.audit'],
       );
+    });
+    it('a policy key whose certificate is in its last month, and then over; apply renews it at half its life', async () => {
+      const chain = async () => {
+        const { body } = await lab.vault.request('GET', 'signet-transit/keys/policy');
+        return readCertificate(pemToDer(body.data.keys['1'].certificate_chain)[0]!);
+      };
+      const { notBefore, notAfter, extendedKeyUsage } = await chain();
+      assert.deepEqual(extendedKeyUsage, ['1.3.6.1.5.5.7.3.3']);
+      const at = (now: Date) => examineVault(lab.port, lab.layout, { now, nodeVersion: '26.13.1' });
+      const before = (ms: number) => new Date(notAfter.getTime() - ms);
+      assert.ok(
+        (await at(before(29 * 24 * 3600_000))).warnings.some(({ id }) => id === 'policy-certificate.expires'),
+      );
+      assert.deepEqual(
+        (await at(notAfter)).findings.map(({ id }) => id),
+        ['policy-certificate.expired'],
+      );
+      const half = (notAfter.getTime() + notBefore.getTime()) / 2;
+      const plan = async (ms: number) =>
+        planLayout(await readActual(lab.port, lab.layout), lab.layout, { now: new Date(half + ms) });
+      assert.equal((await plan(-1_000)).length, 0);
+      const renewal = await plan(1_000);
+      assert.deepEqual(
+        renewal.map(({ summary }) => summary),
+        ['signet-transit/keys/policy: certificate for spiffe://example.org/signet/policy'],
+      );
+      const { serial } = await chain();
+      for (const change of renewal) await change.make(lab.port);
+      assert.notEqual((await chain()).serial, serial);
     });
     it('an old Node', async () => {
       const on = async (nodeVersion: string) =>

@@ -1,9 +1,9 @@
+import { readJson } from '../../json-text.ts';
 import { parseSpiffeId, type SpiffeId } from '../../spiffe/index.ts';
 import { type Caller, parseCaller } from '../caller.ts';
 import { Place, type PolicyDefect, PolicyError } from '../defect.ts';
 import { EFFECTS, type Effect } from '../document.ts';
 import type { User } from '../facts.ts';
-import { readJson } from '../json-text.ts';
 import type { PolicySource } from '../parse.ts';
 import { pathFlaw } from '../path.ts';
 import {

@@ -7,6 +7,7 @@ import { brokerLogin, kvConfig } from './stores.ts';
 
 export { engineAt, engines } from './engines.ts';
 export { pkiAddresses } from './pki-config.ts';
+export { POLICY_CERTIFICATE_TTL } from './pki-roles.ts';
 export {
   bodyOf,
   type Difference,

@@ -1,10 +1,13 @@
-import { brokerId, MOUNTS } from '../../grant/index.ts';
+import { brokerId, MOUNTS, policyId } from '../../grant/index.ts';
 import type { Layout } from '../layout.ts';
 import { BROKER_CERTIFICATE_TTL } from '../policies/index.ts';
 import { secondsOf } from '../ttl.ts';
 import { bodyOf, type Resource, type Setting } from './resource.ts';
 
-/** The roles that sign: one for workloads, one for the broker's own certificate. */
+/** The longest that the certificate of the key that signs policies lives. */
+export const POLICY_CERTIFICATE_TTL = '8760h';
+
+/** The roles that sign: one for workloads, one for the broker's own certificate, one for the key that signs policies. */
 export function pkiRoles(layout: Layout, tokenAccessor: string): Resource[] {
   const ttls = layout.svidTtls.map((word) => secondsOf(word) ?? 0);
   return [
@@ -70,6 +73,29 @@ export function pkiRoles(layout: Layout, tokenAccessor: string): Resource[] {
       ],
       { allow_bare_domains: layout.broker.dns.length > 0 },
     ),
+    role('policy', 'no sidecar takes a policy or a deny-list from a broker', [
+      {
+        name: 'allowed_uri_sans',
+        want: [policyId(layout.trustDomain).toString()],
+        allows: 'a certificate made to sign policies passes for a workload or the broker',
+      },
+      { name: 'allowed_uri_sans_template', want: false, allows: 'the allowed URI depends on who asks' },
+      { name: 'allow_ip_sans', want: false, allows: NAMES },
+      { name: 'allowed_domains', want: [], allows: NAMES },
+      ...(['ttl', 'max_ttl'] as const).map((name) => ({
+        name,
+        want: secondsOf(POLICY_CERTIFICATE_TTL) ?? 0,
+        allows: 'a key that is not in use any more signs policies for longer',
+      })),
+      {
+        name: 'no_store',
+        want: false,
+        allows: "the policy key's certificate cannot be found and revoked in the Vault UI",
+      },
+      { name: 'server_flag', want: false, allows: USES_TLS },
+      { name: 'client_flag', want: false, allows: USES_TLS },
+      { name: 'code_signing_flag', want: true, allows: 'no sidecar takes what the key signs' },
+    ]),
   ];
 }
 
@@ -82,7 +108,9 @@ function role(
   const path = `${MOUNTS.pki}/roles/${name}`;
   const settings = [
     ...own,
-    ...COMMON.map((s) => (s.name in instead ? { ...s, want: instead.allow_bare_domains ?? s.want } : s)),
+    ...COMMON.filter(({ name }) => own.every((s) => s.name !== name)).map((s) =>
+      s.name in instead ? { ...s, want: instead.allow_bare_domains ?? s.want } : s,
+    ),
   ];
   return {
     id: `pki-role-${name}`,
@@ -97,6 +125,7 @@ function role(
 const NAMES = 'the certificate carries names that nobody attested';
 const SUBJECT = 'the certificate carries a subject that nobody attested, which other software may trust';
 const USES = 'the certificate is good for more than TLS';
+const USES_TLS = 'whoever holds the certificate of a policy key speaks TLS with it';
 
 const COMMON: readonly Setting[] = [
   { name: 'use_csr_sans', want: false, allows: 'the caller puts any name into the certificate by its CSR' },

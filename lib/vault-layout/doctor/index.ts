@@ -2,10 +2,12 @@ import { isDeepStrictEqual } from 'node:util';
 import { MOUNTS } from '../../grant/index.ts';
 import { LAYOUT_PATH, readActual } from '../actual.ts';
 import { type Layout, layoutDocument } from '../layout.ts';
+import { POLICY_KEY } from '../policy-certificate.ts';
 import type { VaultPort } from '../port.ts';
 import { APPLY, type Finding, type Report } from './finding.ts';
 import { issuerFindings } from './issuers.ts';
 import { platformReport } from './platform.ts';
+import { certificateReport } from './policy-certificate.ts';
 import { reachWarnings, strangeRoles } from './reach.ts';
 import { registrationFindings } from './registrations.ts';
 import { policyFindings, settingFindings } from './settings.ts';
@@ -39,6 +41,7 @@ export async function examineVault(
     { findings: settingFindings(actual, layout, unread), warnings: [] },
     { findings: policyFindings(actual, layout, unread), warnings: [] },
     blind(`${MOUNTS.pki}/issuer`, `${MOUNTS.root}/issuer`) ? NONE : issuerFindings(actual, layout, now),
+    blind(`${MOUNTS.pki}/issuer`, POLICY_KEY) ? NONE : certificateReport(actual, layout, now),
     blind(`${MOUNTS.kv}/metadata/`, `${MOUNTS.kv}/data/entries/`, 'auth/token/roles')
       ? NONE
       : registrationFindings(around, layout),

@@ -34,6 +34,8 @@ const GUARDED: readonly [path: string, capabilities: readonly string[], allows: 
   [`${transit}/sign/policy`, WRITES, 'sign policies'],
   [`${transit}/sign/jwt-svid`, WRITES, 'sign JWT-SVIDs'],
   [`${transit}/keys/policy/config`, WRITES, 'make keys exportable'],
+  [`${transit}/keys/policy/set-certificate`, WRITES, 'say which certificate signs policies'],
+  [`${kv}/data/policies/*`, [...WRITES, 'delete'], 'change what is published'],
   [`auth/${approle}/role/broker/secret-id`, WRITES, 'become a broker'],
   ['identity/entity/id/+', WRITES, 'give identities more rights'],
   ['identity/entity-alias', WRITES, 'make identities'],
@@ -76,7 +78,7 @@ export function reachWarnings(around: Surroundings): Finding[] {
 
 /** What else in the engines lets somebody sign or log in. */
 export function strangeRoles(around: Surroundings): Finding[] {
-  const known = new Set([`${pki}/roles/workload`, `${pki}/roles/broker`]);
+  const known = new Set(['workload', 'broker', 'policy'].map((name) => `${pki}/roles/${name}`));
   const roles = around.pkiRoles
     .filter((path) => !known.has(path))
     .map((path) => ({

@@ -2,6 +2,7 @@ import { tenantInName, workloadPolicy } from '../../grant/index.ts';
 import type { Layout } from '../layout.ts';
 import { type Rule, renderPolicy } from '../rule.ts';
 import { adminRules } from './admin.ts';
+import { authorRules } from './author.ts';
 import { brokerRules } from './broker.ts';
 import { operatorRules } from './operator.ts';
 import { registrarRules } from './registrar.ts';
@@ -27,6 +28,7 @@ export function aclPolicies(layout: Layout): AclPolicy[] {
         registrarRules(layout, tenant),
       ),
     ),
+    policy('signet-author', 'Publishes policies.', authorRules()),
     policy('signet-operator', 'CA work and the kill switch.', operatorRules(layout)),
     policy('signet-admin', "All of Signet: in effect, Vault's root.", adminRules()),
     policy('signet-viewer', 'Looks, and changes nothing.', viewerRules()),

@@ -27,6 +27,11 @@ export function operatorRules(layout: Layout): Rule[] {
       capabilities: ['read', 'update'],
     },
     { why: 'Sign the deny-list.', path: `${transit}/sign/policy`, capabilities: ['update'] },
+    {
+      why: 'Which version of the key signs, and its certificate.',
+      path: `${transit}/keys/policy`,
+      capabilities: ['read'],
+    },
     ...registrations(kv).filter(({ path }) => path.includes('/entries/')),
     ...OWN_TOKEN,
     ...VAULT_UI,

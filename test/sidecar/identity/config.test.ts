@@ -89,6 +89,38 @@ describe("the sidecar's configuration", () => {
     assert.equal(config.broker.ca.trim(), files['ca.pem']!.trim());
   });
 
+  it('knows where telemetry goes and how much of it, or of none', () => {
+    const of = (more: Record<string, string>) => {
+      const { telemetry } = load({ ...agent, ...more });
+      return telemetry && [telemetry.otlp?.url.href, telemetry.otlp?.ca?.trim(), telemetry.share];
+    };
+    assert.equal(of({}), null);
+    assert.deepEqual(of({ SIGNET_TRACING: '0.25' }), [undefined, undefined, 0.25]);
+    assert.deepEqual(of({ SIGNET_OTLP: 'http://127.0.0.1:4318' }), [
+      'http://127.0.0.1:4318/',
+      undefined,
+      0.01,
+    ]);
+    assert.deepEqual(
+      of({ SIGNET_OTLP: 'https://otel:4318/in', SIGNET_OTLP_CA: 'ca.pem', SIGNET_TRACING: '1' }),
+      [...['https://otel:4318/in', files['ca.pem']!.trim(), 1]],
+    );
+    const wrong = [
+      ...[
+        'http://otel:4318',
+        'otel:4318',
+        'https://user:word@otel',
+        'https://otel/?a',
+        'ftp://otel',
+        'https://otel#a',
+      ],
+    ];
+    for (const text of wrong)
+      assert.match(defects({ ...agent, SIGNET_OTLP: text }).join(), /^SIGNET_OTLP (?!.*otel:)/);
+    for (const text of ['2', '-1', '1.5', 'all', '1e-3', '0x1', '.'])
+      assert.match(defects({ ...agent, SIGNET_TRACING: text }).join(), /^SIGNET_TRACING is not a share/);
+  });
+
   it('gives an upstream its local port', () => {
     const { outbound } = load({
       ...caller,

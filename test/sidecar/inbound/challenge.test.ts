@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import type { User } from '../../../lib/policy/index.ts';
 import { NO_SCREENS, type Users } from '../../../sidecar/inbound/screens.ts';
+import { ask, openSession } from '../http2/world.ts';
 import { problemIn, type World, world } from './world.ts';
 
 const ALICE: User = {
@@ -79,6 +80,58 @@ describe('inbound: a refusal that could be answered', () => {
     );
     assert.doesNotMatch(await asked('/other'), /www-authenticate/i);
   });
+
+  const WANTS = {
+    'for the user to be authenticated better': {
+      documents: DOCUMENTS,
+      status: 401,
+      code: 'insufficient_user_authentication',
+      header: 'Bearer error="insufficient_user_authentication", acr_values="mfa hw", max_age="300"',
+      grpc: '16',
+    },
+    'for more scope, said by a rule': {
+      documents: [
+        DOCUMENTS[0]!,
+        { name: 'pay', effect: 'deny', challenge: { scope: 'pay' }, when: { path: { starts: '/' } } },
+      ],
+      status: 403,
+      code: 'insufficient_scope',
+      header: 'Bearer error="insufficient_scope", scope="pay"',
+      grpc: '7',
+    },
+  };
+  for (const [what, { documents, status, code, header, grpc }] of Object.entries(WANTS))
+    it(`${what}: as well over HTTP/2, and as a status of gRPC`, async () => {
+      w = await world({ documents, screens: { ...NO_SCREENS, users } });
+      const session = await openSession(w.inbound.address, w.web);
+      try {
+        const plain = await ask(session, { ':path': '/pay/7' });
+        assert.deepEqual([plain.status, plain.fields['www-authenticate']], [status, header]);
+        assert.equal(JSON.parse(plain.body).code, code);
+        const call = await ask(session, {
+          ...{ ':method': 'POST', ':path': '/pay.Desk/Pay' },
+          ...{ 'content-type': 'application/grpc', te: 'trailers' },
+        });
+        assert.deepEqual(
+          [call.status, call.fields['grpc-status'], call.fields['www-authenticate'], call.body],
+          [200, grpc, header, ''],
+        );
+        assert.match(
+          decodeURIComponent(String(call.fields['grpc-message'])),
+          new RegExp(`^${code}: policy `),
+        );
+      } finally {
+        session.destroy();
+      }
+      assert.equal(w.app.received, '');
+      assert.deepEqual(
+        w.audit.events.map(({ effect, challenge }) => [effect, challenge === undefined]),
+        [
+          ['deny', false],
+          ['deny', false],
+        ],
+      );
+    });
 
   it('says nothing of the kind where no answer would help', async () => {
     w = await world({ documents: DOCUMENTS, screens: { ...NO_SCREENS, users } });

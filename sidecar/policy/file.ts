@@ -1,8 +1,7 @@
-import { type FSWatcher, watch } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { basename, dirname } from 'node:path';
-import type { Log } from '../lib/adapter/log.ts';
-import type { Metrics } from '../lib/adapter/metrics.ts';
+
+import type { Log } from '../../lib/adapter/log.ts';
+import type { Metrics } from '../../lib/adapter/metrics.ts';
 import {
   type CompiledPolicy,
   compilePolicies,
@@ -10,41 +9,21 @@ import {
   PolicyError,
   type PolicySource,
   readPolicies,
-} from '../lib/policy/index.ts';
-import type { SpiffeId } from '../lib/spiffe/index.ts';
+} from '../../lib/policy/index.ts';
+import type { SpiffeId } from '../../lib/spiffe/index.ts';
+import { watchFile } from '../watch-file.ts';
+import type { Policies } from './policies.ts';
 
-export type PolicyStatus = {
-  /** Hash of the documents in force; null when there are none, and nothing is permitted. */
-  readonly digest: string | null;
-  readonly documents: number;
-  readonly loadedAt: Date | null;
-  /** The file as it is now was refused, and what was in force before still is. */
-  readonly stale: boolean;
-};
+export type PolicyFileDeps = { readonly file: string; readonly log: Log; readonly metrics: Metrics };
+
+const MAX_BYTES = 16 * 1024 * 1024;
+const SHOWN_DEFECTS = 20;
 
 /**
  * The policies of a file for one workload, read again whenever the file changes. A file that cannot be understood changes nothing but
  * `stale`.
  */
-export interface PolicyFile extends Disposable {
-  /** Null before the file was understood and the workload is known: nothing may be permitted then. */
-  readonly current: CompiledPolicy | null;
-  readonly status: PolicyStatus;
-  /** Says whose policies are meant. */
-  aim(target: SpiffeId): void;
-  /** Reads the file now; settles when that is judged, and never throws. */
-  reload(): Promise<void>;
-}
-
-export type PolicyFileDeps = { readonly file: string; readonly log: Log; readonly metrics: Metrics };
-
-const MAX_BYTES = 16 * 1024 * 1024;
-/** Editors write in several steps, and each step is an event. */
-const SETTLE_MS = 100;
-const SHOWN_DEFECTS = 20;
-
-/** Reads the file and watches it. */
-export async function openPolicyFile({ file, log, metrics }: PolicyFileDeps): Promise<PolicyFile> {
+export async function openPolicyFile({ file, log, metrics }: PolicyFileDeps): Promise<Policies> {
   const reloads = metrics.counter('signet_policy_reloads_total', 'Readings of the policy file, by result');
   const staleness = metrics.gauge(
     'signet_policy_stale',
@@ -55,6 +34,7 @@ export async function openPolicyFile({ file, log, metrics }: PolicyFileDeps): Pr
   let current: CompiledPolicy | null = null;
   let loadedAt: Date | null = null;
   let stale = true;
+  let fault: string | null = null;
 
   const compile = () => {
     if (documents === null || target === null) return;
@@ -69,9 +49,11 @@ export async function openPolicyFile({ file, log, metrics }: PolicyFileDeps): Pr
       documents = await readPolicies([await readSource(file)]);
       compile();
       stale = false;
+      fault = null;
       reloads.add(1, { result: 'understood' });
     } catch (error) {
       stale = true;
+      fault = 'policy_refused';
       reloads.add(1, { result: 'refused' });
       const defects = error instanceof PolicyError ? error.defects.slice(0, SHOWN_DEFECTS) : undefined;
       const why = defects === undefined ? { error } : { defects };
@@ -84,13 +66,18 @@ export async function openPolicyFile({ file, log, metrics }: PolicyFileDeps): Pr
   let queue = load();
   const reload = () => (queue = queue.then(load));
   await queue;
-  const watcher = watchFile(file, log, () => void reload());
+  const watcher = watchFile(
+    file,
+    () => void reload(),
+    (error) => log.warn('policy_not_watched', { error }),
+  );
   return {
     get current() {
       return current;
     },
-    get status() {
-      return { digest: current?.digest ?? null, documents: current?.size ?? 0, loadedAt, stale };
+    get status(): Policies['status'] {
+      const [digest, documents] = [current?.digest ?? null, current?.size ?? 0];
+      return { source: 'file', version: null, digest, documents, loadedAt, stale, fault };
     },
     aim(id) {
       if (target?.equals(id)) return;
@@ -100,6 +87,7 @@ export async function openPolicyFile({ file, log, metrics }: PolicyFileDeps): Pr
       compile();
     },
     reload,
+    denied: () => null,
     [Symbol.dispose]: () => watcher?.close(),
   };
 }
@@ -108,27 +96,4 @@ async function readSource(file: string): Promise<PolicySource> {
   const text = await readFile(file, 'utf8');
   if (text.length > MAX_BYTES) throw new Error(`the policy file is over ${MAX_BYTES} characters`);
   return { file, text };
-}
-
-/**
- * Watches the folder: a file replaced by renaming is another file, of which its own watch hears nothing. Kubernetes renames `..data`
- * beside it.
- */
-function watchFile(file: string, log: Log, onChange: () => void): FSWatcher | undefined {
-  let settling = false;
-  try {
-    const watcher = watch(dirname(file), { persistent: false }, (_event, name) => {
-      if (settling || (name !== null && name !== basename(file) && !name.startsWith('..'))) return;
-      settling = true;
-      setTimeout(() => {
-        settling = false;
-        onChange();
-      }, SETTLE_MS).unref();
-    });
-    watcher.on('error', (error) => log.warn('policy_not_watched', { error }));
-    return watcher;
-  } catch (error) {
-    log.warn('policy_not_watched', { error });
-    return undefined;
-  }
 }

@@ -1,0 +1,140 @@
+import type { Command } from 'commander';
+import { callerOf } from '../broker/caller.ts';
+import type { VaultCaller } from '../broker/kv.ts';
+import { publish, published, rollback } from '../broker/policies/publish.ts';
+import { textHash } from '../lib/manifest/index.ts';
+import { BROKER_ENVIRONMENT, openBroker } from './broker-client.ts';
+import { print, printJson, wrongUsage } from './input.ts';
+import { readSet } from './policy-set.ts';
+import { openVault, VAULT_ENVIRONMENT } from './vault-config.ts';
+
+type Output = { readonly json?: true };
+type PublishOptions = Output & { readonly above?: string };
+
+/** Adds `publish`, `rollback` and `status`: policies that brokers hand out and sidecars verify. */
+export function addPublishing(policy: Command): void {
+  policy
+    .command('publish')
+    .description(
+      'sign policy files with your own Vault token and publish them: all there shall be from now on',
+    )
+    .argument('<file...>', 'policy files, - for standard input')
+    .option('--above <version>', 'give it a higher version than this one (after a Vault was restored)')
+    .option('--json', 'print one JSON object')
+    .addHelpText('after', VAULT_ENVIRONMENT)
+    .action(publishFiles);
+  policy
+    .command('rollback')
+    .description('publish an earlier version again, as a new one')
+    .argument('[version]', 'the version to go back to; without it, the one before')
+    .option('--above <version>', 'give it a higher version than this one (after a Vault was restored)')
+    .option('--json', 'print one JSON object')
+    .addHelpText('after', VAULT_ENVIRONMENT)
+    .action(goBack);
+  policy
+    .command('status')
+    .description('what is published, and what each sidecar runs that asked this broker in the last 90 s')
+    .option('--json', 'print one JSON object')
+    .addHelpText('after', BROKER_ENVIRONMENT)
+    .action(status);
+}
+
+async function publishFiles(files: string[], options: PublishOptions, command: Command): Promise<void> {
+  const documents = await readSet(files, options, command);
+  if (documents === null) return;
+  const above = versionOf(options.above, '--above', command);
+  using session = openVault(process.env);
+  const author = callerOf(session.vault, session.token);
+  const before = await hashes(author);
+  const manifest = await publish(author, documents, { now: new Date(), above });
+  const { version, previousVersion } = manifest;
+  const changes = compare(
+    before,
+    new Map(documents.map((document) => [`${document.target} ${document.name}`, textHash(document.text)])),
+  );
+  if (options.json)
+    printJson({ version, previous_version: previousVersion, documents: documents.length, ...changes });
+  else
+    print(
+      `published version ${version}: ${count(documents.length, 'document')}, ${changes.added} new, ${changes.changed} changed, ${changes.removed} gone`,
+    );
+}
+
+async function goBack(text: string | undefined, options: PublishOptions, command: Command): Promise<void> {
+  const version = text === undefined ? undefined : versionOf(text, 'version', command);
+  const above = versionOf(options.above, '--above', command);
+  using session = openVault(process.env);
+  const author = callerOf(session.vault, session.token);
+  const { manifest, from } = await rollback(author, version, { now: new Date(), above });
+  const documents = manifest.documents.length;
+  if (options.json) printJson({ version: manifest.version, from, documents });
+  else print(`published version ${manifest.version}: the ${count(documents, 'document')} of version ${from}`);
+}
+
+type Status = {
+  readonly published: {
+    readonly version: number;
+    readonly author: string;
+    readonly published_at: string;
+    readonly targets: readonly { readonly target: string; readonly documents: readonly string[] }[];
+  } | null;
+  readonly denylist: {
+    readonly version: number;
+    readonly author: string;
+    readonly published_at: string;
+  } | null;
+  readonly sidecars: readonly {
+    readonly spiffe_id: string;
+    readonly serial: string;
+    readonly version: number | null;
+    readonly denylist_version: number;
+    readonly fault: string | null;
+    readonly seen_at: string;
+  }[];
+};
+
+async function status(options: Output): Promise<void> {
+  using broker = openBroker(process.env);
+  const answer = (await broker.call('GET', '/v1/policies/status')) as Status;
+  if (options.json) return printJson(answer);
+  const { published: set, denylist, sidecars } = answer;
+  print(
+    set === null
+      ? 'no policies are published'
+      : `version ${set.version} by ${set.author} at ${set.published_at}`,
+  );
+  for (const { target, documents } of set?.targets ?? []) print(`  ${target}: ${documents.join(', ')}`);
+  if (denylist !== null)
+    print(`deny-list ${denylist.version} by ${denylist.author} at ${denylist.published_at}`);
+  print(`${count(sidecars.length, 'sidecar')} asked this broker in the last 90 s`);
+  for (const each of sidecars) {
+    const fault = each.fault === null ? '' : `, refused what came last: ${each.fault}`;
+    print(
+      `  ${each.spiffe_id} ${each.serial} runs ${each.version === null ? 'no policies' : each.version || 'nothing yet'}${fault}`,
+    );
+  }
+}
+
+async function hashes(author: VaultCaller): Promise<Map<string, string>> {
+  const set = await published(author);
+  return new Map(set?.manifest.documents.map(({ target, name, sha256 }) => [`${target} ${name}`, sha256]));
+}
+
+function compare(before: ReadonlyMap<string, string>, after: ReadonlyMap<string, string>) {
+  const known = [...after].filter(([key]) => before.has(key));
+  return {
+    added: after.size - known.length,
+    changed: known.filter(([key, sha256]) => before.get(key) !== sha256).length,
+    removed: before.size - known.length,
+  };
+}
+
+function versionOf(text: string | undefined, what: string, command: Command): number {
+  if (text === undefined) return 0;
+  if (!/^[1-9]\d{0,14}$/.test(text)) wrongUsage(command, `${what}: is not a version`);
+  return Number(text);
+}
+
+function count(n: number, noun: string): string {
+  return `${n} ${noun}${n === 1 ? '' : 's'}`;
+}

@@ -1,0 +1,25 @@
+/** W3C Baggage §3.3.2: what has to be passed on, and the most that is. */
+const MOST_MEMBERS = 64;
+const MOST_BYTES = 8192;
+
+const TOKEN = "[!#$%&'*+.^_`|~0-9A-Za-z-]+";
+const OCTETS = '[\\x21\\x23-\\x2b\\x2d-\\x3a\\x3c-\\x5b\\x5d-\\x7e]*';
+const MEMBER = new RegExp(`^${TOKEN}[ \\t]*=[ \\t]*${OCTETS}$`);
+const PROPERTY = new RegExp(`^${TOKEN}(?:[ \\t]*=[ \\t]*${OCTETS})?$`);
+
+/** Whether these header lines are `baggage` by the letter (§3.3.1), within its limits. What is not goes no further. */
+export function isBaggage(lines: readonly string[]): boolean {
+  const text = lines.join(',');
+  if (text.length > MOST_BYTES) return false;
+  const members = text.split(',');
+  return members.length <= MOST_MEMBERS && members.every(isMember);
+}
+
+function isMember(text: string): boolean {
+  const [member = '', ...properties] = text.split(';').map(trimmed);
+  return MEMBER.test(member) && properties.every((property) => PROPERTY.test(property));
+}
+
+function trimmed(text: string): string {
+  return text.replace(/^[ \t]+|[ \t]+$/g, '');
+}

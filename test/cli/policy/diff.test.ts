@@ -149,7 +149,7 @@ describe('signet policy diff', () => {
     const ran = await diff('bad.jsonl', 'current.json');
     assert.deepEqual(
       [ran.status, ran.stdout.split('\n')[0]],
-      [1, 'not judged again, because the record cannot be read: 1'],
+      [1, 'not judged again, because the record cannot be read: 3'],
     );
   });
 

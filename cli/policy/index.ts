@@ -12,7 +12,7 @@ import { testCommand } from './test.ts';
 /** `signet policy`. Each command is a file; a new one is one line here. */
 export function policyCommand(): Command {
   const policy = new Command('policy')
-    .description('check, test, compare, show and publish policies, and explain their decisions')
+    .description('check, test, compare and show policies, explain their decisions, and publish them')
     // on files, without a broker
     .addCommand(checkCommand())
     .addCommand(testCommand())

@@ -2,10 +2,10 @@ import { Command } from 'commander';
 import schema from '../../lib/policy/schema.json' with { type: 'json' };
 import suiteSchema from '../../lib/policy/suite/schema.json' with { type: 'json' };
 import { printJson } from '../input.ts';
-import { addPublishing } from '../policy-publish.ts';
 import { checkCommand } from './check.ts';
 import { diffCommand } from './diff.ts';
 import { explainCommand } from './explain.ts';
+import { addPublishing } from './publish.ts';
 import { showCommand } from './show.ts';
 import { testCommand } from './test.ts';
 

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { BROKER_ENVIRONMENT, VAULT_ENVIRONMENT } from './environment.ts';
+import { BROKER_ENVIRONMENT, VAULT_ENVIRONMENT } from '../environment.ts';
 
 /** Adds `publish`, `rollback` and `status`: policies that brokers hand out and sidecars verify. */
 export function addPublishing(policy: Command): void {
@@ -8,7 +8,7 @@ export function addPublishing(policy: Command): void {
     .description(
       'sign policy files with your own Vault token and publish them: all there shall be from now on',
     )
-    .argument('<file...>', 'policy files, - for standard input')
+    .argument('<file...>', 'policy files, and folders of them; - for standard input')
     .option('--above <version>', 'give it a higher version than this one (after a Vault was restored)')
     .option('--json', 'print one JSON object')
     .addHelpText('after', VAULT_ENVIRONMENT)
@@ -35,5 +35,5 @@ export function addPublishing(policy: Command): void {
 
 /** Loaded when they are asked for: what speaks to Vault takes longer to load than most of these commands to run. */
 function actions() {
-  return import('./policy-publishing.ts');
+  return import('./publishing.ts');
 }

@@ -1,12 +1,13 @@
 import type { Command } from 'commander';
-import { callerOf } from '../broker/caller.ts';
-import type { VaultCaller } from '../broker/kv.ts';
-import { publish, published, rollback } from '../broker/policies/publish.ts';
-import { textHash } from '../lib/manifest/index.ts';
-import { openBroker } from './broker-client.ts';
-import { print, printJson, wrongUsage } from './input.ts';
-import { readSet } from './policy-set.ts';
-import { openVault } from './vault-config.ts';
+import { callerOf } from '../../broker/caller.ts';
+import type { VaultCaller } from '../../broker/kv.ts';
+import { publish, published, rollback } from '../../broker/policies/publish.ts';
+import { textHash } from '../../lib/manifest/index.ts';
+import { separateDocuments } from '../../lib/policy/index.ts';
+import { openBroker } from '../broker-client.ts';
+import { print, printJson, wrongUsage } from '../input.ts';
+import { openVault } from '../vault-config.ts';
+import { counted, parseSources, readSources } from './files.ts';
 
 type Output = { readonly json?: true };
 type PublishOptions = Output & { readonly above?: string };
@@ -16,8 +17,10 @@ export async function publishFiles(
   options: PublishOptions,
   command: Command,
 ): Promise<void> {
-  const documents = await readSet(files, options, command);
-  if (documents === null) return;
+  const sources = await readSources(files, command);
+  if ((await parseSources(sources, options)) === null) return;
+  // each on a line of its own, with the named sets it needs
+  const documents = separateDocuments(sources);
   const above = versionOf(options.above, '--above', command);
   using session = openVault(process.env);
   const author = callerOf(session.vault, session.token);
@@ -32,7 +35,7 @@ export async function publishFiles(
     printJson({ version, previous_version: previousVersion, documents: documents.length, ...changes });
   else
     print(
-      `published version ${version}: ${count(documents.length, 'document')}, ${changes.added} new, ${changes.changed} changed, ${changes.removed} gone`,
+      `published version ${version}: ${counted(documents.length, 'document')}, ${changes.added} new, ${changes.changed} changed, ${changes.removed} gone`,
     );
 }
 
@@ -48,7 +51,8 @@ export async function goBack(
   const { manifest, from } = await rollback(author, version, { now: new Date(), above });
   const documents = manifest.documents.length;
   if (options.json) printJson({ version: manifest.version, from, documents });
-  else print(`published version ${manifest.version}: the ${count(documents, 'document')} of version ${from}`);
+  else
+    print(`published version ${manifest.version}: the ${counted(documents, 'document')} of version ${from}`);
 }
 
 type Status = {
@@ -86,7 +90,7 @@ export async function status(options: Output): Promise<void> {
   for (const { target, documents } of set?.targets ?? []) print(`  ${target}: ${documents.join(', ')}`);
   if (denylist !== null)
     print(`deny-list ${denylist.version} by ${denylist.author} at ${denylist.published_at}`);
-  print(`${count(sidecars.length, 'sidecar')} asked this broker in the last 90 s`);
+  print(`${counted(sidecars.length, 'sidecar')} asked this broker in the last 90 s`);
   for (const each of sidecars) {
     const fault = each.fault === null ? '' : `, refused what came last: ${each.fault}`;
     print(
@@ -113,8 +117,4 @@ function versionOf(text: string | undefined, what: string, command: Command): nu
   if (text === undefined) return 0;
   if (!/^[1-9]\d{0,14}$/.test(text)) wrongUsage(command, `${what}: is not a version`);
   return Number(text);
-}
-
-function count(n: number, noun: string): string {
-  return `${n} ${noun}${n === 1 ? '' : 's'}`;
 }

@@ -4,6 +4,7 @@ import { basename } from 'node:path';
 import { which } from '../setup/commands.mjs';
 import { envoyBinary } from '../setup/envoy.mjs';
 import { ghostunnelVersion } from '../setup/ghostunnel.mjs';
+import { opaVersion } from '../setup/opa.mjs';
 import type { Effort } from './measure.ts';
 import { haproxyBinary } from './peers/haproxy.ts';
 import { nginxBinary } from './peers/nginx.ts';
@@ -37,12 +38,21 @@ export async function circumstances(
     `Signet ${version()} on Node ${process.version}, OpenSSL ${process.versions.openssl}, with ${FLAGS.join(' ')}`,
     ...versions.filter((text) => text !== undefined),
     `ghostunnel ${ghostunnelVersion()}, GOMAXPROCS=1`,
+    `OPA ${opaVersion()} as WebAssembly by opa-wasm ${pinned('@open-policy-agent/opa-wasm')}, cedar-wasm ${pinned('@cedar-policy/cedar-wasm')}`,
   ];
 }
 
 function version(): string {
-  const text = readFileSync(new URL('../package.json', import.meta.url), 'utf8');
-  return (JSON.parse(text) as { version: string }).version;
+  return manifest().version;
+}
+
+/** A package of npm is pinned to one version. */
+function pinned(name: string): string | undefined {
+  return manifest().devDependencies[name];
+}
+
+function manifest(): { version: string; devDependencies: Readonly<Record<string, string>> } {
+  return JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'));
 }
 
 async function first(command: string | undefined, ...args: string[]): Promise<string | undefined> {

@@ -2,8 +2,8 @@
  * The inbound proxy alone, as the benchmark measures it: the sidecar's own code for connections, decisions and audit, with an identity
  * from files instead of a broker.
  *
- * Usage: inbound-only.ts --folder FOLDER --listen ADDRESS --app ADDRESS --policies FILE --audit FILE [--h2c] [--reuse-port], where
- * FOLDER holds server.id, server.key, server.pem, root.pem and the two files.
+ * Usage: inbound-only.ts --folder FOLDER --listen ADDRESS --app ADDRESS --policies FILE --audit FILE [--fingerprint MODE] [--h2c] [--reuse-port],
+ * where FOLDER holds server.id, server.key, server.pem, root.pem and the two files.
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -16,10 +16,13 @@ import { compilePolicies, parsePolicies } from '../lib/policy/index.ts';
 import { parseAddress } from '../sidecar/address.ts';
 import { openAudit } from '../sidecar/audit/index.ts';
 import { createDecider } from '../sidecar/decide.ts';
+import { proofsFor } from '../sidecar/fingerprint/index.ts';
 import { createCredentials } from '../sidecar/identity/credentials.ts';
 import { createInbound } from '../sidecar/inbound/index.ts';
+import { NO_SCREENS } from '../sidecar/inbound/screens.ts';
 import { settleMemory } from '../sidecar/memory.ts';
 import { warmUp } from '../sidecar/warm-up.ts';
+import { fingerprintOf } from './fingerprint.ts';
 import { identityFrom } from './identity.ts';
 
 const text = { type: 'string', default: '' } as const;
@@ -31,6 +34,7 @@ const { values } = parseArgs({
     app: text,
     policies: text,
     audit: text,
+    fingerprint: text,
     h2c: flag,
     'reuse-port': flag,
   },
@@ -40,7 +44,8 @@ const svid = identityFrom(folder, 'server');
 const log = createLog({ level: 'info' });
 const metrics = createMetrics();
 const credentials = createCredentials();
-await warmUp(svid);
+const fingerprint = fingerprintOf(values.fingerprint);
+await warmUp(svid, { fingerprint });
 using _memory = await settleMemory();
 credentials.publish(svid);
 const policies = readFileSync(join(folder, values.policies), 'utf8');
@@ -66,6 +71,7 @@ await using inbound = await createInbound({
   clock: systemClock,
   log,
   metrics,
+  screens: { ...NO_SCREENS, proofs: proofsFor(fingerprint, metrics) },
 });
 const stopped = untilStopped();
 await new Promise((resolve) => stopped.addEventListener('abort', resolve));

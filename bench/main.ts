@@ -9,7 +9,7 @@ import { parseArgs } from 'node:util';
 import { which } from '../setup/commands.mjs';
 import { cache, root } from '../setup/paths.mjs';
 import { circumstances, load as loadNow } from './circumstances.ts';
-import { DECISION, type Decision, measureDecision } from './decision.ts';
+import { DECISION, measureDecisions } from './decision.ts';
 import { compare, type Effort, generator, settle } from './measure.ts';
 import { IDLE, idleRows, MEMORY, memoryRows } from './memory.ts';
 import { envoyPeer } from './peers/envoy.ts';
@@ -61,7 +61,8 @@ tell('building the load generator and the proxies');
 const dist = join(folder, 'dist');
 await Promise.all([buildLoadgen(), compile()]);
 await writeWorld(folder, new Set([RULES, ...chosen.map(({ setting }) => setting.rules)]));
-const peers = [signetPeer(dist), nginxPeer(), haproxyPeer(), envoyPeer(), ghostunnelPeer()].filter(
+const proven = [signetPeer(dist, 'channel'), signetPeer(dist, 'signed')];
+const peers = [signetPeer(dist), ...proven, nginxPeer(), haproxyPeer(), envoyPeer(), ghostunnelPeer()].filter(
   (peer) => peer !== undefined,
 );
 const missing = ALL_PEERS.filter((name) => !peers.some((peer) => peer.name === name));
@@ -90,12 +91,13 @@ for (const scenario of chosen) {
 if (others.includes(MEMORY))
   rows.push(...(await memoryRows(place, generate, MEMORY_ROUNDS[kind], BUSY_MS[kind])));
 if (others.includes(IDLE)) rows.push(...(await idleRows(place, generate, MEMORY_ROUNDS[kind])));
-const decision: Decision | null = others.includes(DECISION) ? await measureDecision(dist, FLAGS) : null;
+const decisions = others.includes(DECISION) ? await measureDecisions(dist, FLAGS, tell) : [];
+const ours = decisions.find(({ impl }) => impl === 'signet');
 
 const report: Report = {
   rows,
-  decision,
-  verdicts: verdicts(rows, decision?.p99_ns).filter(({ measured }) => only === '' || measured !== undefined),
+  decisions,
+  verdicts: verdicts(rows, ours?.p99_ns).filter(({ measured }) => only === '' || measured !== undefined),
   circumstances: [
     ...(await circumstances(effort, loadAtStart, Date.now() - begun)),
     ...missing.map((name) => `left out, because it is not installed: ${name}`),

@@ -1,4 +1,5 @@
 import type { Task } from './peers/peer.ts';
+import { provenBy } from './peers/signet.ts';
 import { GRPC_PATH, PATH } from './world.ts';
 
 /** What the load generator does, and what is counted. */
@@ -27,6 +28,7 @@ export type Scenario = {
 export type Section =
   | 'inbound'
   | 'pair'
+  | 'fingerprint'
   | 'policy'
   | 'bodies'
   | 'protocols'
@@ -43,6 +45,7 @@ export const ALL_PEERS = [...HTTP_PEERS, 'ghostunnel'] as const;
 export const SATURATED = 'inbound, 64 connections';
 const STEADY = 'inbound, 1,000 req/s';
 export const PAIR_STEADY = 'pair, 1,000 req/s';
+export const PROVEN = 'fingerprint, 64 connections';
 const MANY_DOCUMENTS = 1_000;
 
 const PLAIN = { protocol: 'http1', workers: 1, rules: RULES } as const;
@@ -71,6 +74,17 @@ export function scenarios(quick: boolean): readonly Scenario[] {
       loads: [
         { name: 'pair, 64 connections', args: saturated, close: true },
         { name: PAIR_STEADY, args: steady, close: true },
+      ],
+    },
+    {
+      section: 'fingerprint',
+      setting: PLAIN,
+      app: 'small',
+      peers: ['signet', provenBy('channel'), provenBy('signed'), 'nginx'],
+      pair: true,
+      loads: [
+        { name: PROVEN, args: saturated, close: true },
+        { name: 'fingerprint, 1,000 req/s', args: steady, close: true },
       ],
     },
     ...(quick ? [10, MANY_DOCUMENTS] : [10, 100, MANY_DOCUMENTS]).map(withDocuments),

@@ -41,6 +41,12 @@ and Envoy check the server's SPIFFE ID, nginx and haproxy its host name. ghostun
       column('added_p99_ms', 'added p99', 3),
     ],
   },
+  fingerprint: {
+    title: 'Pair: proof of each request',
+    note: `As a pair. Each request is proven to the server-side proxy: by a key of the connection (channel), or by the SVID's key, ES256
+(signed). Signet alone proves none, and nginx cannot. CPU is that of both sides.`,
+    columns: [CPU, ...RATIOS.slice(0, 1), RATE, ...TIMES, column('added_p50_ms', 'added p50', 3)],
+  },
   policy: {
     title: 'Policies by number of documents',
     note: `As inbound with 64 connections. The rule that allows is in the middle. Envoy has an RBAC policy for each document. nginx has none: it

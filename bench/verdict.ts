@@ -1,6 +1,7 @@
 import { MEMORY } from './memory.ts';
+import { provenBy } from './peers/signet.ts';
 import type { Figure, Row } from './rows.ts';
-import { PAIR_STEADY, SATURATED } from './scenarios.ts';
+import { PAIR_STEADY, PROVEN, SATURATED } from './scenarios.ts';
 
 /** One budget held against what was measured. */
 export type Verdict = {
@@ -14,20 +15,32 @@ type Budget = {
   readonly text: string;
   readonly unit: string;
   readonly row: string;
+  /** Whose. */
+  readonly impl: string;
   readonly figure: Figure;
   readonly bound: number;
   /** Whether less is better. */
   readonly most: boolean;
 };
 
-const most = (text: string, row: string, figure: Figure, bound: number, unit: string): Budget => ({
+const most = (
+  text: string,
+  row: string,
+  figure: Figure,
+  bound: number,
+  unit: string,
+  impl = 'signet',
+): Budget => ({
   text,
   unit,
   row,
+  impl,
   figure,
   bound,
   most: true,
 });
+
+const CHANNEL = provenBy('channel');
 
 const BUDGETS: readonly Budget[] = [
   most('inbound: CPU at most 1.2 × nginx', SATURATED, 'x_nginx', 1.2, '×'),
@@ -36,6 +49,14 @@ const BUDGETS: readonly Budget[] = [
   most('pair at 1,000 req/s: added p50 under 0.4 ms', PAIR_STEADY, 'added_p50_ms', 0.4, 'ms'),
   most("pair at 1,000 req/s: p99 at most 1.5 × nginx pair's", PAIR_STEADY, 'p99_x_nginx', 1.5, '×'),
   most('pair at 1,000 req/s: p99 under 1 ms', PAIR_STEADY, 'p99_ms', 1, 'ms'),
+  most(
+    "pair, requests proven by channel: CPU at most 1.8 × nginx pair's",
+    PROVEN,
+    'x_nginx',
+    1.8,
+    '×',
+    CHANNEL,
+  ),
   most('private memory, idle: at most 16 MB', MEMORY, 'idle_private_mb', 16, 'MB'),
   most('private memory, 64 busy connections: at most 25 MB', MEMORY, 'busy_private_mb', 25, 'MB'),
 ];
@@ -43,8 +64,9 @@ const DECISION_US = 5;
 
 /** Holds our own rows against the budgets. `decisionNs` is the 99th percentile of a decision with 1,000 documents. */
 export function verdicts(rows: readonly Row[], decisionNs: number | undefined): Verdict[] {
-  const ours = (name: string) => rows.find((row) => row.name === name && row.impl === 'signet')?.figures;
-  const judged = BUDGETS.map((budget) => judge(budget, ours(budget.row)?.[budget.figure]));
+  const figures = ({ row, impl }: Budget) =>
+    rows.find((each) => each.name === row && each.impl === impl)?.figures;
+  const judged = BUDGETS.map((budget) => judge(budget, figures(budget)?.[budget.figure]));
   const decision = most(
     'policy decision: p99 under 5 µs with 1,000 documents',
     '',

@@ -131,7 +131,7 @@ export async function runBroker(config: Config, world: World): Promise<void> {
     ...entryRoutes({ trustDomain, vault, registrar }),
     ...explanationRoutes({ vault, explanations }),
     ...policyRoutes({
-      ...{ trustDomain, vault, publications, registrations, now, stopped },
+      ...{ trustDomain, vault, bundles, publications, registrations, now, stopped },
       sidecars: createSidecars(),
     }),
     ...auditRoutes(collecting.routeDeps),

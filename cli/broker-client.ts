@@ -5,13 +5,7 @@ import { parseTrustDomain } from '../lib/spiffe/index.ts';
 import { type BrokerSettings, brokerTls, connectError } from '../sidecar/identity/broker-client.ts';
 import { ExchangeError, exchange, field, MAX_ANSWER_BYTES } from '../sidecar/identity/exchange.ts';
 
-/** The environment that every command which speaks to the broker reads, for its `--help`. */
-export const BROKER_ENVIRONMENT = `
-environment:
-  SIGNET_BROKER_URL      the broker, such as https://broker.example.org:8555
-  SIGNET_BROKER_CA       file of the root CA that the broker's certificate must chain to (PEM)
-  SIGNET_TRUST_DOMAIN    the trust domain, such as example.org
-  VAULT_TOKEN            your Vault token: it decides what you may see and change`;
+export { BROKER_ENVIRONMENT } from './environment.ts';
 
 /** A refusal of the broker, with the `code` of its problem document. */
 class BrokerRefusal extends SignetError {

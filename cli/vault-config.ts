@@ -3,15 +3,9 @@ import { createVault, type Vault } from '../lib/adapter/vault.ts';
 import { type Defect, InputError } from '../lib/errors.ts';
 import { Secret } from '../lib/secret.ts';
 
-export type VaultSession = Disposable & { readonly vault: Vault; readonly token: Secret };
+export { VAULT_ENVIRONMENT } from './environment.ts';
 
-/** The environment that every command which speaks to Vault reads, for its `--help`. */
-export const VAULT_ENVIRONMENT = `
-environment:
-  VAULT_ADDR             Vault's address, such as https://vault.example.org:8200
-  VAULT_TOKEN            the token to use
-  VAULT_CACERT           file of the CA that signs Vault's certificate (PEM), if not one of the system's
-  VAULT_NAMESPACE        Vault namespace, if any`;
+export type VaultSession = Disposable & { readonly vault: Vault; readonly token: Secret };
 
 /**
  * A client for the Vault that the environment names.

@@ -8,6 +8,7 @@ import { buildGhostunnel, ghostunnelBinary } from './ghostunnel.mjs';
 import { buildH2spec, h2specBinary } from './h2spec.mjs';
 import { installKosoku, kosokuFolder } from './kosoku.mjs';
 import { withLock } from './lock.mjs';
+import { buildOpa, opaBinary } from './opa.mjs';
 import { buildOtelcol, otelcolBinary } from './otelcol.mjs';
 import { cache } from './paths.mjs';
 import { promtoolBinary, providePromtool } from './promtool.mjs';
@@ -27,6 +28,8 @@ const envoy = { present: envoyBinary, provide: installEnvoy };
 /** @type {Part} */
 const ghostunnel = { present: ghostunnelBinary, provide: buildGhostunnel };
 /** @type {Part} */
+const opa = { present: opaBinary, provide: buildOpa };
+/** @type {Part} */
 const kosoku = { present: kosokuFolder, provide: installKosoku };
 /** @type {Part} */
 const h2spec = { present: h2specBinary, provide: buildH2spec };
@@ -45,7 +48,7 @@ const partsOf = {
   run: [dependencies, vault, collector],
   check: [dependencies],
   test: [dependencies, vault, kosoku, h2spec, ...strangers, ...observers],
-  bench: [dependencies, vault, envoy, ghostunnel],
+  bench: [dependencies, vault, envoy, ghostunnel, opa],
 };
 
 /**

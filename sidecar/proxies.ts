@@ -95,7 +95,7 @@ export class Proxies {
   private async openAssertions(): Promise<Assertions | null> {
     const { config, credentials, clock, metrics } = this.deps;
     const { claims, assertion, transaction } = config.app;
-    if (claims.length === 0 && !assertion && !transaction) return null;
+    if (claims.length === 0 && !assertion && !transaction && this.screens.users === null) return null;
     const { createAssertions } = await import('./assertion/index.ts');
     return this.stack.use(createAssertions({ settings: config.app, credentials, clock, metrics }));
   }

@@ -13,7 +13,7 @@ import { settleMemory } from './memory.ts';
 import { openPolicies, type PolicyStatus } from './policy/index.ts';
 import { LONG_DRAIN, Proxies } from './proxies.ts';
 import type { Telemetry } from './telemetry/index.ts';
-import type { UsersStatus } from './users/index.ts';
+import type { UsersFile, UsersStatus } from './users/index.ts';
 import { warmUp } from './warm-up.ts';
 
 export type ServingDeps = {
@@ -68,6 +68,13 @@ export interface Serving extends AsyncDisposable {
 const AUDIT_MS = 4_000;
 const LOOK_MS = 50;
 
+/** What it needs of npm is loaded only where it is asked for. */
+async function openUsers({ config, clock, log, metrics }: ServingDeps): Promise<UsersFile | null> {
+  if (config.users === null) return null;
+  const users = await import('./users/index.ts');
+  return users.openUsers({ file: config.users, clock, log, metrics });
+}
+
 /**
  * Opens the audit, reads the policies and begins to listen. It needs no identity yet: what cannot work shows before evidence is spent.
  * One of several workers is different: on a port that others serve too it begins to listen only when it can serve.
@@ -85,15 +92,11 @@ export async function startServing(deps: ServingDeps): Promise<Serving> {
   });
   stack.defer(async () => void (await audit.close(AUDIT_MS)));
 
-  const policy = await openPolicies({ config, credentials, clock, log, metrics });
+  const record = (event: AuditEvent) => audit.record(event, clock.now());
+  const policy = await openPolicies({ config, credentials, clock, log, metrics, record });
   if (policy !== null) stack.use(policy);
-  // what it needs of npm is loaded only where it is asked for
-  const users =
-    config.users === null
-      ? null
-      : stack.use(
-          await (await import('./users/index.ts')).openUsers({ file: config.users, clock, log, metrics }),
-        );
+  const users = await openUsers(deps);
+  if (users !== null) stack.use(users);
   const aim = (svid: Svid | null) => {
     if (svid !== null) policy?.aim(svid.id);
   };
@@ -105,7 +108,9 @@ export async function startServing(deps: ServingDeps): Promise<Serving> {
   let memory: Disposable | null = null;
   stack.defer(() => memory?.[Symbol.dispose]());
   const warmOnce = async (svid: Svid) => {
-    await warmUp(svid).catch((error: unknown) => log.warn('warm_up_failed', { error }));
+    await warmUp(svid, { fingerprint: config.fingerprint }).catch((error: unknown) =>
+      log.warn('warm_up_failed', { error }),
+    );
     memory = await settleMemory();
     warm = true;
   };
@@ -152,7 +157,7 @@ export async function startServing(deps: ServingDeps): Promise<Serving> {
     get jwks() {
       return proxies.jwks;
     },
-    record: (event) => audit.record(event, clock.now()),
+    record,
     reload: async () => void (await Promise.all([policy?.reload(), users?.reload()])),
     reopenAudit: () => audit.reopen(),
     drainLong() {

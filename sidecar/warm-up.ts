@@ -6,9 +6,11 @@ import { createMetrics } from '../lib/adapter/metrics.ts';
 import { type CompiledPolicy, compilePolicies, parsePolicies } from '../lib/policy/index.ts';
 import type { Address } from './address.ts';
 import { openAudit } from './audit/index.ts';
+import type { Fingerprint } from './config/fingerprint.ts';
 import { createDecider } from './decide.ts';
 import { createCredentials, type Svid } from './identity/credentials.ts';
 import { createInbound } from './inbound/index.ts';
+import { NO_SCREENS } from './inbound/screens.ts';
 import { createOutbound } from './outbound/index.ts';
 
 export type WarmUpOptions = {
@@ -16,8 +18,11 @@ export type WarmUpOptions = {
   readonly requests?: number;
   /** No request begins after this. */
   readonly deadlineMs?: number;
+  /** How requests are proven. Left out: they are not. */
+  readonly fingerprint?: Fingerprint;
 };
 
+const UNPROVEN: Fingerprint = { sends: 'off', requires: 'off', ttlSeconds: 10 };
 const REQUESTS = 1_000;
 const DEADLINE_MS = 800;
 const CONNECTIONS = 8;
@@ -37,7 +42,7 @@ const REQUESTS_SENT = [
  * @returns how many requests were answered
  */
 export async function warmUp(svid: Svid, options: WarmUpOptions = {}): Promise<number> {
-  const { requests = REQUESTS, deadlineMs = DEADLINE_MS } = options;
+  const { requests = REQUESTS, deadlineMs = DEADLINE_MS, fingerprint = UNPROVEN } = options;
   const [clock, log, metrics] = [
     systemClock,
     createLog({ level: 'alarm', write: () => {} }),
@@ -57,15 +62,30 @@ export async function warmUp(svid: Svid, options: WarmUpOptions = {}): Promise<n
     const { trustDomain } = svid.id;
     const place = { host: LOOPBACK.host, port: (app.address() as AddressInfo).port };
     const shared = { listen: LOOPBACK, credentials, clock, log, metrics };
-    await using inbound = await createInbound({ ...shared, app: place, trustDomain, decider });
+    const { proofsFor, proverFor } = await fingerprints();
+    // what we send comes back to us: it has to pass, and what does not have to be proven is checked as well
+    const { sends, requires } = fingerprint;
+    const proving: Fingerprint = {
+      ...fingerprint,
+      sends: sends === 'off' ? requires : sends,
+      requires: 'off',
+    };
+    const screens = { ...NO_SCREENS, proofs: proofsFor(proving, metrics) };
+    await using inbound = await createInbound({ ...shared, app: place, trustDomain, decider, screens });
     const upstreams = [{ name: NAME, addresses: [addressOf(inbound.address)], ids: [svid.id] }];
-    await using outbound = await createOutbound({ ...shared, upstreams });
+    const prover = proverFor(proving, clock);
+    await using outbound = await createOutbound({ ...shared, upstreams, prover });
     const answered = await drive(addressOf(outbound.address), requests, Date.now() + deadlineMs);
     await Promise.all([outbound.close({ deadlineMs: 0 }), inbound.close({ deadlineMs: 0 })]);
     return answered;
   } finally {
     app.close();
   }
+}
+
+/** Apart, because the compiler leaves such an import as it is where `await using` stands beside it. */
+function fingerprints(): Promise<typeof import('./fingerprint/index.ts')> {
+  return import('./fingerprint/index.ts');
 }
 
 function policyFor(svid: Svid): CompiledPolicy {

@@ -2,8 +2,6 @@ import { join } from 'node:path';
 import type { Clock } from '../../lib/adapter/clock.ts';
 import type { Log } from '../../lib/adapter/log.ts';
 import type { Metrics } from '../../lib/adapter/metrics.ts';
-import { AttestationError } from '../attestors/attestor.ts';
-import { trustedPeer } from '../attestors/svid.ts';
 import type { BundleSource } from '../bundle-source.ts';
 import type { Connection } from '../connection.ts';
 import type { Denylist } from '../denylist.ts';
@@ -12,6 +10,7 @@ import { Problem } from '../problem.ts';
 import type { Registrations } from '../registrations.ts';
 import type { AuditRouteDeps } from '../routes/audit.ts';
 import type { Session } from '../session.ts';
+import { workloadAt } from '../workload.ts';
 import { createCollection, type Sender } from './collection.ts';
 import { createCountersigner } from './countersigner.ts';
 import { createCountersigningKeys } from './countersigning-keys.ts';
@@ -65,22 +64,12 @@ export async function createCollecting(deps: CollectingDeps): Promise<Collecting
 }
 
 async function senderOf(
-  { peer: shown }: Connection,
+  connection: Connection,
   { trustDomain, bundles, clock }: CollectingDeps,
   denied: () => Promise<Denylist>,
 ): Promise<Sender> {
-  const bundle = bundles.current ?? (await bundles.refresh());
-  const peer = peerIn();
+  const { peer, bundle } = await workloadAt(connection, { trustDomain, bundles, now: () => clock.now() });
   const { ids, serials } = await denied();
   if (ids.has(peer.id.toString()) || serials.has(peer.serial)) throw new Problem('identity_denied');
   return { id: peer.id, bundle };
-
-  function peerIn() {
-    try {
-      return trustedPeer(shown, { trustDomain, bundle, now: clock.now() }).peer;
-    } catch (cause) {
-      if (cause instanceof AttestationError) throw new Problem('svid_needed', { cause });
-      throw cause;
-    }
-  }
 }

@@ -40,7 +40,8 @@ export function createPublications({ vault, registrations, reloadMs, log }: Publ
   let failed = '';
   let woken = new AbortController();
   let over = false;
-  let last: Promise<void> = Promise.resolve();
+  let running: Promise<void> | undefined;
+  let next: Promise<void> | undefined;
 
   const read = async () => {
     const [current, key] = await Promise.all([readCurrent(vault), readPolicyKey(vault)]);
@@ -60,11 +61,20 @@ export function createPublications({ vault, registrations, reloadMs, log }: Publ
     seen = { revision: snapshot.revision, at: performance.now() };
     for (const wake of waiting) wake();
   };
-  /** One after the other: what was read earlier must not be put in the place of what was read later. */
-  const refresh = () => {
-    const looked = last.then(look);
-    last = looked.catch(() => undefined);
-    return looked;
+  /** One after the other: what was read earlier must not be put in the place of what was read later. Who comes meanwhile shares the next. */
+  const start = () => {
+    running = look().finally(() => {
+      running = undefined;
+    });
+    return running;
+  };
+  const refresh = (): Promise<void> => {
+    if (running === undefined) return start();
+    next ??= running.then(ignore, ignore).then(() => {
+      next = undefined;
+      return running ?? start();
+    });
+    return next;
   };
 
   return {
@@ -106,3 +116,5 @@ export function createPublications({ vault, registrations, reloadMs, log }: Publ
     },
   };
 }
+
+function ignore(): void {}

@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto';
 import { SignetError } from '../../lib/errors.ts';
 import { MOUNTS } from '../../lib/grant/index.ts';
 import { type Kind, sealedBytes } from '../../lib/manifest/index.ts';
@@ -33,7 +34,9 @@ export async function openSigner(vault: VaultCaller): Promise<PolicySigner> {
     author: String(own?.display_name ?? '').slice(0, 256) || 'unknown',
     async sign(kind, text) {
       const { data } = await vault.call<{ signature?: unknown }>('POST', `${MOUNTS.transit}/sign/policy`, {
-        input: sealedBytes(kind, text).toString('base64'),
+        // Vault takes no text of over a megabyte
+        input: hash('sha256', sealedBytes(kind, text), 'base64'),
+        prehashed: true,
         hash_algorithm: 'sha2-256',
         marshaling_algorithm: 'jws',
         key_version: latest,

@@ -101,13 +101,17 @@ export async function writeSet(vault: VaultCaller, set: NewSet): Promise<Publish
 }
 
 /**
- * Makes a set the one that counts, and deletes those that are too old to go back to.
+ * Makes a set the one that counts, and deletes those that are too old to go back to, or were never told of: whoever still writes one of no
+ * higher version writes it in vain.
  * @throws VaultError; `VAULT_CAS_CONFLICT` when another was published meanwhile
  */
 export async function switchTo(vault: VaultCaller, current: Current, next: PublishedSet): Promise<void> {
-  const sets = [next, ...current.sets];
-  await writeDocument(vault, CURRENT, { sets: sets.slice(0, KEPT_SETS) }, current.cas);
-  for (const { set } of sets.slice(KEPT_SETS)) await removeSet(vault, set);
+  const sets = [next, ...current.sets].slice(0, KEPT_SETS);
+  await writeDocument(vault, CURRENT, { sets }, current.cas);
+  const kept = new Set(sets.map(({ set }) => `${set}/`));
+  for (const name of await listDocuments(vault, SETS))
+    if (!kept.has(name) && Number.parseInt(name, 10) <= next.version)
+      await removeSet(vault, name.slice(0, -1));
 }
 
 /** @throws VaultError */

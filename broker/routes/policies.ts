@@ -1,6 +1,6 @@
 import type { Vault } from '../../lib/adapter/vault.ts';
 import { concerns } from '../../lib/manifest/index.ts';
-import { checkPeer, type PeerSvid, pemToDer, SvidError } from '../../lib/svid/index.ts';
+import { type PeerSvid, pemToDer } from '../../lib/svid/index.ts';
 import { callerOf } from '../caller.ts';
 import type { Connection } from '../connection.ts';
 import { readDocument } from '../kv.ts';
@@ -9,15 +9,14 @@ import type { Sidecars } from '../policies/sidecars.ts';
 import { CURRENT, type StoredSet } from '../policies/store.ts';
 import { Problem } from '../problem.ts';
 import type { Registrations } from '../registrations.ts';
+import { type WorkloadDeps, workloadAt } from '../workload.ts';
 import type { Answer, Route } from './route.ts';
 
-export type PolicyRouteDeps = {
-  readonly trustDomain: string;
+export type PolicyRouteDeps = WorkloadDeps & {
   readonly vault: Vault;
   readonly publications: Publications;
   readonly registrations: Pick<Registrations, 'current'>;
   readonly sidecars: Sidecars;
-  readonly now: () => Date;
   /** Fires when nobody may be kept waiting any more. */
   readonly stopped: AbortSignal;
 };
@@ -71,12 +70,14 @@ async function deliver(
   connection: Connection,
 ): Promise<Answer> {
   const { publications, sidecars, now, stopped } = deps;
-  const peer = workload(connection, deps);
+  const { peer } = await workloadAt(connection, deps);
   const [after, denied] = [versionIn(query, 'after'), versionIn(query, 'denied') ?? 0];
   const { fault } = query;
   if (fault !== undefined && !FAULT.test(fault)) throw new Problem('malformed');
   sidecars.note(peer, { version: after, denylist_version: denied, fault: fault ?? null }, now());
   await refuseDenied(deps, peer);
+  // what cannot be read is told in the log; what was read before is good
+  await publications.refresh().catch(() => undefined);
   const until = performance.now() + WAIT_MS;
   for (;;) {
     const { set, denylist } = publications;
@@ -86,7 +87,7 @@ async function deliver(
     ];
     if (policies !== undefined || list !== undefined) {
       // a certificate that ran out while its owner waited
-      workload(connection, deps);
+      await workloadAt(connection, deps);
       return {
         status: 200,
         body: {
@@ -103,18 +104,7 @@ async function deliver(
   }
 }
 
-/** Whose SVID was shown, by the rules for an SVID. @throws Problem `svid_needed` */
-function workload({ peer }: Connection, { trustDomain, now }: PolicyRouteDeps): PeerSvid {
-  const [leaf] = peer?.chainDer ?? [];
-  if (leaf === undefined || peer?.authorized !== true) throw new Problem('svid_needed');
-  try {
-    return checkPeer(leaf, { trustDomain, now: now() });
-  } catch (cause) {
-    if (cause instanceof SvidError) throw new Problem('svid_needed', { cause });
-    throw cause;
-  }
-}
-
+/** @throws Problem `identity_denied`, and `vault_unavailable` while nobody knows who is denied */
 async function refuseDenied({ registrations }: PolicyRouteDeps, { id, serial }: PeerSvid): Promise<void> {
   const { denylist } = await registrations.current().catch((cause: unknown) => {
     throw new Problem('vault_unavailable', { cause, retryAfterSeconds: 1 });

@@ -2,17 +2,17 @@ import { Command } from 'commander';
 import schema from '../../lib/policy/schema.json' with { type: 'json' };
 import suiteSchema from '../../lib/policy/suite/schema.json' with { type: 'json' };
 import { printJson } from '../input.ts';
-import { addPublishing } from '../policy-publish.ts';
 import { checkCommand } from './check.ts';
 import { diffCommand } from './diff.ts';
 import { explainCommand } from './explain.ts';
+import { addPublishing } from './publish.ts';
 import { showCommand } from './show.ts';
 import { testCommand } from './test.ts';
 
 /** `signet policy`. Each command is a file; a new one is one line here. */
 export function policyCommand(): Command {
   const policy = new Command('policy')
-    .description('check, test, compare, show and publish policies, and explain their decisions')
+    .description('check, test, compare and show policies, explain their decisions, and publish them')
     // on files, without a broker
     .addCommand(checkCommand())
     .addCommand(testCommand())

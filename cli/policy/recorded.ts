@@ -26,7 +26,7 @@ export type Recorded = {
  */
 export function recordedRequest(record: DecisionRecord, chained: boolean): Recorded | null {
   const caller = callerOf(record.caller);
-  if (caller === null || typeof record.method !== 'string' || typeof record.path !== 'string') return null;
+  if (caller === null || ![record.id, record.method, record.path].every(isPlain)) return null;
   const missing = new Set<string>();
   const facts = new RecordedFacts(record, caller, chained, missing);
   return { request: { caller, method: record.method, path: record.path, facts }, missing };
@@ -172,6 +172,8 @@ function callerOf(text: unknown): Caller | null {
   }
 }
 
+/** No sidecar records anything else as these, and a file may be from anybody: it is printed on a terminal. */
+const isPlain = (value: unknown): boolean => typeof value === 'string' && /^[!-~]+$/.test(value);
 /** Of a long text the audit has the beginning. */
 const isText = (value: unknown): value is string =>
   typeof value === 'string' && !(value.length === 100 && value.endsWith('...'));

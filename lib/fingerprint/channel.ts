@@ -1,13 +1,14 @@
-import { createSecretKey, hash, hkdfSync, type KeyObject } from 'node:crypto';
+import { hash, hkdfSync, type KeyObject } from 'node:crypto';
 import { readFlat } from './flat-json.ts';
 import { encode, isEs256, jwsHeader, readJws, signEs256 } from './jws.ts';
+import { MacKey } from './mac.ts';
 
 /** What both ends of one TLS connection know of it, and nobody else. */
 export type Channel = {
   /** Names the connection without giving anything away: the hash of its exporter. */
   readonly binding: string;
   /** For messages on this connection alone. */
-  readonly key: KeyObject;
+  readonly key: MacKey;
 };
 
 /** RFC 9266 */
@@ -20,7 +21,7 @@ const HEADER = jwsHeader('ES256', TYPE);
 
 export function channelOf(exporter: Uint8Array): Channel {
   const key = Buffer.from(hkdfSync('sha256', exporter, Buffer.alloc(0), KEY_INFO, 32));
-  return { binding: hash('sha256', exporter, 'base64url'), key: createSecretKey(key) };
+  return { binding: hash('sha256', exporter, 'base64url'), key: new MacKey(key) };
 }
 
 /** By the key of its SVID, the workload `subject` says that the connection is its own: what is proven on it by the connection's key, it proved. */

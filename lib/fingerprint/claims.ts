@@ -19,11 +19,14 @@ export type Claims = {
 export function readClaims(text: string): Claims | null {
   const all = readFlat(text);
   if (all === null) return null;
-  const [aud, cb, exp, htm, iat, jti] = [
-    ...[all.get('aud'), all.get('cb'), all.get('exp')],
-    ...[all.get('htm'), all.get('iat'), all.get('jti')],
-  ];
-  const [cd, qh] = [all.get('cd') ?? null, all.get('qh') ?? null];
+  const aud = all.get('aud');
+  const cb = all.get('cb');
+  const cd = all.get('cd') ?? null;
+  const exp = all.get('exp');
+  const htm = all.get('htm');
+  const iat = all.get('iat');
+  const jti = all.get('jti');
+  const qh = all.get('qh') ?? null;
   if (typeof aud !== 'string' || typeof cb !== 'string' || typeof htm !== 'string' || typeof jti !== 'string')
     return null;
   if (typeof exp !== 'number' || typeof iat !== 'number' || typeof cd === 'number' || typeof qh === 'number')

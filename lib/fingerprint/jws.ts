@@ -1,5 +1,6 @@
-import { createHmac, type KeyObject, sign, timingSafeEqual, verify } from 'node:crypto';
+import { type KeyObject, sign, verify } from 'node:crypto';
 import { readFlat } from './flat-json.ts';
+import type { MacKey } from './mac.ts';
 
 /** A JSON Web Signature in its compact form (RFC 7515 §7.1), read and not yet verified. */
 export type Jws = {
@@ -11,13 +12,20 @@ export type Jws = {
   readonly signature: Buffer;
 };
 
+type Header = Pick<Jws, 'alg' | 'typ'>;
+
+/** The headers of tokens that we make, which need not be read. */
+const ours = new Map<string, Header>();
+
 /** Longer ones are not read. A path of the length that is served fits. */
 const MOST_TOKEN_CHARS = 16_384;
 const ES256_BYTES = 64;
 
 /** The first part of a token, with its dot. */
 export function jwsHeader(alg: 'ES256' | 'HS256', typ: string): string {
-  return `${encode(JSON.stringify({ alg, typ }))}.`;
+  const part = encode(JSON.stringify({ alg, typ }));
+  ours.set(part, { alg, typ });
+  return `${part}.`;
 }
 
 /**
@@ -42,8 +50,8 @@ export function signEs256(input: string, key: KeyObject): string {
   return `${input}.${signature.toString('base64url')}`;
 }
 
-export function signHs256(input: string, key: KeyObject): string {
-  return `${input}.${createHmac('sha256', key).update(input, 'latin1').digest('base64url')}`;
+export function signHs256(input: string, key: MacKey): string {
+  return `${input}.${key.mac(input, 'base64url')}`;
 }
 
 /** By a P-256 key alone: with another one nothing is ES256. */
@@ -52,32 +60,23 @@ export function isEs256({ input, signature }: Jws, key: KeyObject): boolean {
   return verify('sha256', Buffer.from(input, 'latin1'), { key, dsaEncoding: 'ieee-p1363' }, signature);
 }
 
-export function isHs256({ input, signature }: Jws, key: KeyObject): boolean {
-  const mac = createHmac('sha256', key).update(input, 'latin1').digest();
-  return signature.length === mac.length && timingSafeEqual(signature, mac);
+export function isHs256({ input, signature }: Jws, key: MacKey): boolean {
+  return key.isMac(signature, input);
 }
 
 export function encode(text: string): string {
   return Buffer.from(text, 'latin1').toString('base64url');
 }
 
-type Header = Pick<Jws, 'alg' | 'typ'>;
-
-/** Headers that were read and are sound; ours are two. */
-const known = new Map<string, Header>();
-const MOST_KNOWN = 16;
-
 function readHeader(part: string): Header | null {
-  const earlier = known.get(part);
-  if (earlier !== undefined) return earlier;
+  const own = ours.get(part);
+  if (own !== undefined) return own;
   const bytes = decode(part);
   const fields = bytes === null ? null : readFlat(bytes.toString('latin1'));
   const [alg, typ = null] = [fields?.get('alg'), fields?.get('typ')];
   if (typeof alg !== 'string' || typeof typ === 'number' || fields?.has('crit') || fields?.has('b64'))
     return null;
-  const header = { alg, typ };
-  if (known.size < MOST_KNOWN) known.set(part, header);
-  return header;
+  return { alg, typ };
 }
 
 /** Node decodes whatever it is given; there is one text that its result is the bytes of. */

@@ -1,4 +1,4 @@
-import { COLON, FOLD, LOWER } from './bytes.ts';
+import { COLON, FOLD, LOWER, SP, TAB } from './bytes.ts';
 import type { Fields } from './fields.ts';
 import {
   ALIAS,
@@ -69,7 +69,10 @@ export function droppedValue(
     const nameEnd = start + name.length;
     if (bytes[nameEnd] !== COLON || !matches(bytes, start, name, FOLD)) continue;
     if (value !== null || !matches(bytes, start, name, LOWER)) return undefined;
-    value = withoutSpace(bytes.toString('latin1', nameEnd + 1, drops[i + 1]! - 2));
+    let [from, to] = [nameEnd + 1, drops[i + 1]! - 2];
+    while (from < to && (bytes[from] === SP || bytes[from] === TAB)) from++;
+    while (to > from && (bytes[to - 1] === SP || bytes[to - 1] === TAB)) to--;
+    value = bytes.toString('latin1', from, to);
   }
   return value;
 }

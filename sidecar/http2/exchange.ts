@@ -12,6 +12,7 @@ import {
   type HeaderFields,
   IDEMPOTENT,
   MOST_TRIES,
+  NEVER,
   Pending,
   Refused,
   type RelayLimits,
@@ -20,6 +21,8 @@ import {
   type Splice,
   Tally,
   TOO_SLOW,
+  UNJUDGED,
+  type Watch,
 } from '../relay/index.ts';
 import { Answer } from './answer.ts';
 import type { Carried, Carrier } from './carrier.ts';
@@ -65,9 +68,11 @@ export class StreamExchange implements Carried {
   private tunnel: Tunnel | null = null;
   /** The name of the decision by which it passed. */
   private decision = '';
-  private readonly tally = new Tally();
+  private tally = UNWATCHED;
   private idempotent = false;
   private tries = 0;
+  /** When it has to be judged, while that waits for something; `NEVER` when it does not. */
+  private judgedBy = NEVER;
 
   constructor(down: Http2Downstream, stream: ServerHttp2Stream, fields: IncomingHttpHeaders) {
     this.down = down;
@@ -92,7 +97,7 @@ export class StreamExchange implements Carried {
   }
 
   /** Judges the request and sends it on its way, or refuses it. */
-  begin(fields: IncomingHttpHeaders, raw: readonly string[]): void {
+  begin(fields: IncomingHttpHeaders, raw: readonly string[], again = false): void {
     const { limits, down } = this;
     const { requestHead: head } = down.relay;
     const hasBody = !this.stream.endAfterHeaders;
@@ -101,7 +106,7 @@ export class StreamExchange implements Carried {
       this.malformed(text);
       return;
     }
-    down.conduct.head(text.end);
+    if (!again) down.conduct.head(text.end);
     const ready = this.withBody(text, head);
     if (ready === null) {
       this.gather(head, fields, raw);
@@ -109,12 +114,15 @@ export class StreamExchange implements Carried {
     }
     const verdict = down.gate.admit(head);
     if (verdict instanceof Pending) {
+      // a promise that settles again and again is one wait
+      if (this.judgedBy === NEVER) this.judgedBy = down.relay.ticker.in(limits.responseMs);
       void verdict.settled.then(() => {
-        if (!this.answer.over) this.begin(fields, raw);
+        if (!this.answer.over) this.begin(fields, raw, true);
       });
       return;
     }
-    this.tally.begin(down.gate.watch ?? null);
+    this.judgedBy = NEVER;
+    this.tally = tallyFor(down.gate.watch ?? null);
     if (verdict instanceof Refused) {
       this.refuse(verdict.problem, verdict.fields);
       if (verdict.close) down.leave();
@@ -262,6 +270,10 @@ export class StreamExchange implements Carried {
     }
     const { answer, patience } = this;
     answer.sweep(flushed);
+    if (now >= this.judgedBy && !answer.over) {
+      this.refuse(UNJUDGED);
+      return;
+    }
     const over = patience.isOver(now);
     if (!over && !patience.isLate(now)) return;
     if (answer.over) cutOff(this.stream);
@@ -296,7 +308,7 @@ export class StreamExchange implements Carried {
     this.body = this.bodyOf(head);
     this.body.gather((content) => {
       this.content = content;
-      this.begin(fields, raw);
+      this.begin(fields, raw, true);
     });
     this.waitOn();
   }
@@ -406,6 +418,16 @@ export class StreamExchange implements Carried {
       unanswered: this.requestSent && !begun && !over,
     });
   }
+}
+
+/** Serves all that nobody observes. */
+const UNWATCHED = new Tally();
+
+function tallyFor(watch: Watch | null): Tally {
+  if (watch === null) return UNWATCHED;
+  const tally = new Tally();
+  tally.begin(watch);
+  return tally;
 }
 
 /** It comes first. */

@@ -12,6 +12,8 @@ import { StreamSide } from './tunnel.ts';
 import { acceptance, valuesIn } from './websocket.ts';
 import { cutOff, isWhole, watchEnd } from './wholeness.ts';
 
+/** Of one request alone: in a connection's table it would only push out what many have in common. */
+const PROOF = 'workload-proof-token';
 /** Scanned into by one response at a time. */
 const head = new ResponseHead();
 
@@ -55,9 +57,10 @@ export class Http2Carrier implements Carrier, Waiting {
     const { bytes, end } = this.text;
     scanRequest(bytes, 0, end, limits.head, requestHead);
     const own = this.route.linesFor(requestHead, session);
+    const { secrets } = this.exchange;
     const fields = keepSecret(
       requestFields(this.text, requestHead, session.scheme, own),
-      this.exchange.secrets,
+      own.length === 0 ? secrets : [...secrets, PROOF],
     );
     const stream = session.request(fields, {
       endStream: !hasBody && !this.tunnels,

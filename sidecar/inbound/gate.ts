@@ -93,8 +93,8 @@ export class CallerGate implements Gate {
   private readonly proofs: RequestProofs | null;
   passed = '';
   watch: Watch | null = null;
-  /** What was asked to live on and may yet come to stand, by decision. */
-  private readonly asked = new Map<string, Asked>();
+  /** What was asked to live on and may yet come to stand, by decision; null where nothing was. */
+  private asked: Map<string, Asked> | null = null;
 
   constructor(
     caller: Caller | Peer,
@@ -168,8 +168,8 @@ export class CallerGate implements Gate {
 
   spliced(protocol: string, decision: string, cut: () => void): (end: SpliceEnd) => void {
     const counted = this.deps.splices.begin(protocol);
-    const over = this.deps.passages.add(this.caller, this.asked.get(decision) ?? null, cut);
-    this.asked.delete(decision);
+    const over = this.deps.passages.add(this.caller, this.asked?.get(decision) ?? null, cut);
+    this.asked?.delete(decision);
     return (end) => {
       over();
       counted(end);
@@ -187,7 +187,9 @@ export class CallerGate implements Gate {
 
   /** Those that the app turned down are pushed out by others. */
   private keep({ method, target }: RequestHead): void {
-    const { asked, facts } = this;
+    const { facts } = this;
+    this.asked ??= new Map();
+    const { asked } = this;
     const { policy } = this.deps.decider;
     if (asked.size === MOST_ASKED) asked.delete(asked.keys().next().value ?? '');
     asked.set(this.passed, { policy, method, path: target.path, facts: facts.kept() });

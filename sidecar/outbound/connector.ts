@@ -75,7 +75,7 @@ export function upstreamConnector(
       for (const [socket, peer] of peers) {
         if (deps.denied(peer) === null) continue;
         deps.log.warn('upstream_cut', { upstream: upstream.name, id: peer.id });
-        (transports.get(socket) ?? socket).destroy(new SignetError('peer_denied', `${peer.id} is denied`));
+        (transports.get(socket) ?? socket).destroy(new SignetError('SVID_DENIED', `${peer.id} is denied`));
       }
     },
   };
@@ -134,7 +134,7 @@ function judge(
   try {
     const peer = checkPeer(certificate.raw, { trustDomain, now: clock.now() });
     if (!ids.some((id) => id.equals(peer.id))) return refuse('SVID_WRONG_ID', peer.id);
-    return denied(peer) === null ? peer : refuse('peer_denied', peer.id);
+    return denied(peer) === null ? peer : refuse('SVID_DENIED', peer.id);
   } catch (error) {
     return refuse(error instanceof SignetError ? error.code : 'SVID_MALFORMED');
   }

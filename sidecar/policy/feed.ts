@@ -29,7 +29,8 @@ const NOBODY: ReadonlySet<string> = new Set();
  * The policies and the deny-list that a broker hands out: asked for over mTLS again and again, each time until something is newer. What
  * comes is verified by the authority that this sidecar was configured with, and put in force at once or not at all. In memory only.
  */
-export function openPolicyFeed({ config, credentials, clock, log, metrics }: PoliciesDeps): Policies {
+export function openPolicyFeed(deps: PoliciesDeps): Policies {
+  const { config, credentials, clock, log, metrics, record } = deps;
   const feed = new Feed(
     { trustDomain: config.trustDomain, ...config.broker },
     config.inbound !== null,
@@ -37,6 +38,7 @@ export function openPolicyFeed({ config, credentials, clock, log, metrics }: Pol
     clock,
     log,
     metrics,
+    record,
   );
   feed.begin();
   return feed;
@@ -63,6 +65,7 @@ class Feed implements Policies {
   private readonly credentials: Credentials;
   private readonly clock: Clock;
   private readonly log: Log;
+  private readonly record: PoliciesDeps['record'];
   private readonly authorities: readonly Uint8Array[];
 
   constructor(
@@ -72,12 +75,14 @@ class Feed implements Policies {
     clock: Clock,
     log: Log,
     metrics: Metrics,
+    record: PoliciesDeps['record'],
   ) {
     this.broker = broker;
     this.judges = judges;
     this.credentials = credentials;
     this.clock = clock;
     this.log = log;
+    this.record = record;
     this.authorities = pemToDer(broker.ca);
     this.deliveries = metrics.counter(
       'signet_policy_deliveries_total',
@@ -185,11 +190,12 @@ class Feed implements Policies {
     const faults: unknown[] = [];
     if (denylist !== null)
       this.attempt(faults, () => {
-        const { version, ids, serials } = verifyDenylist(denylist, trust, this.denylistVersion);
+        const { version, author, ids, serials } = verifyDenylist(denylist, trust, this.denylistVersion);
         this.deniedIds = new Set(ids);
         this.deniedSerials = new Set(serials);
         this.denylistVersion = version;
         this.versions.set(version, { kind: 'denylist' });
+        this.record({ type: 'denylist', version, author });
         this.log.info('denylist', { version, ids: ids.length, serials: serials.length });
       });
     if (policies !== null && this.judges && target !== null)
@@ -202,6 +208,7 @@ class Feed implements Policies {
         this.version = version;
         this.loadedAt = trust.now;
         this.versions.set(version, { kind: 'policies' });
+        this.record({ type: 'policy', version, author, policy: compiled.digest, documents: compiled.size });
         this.log.info('policy', {
           target,
           version,

@@ -1,6 +1,7 @@
 import type { Clock } from '../../lib/adapter/clock.ts';
 import type { Log } from '../../lib/adapter/log.ts';
 import type { Metrics } from '../../lib/adapter/metrics.ts';
+import type { AuditEvent } from '../../lib/audit/index.ts';
 import type { Config } from '../config/index.ts';
 import type { Credentials } from '../identity/credentials.ts';
 import type { Policies } from './policies.ts';
@@ -13,6 +14,8 @@ export type PoliciesDeps = {
   readonly clock: Clock;
   readonly log: Log;
   readonly metrics: Metrics;
+  /** Writes down in the audit what came into force. */
+  readonly record: (event: AuditEvent) => void;
 };
 
 /** Those of the configuration: a file's, the broker's, or none where nothing is proxied. */

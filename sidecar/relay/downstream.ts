@@ -40,6 +40,8 @@ export class Downstream implements Accepted, Side {
   private paused = false;
   /** The request that begins what is held waits for its judgement. */
   private judging = false;
+  /** When it has to have one, however often it waits for that; `NEVER` when none waits. */
+  judgedBy = NEVER;
   private lingered = 0;
   /** Received, and not yet part of a request that was judged. */
   private held: Buffer | null = null;
@@ -89,8 +91,10 @@ export class Downstream implements Accepted, Side {
   defer(b: Buffer, settled: Promise<void>): void {
     this.held = b;
     this.judging = true;
-    this.pause();
-    this.wait(JUDGEMENT, this.relay.limits.responseMs);
+    // whoever goes meanwhile is to be noticed, so what comes is read
+    if (b.length >= MOST_HELD) this.pause();
+    if (this.judgedBy === NEVER) this.judgedBy = this.relay.ticker.in(this.relay.limits.responseMs);
+    this.wait(JUDGEMENT, 0);
     void settled.then(() => {
       if (!this.judging) return;
       this.judging = false;
@@ -161,13 +165,14 @@ export class Downstream implements Accepted, Side {
     this.splice?.sweep(now);
     if (now >= this.exchange.wholeDeadline) this.exchange.timedOut();
     if (this.gathering !== null && now >= this.gatheredBy) this.exchange.tooSlow();
+    if (this.judging && now >= this.judgedBy) {
+      this.judging = false;
+      this.exchange.unjudged();
+    }
     if (now < this.deadline) return;
     if (this.waiting === REQUEST) this.finish();
     else if (this.waiting === GOODBYE) this.socket.destroy();
-    else if (this.judging) {
-      this.judging = false;
-      this.exchange.unjudged();
-    } else if (this.waiting === HEAD_REST || (this.waiting === REQUEST_BODY && !this.paused))
+    else if (this.waiting === HEAD_REST || (this.waiting === REQUEST_BODY && !this.paused))
       this.exchange.tooSlow();
     else this.exchange.timedOut();
   }
@@ -231,6 +236,7 @@ export class Downstream implements Accepted, Side {
     else {
       this.held = null;
       this.gathering = new Gathering(b, size);
+      this.relay.leftovers.add(size);
       this.gatheredBy = ticker.in(limits.wholeMs);
       this.wait(REQUEST_BODY, limits.stallMs);
     }

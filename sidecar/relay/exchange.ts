@@ -81,6 +81,7 @@ export class Exchange implements Caller {
       this.down.defer(b, verdict.settled);
       return;
     }
+    this.down.judgedBy = NEVER;
     this.tally.begin(this.down.gate.watch ?? null);
     let end = bodyStart;
     if (!this.body.done) {

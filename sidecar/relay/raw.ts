@@ -6,6 +6,7 @@ import type { Failure } from './failure.ts';
 import type { Pool } from './pool.ts';
 import { type Gate, Pending, Refused } from './route.ts';
 import { reset, type Side, Splice } from './splice.ts';
+import { NEVER } from './ticker.ts';
 import type { Upstream } from './upstream.ts';
 
 /** The method by which policy knows a raw connection. No HTTP request that is served has it. */
@@ -30,6 +31,8 @@ class RawConnection implements Accepted, Caller, Side {
   private over = false;
   private splice: Splice | null = null;
   private drainedBy: number | null = null;
+  /** When it has to be judged, while that waits for something. */
+  private judgedBy = NEVER;
   private inputEnded = false;
   /** There was an error. Behind one of TLS comes an end that is none. */
   private broken = false;
@@ -62,10 +65,14 @@ class RawConnection implements Accepted, Caller, Side {
   private judge(head: RequestHead): void {
     const verdict = this.gate.admit(head);
     if (verdict instanceof Pending) {
+      if (this.judgedBy === NEVER) this.judgedBy = this.relay.ticker.in(this.relay.limits.responseMs);
       void verdict.settled.then(() => {
         if (!this.over) this.judge(head);
       });
-    } else if (verdict instanceof Refused) this.break();
+      return;
+    }
+    this.judgedBy = NEVER;
+    if (verdict instanceof Refused) this.break();
     else {
       this.pool = verdict.pool;
       verdict.pool.dial(this);
@@ -127,6 +134,7 @@ class RawConnection implements Accepted, Caller, Side {
   }
 
   sweep(now: number): void {
+    if (now >= this.judgedBy && !this.over) this.break();
     this.splice?.sweep(now);
   }
 

@@ -29,8 +29,10 @@ export class Route {
   linesFor(head: RequestHead, connection: Connection): Buffer {
     const { transformers } = this;
     let own = this.append;
-    for (let i = 0; i < transformers.length; i++)
-      own = Buffer.concat([own, transformers[i]!(head, connection)]);
+    for (let i = 0; i < transformers.length; i++) {
+      const more = transformers[i]!(head, connection);
+      own = own.length === 0 ? more : Buffer.concat([own, more]);
+    }
     return own;
   }
 }

@@ -45,7 +45,6 @@ export class Desk implements Disposable {
   private readonly refused = new Memory<Known>(MOST_REFUSED, MOST_REFUSED);
   private readonly pending = new Map<string, Pending>();
   private readonly span: Span = { start: 0, end: 0 };
-  private readonly closed = new AbortController();
   private readonly none: Cell;
   private readonly expired = new Map<Issuer | null, Cell>();
 
@@ -74,7 +73,7 @@ export class Desk implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    this.closed.abort();
+    for (const { line } of this.deps.issuers) line?.[Symbol.dispose]();
   }
 
   private recall(key: string, nowMs: number): User | Refused | null {
@@ -95,7 +94,7 @@ export class Desk implements Disposable {
     if (underWay !== undefined) return underWay;
     if (this.pending.size >= MOST_AT_ONCE) return this.answer('users_busy');
     const { issuers, clock } = this.deps;
-    const settled = examine(text, issuers, { clock, signal: this.closed.signal })
+    const settled = examine(text, issuers, clock)
       .then((finding) => this.remember(key, text.length, finding))
       .finally(() => this.pending.delete(key));
     const pending = new Pending(settled);

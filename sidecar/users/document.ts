@@ -164,7 +164,8 @@ function parseKeys(
     from['url'] === undefined || secret ? undefined : parseUrl(from['url'], at.at('url')),
     at.at('file').text(from['file'], PATH, 'the name of a file'),
   ];
-  if (named !== undefined && (from['url'] === undefined) === (from['file'] === undefined))
+  const given = (secret ? ['file'] : ['url', 'file']).filter((place) => from[place] !== undefined);
+  if (named !== undefined && given.length !== 1)
     at.flaw(secret ? 'has no file' : 'has not exactly one of url, file');
   if (secret && raw['algorithms'] === undefined) place.at('algorithms').flaw('is missing');
   return {

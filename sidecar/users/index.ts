@@ -8,11 +8,11 @@ import { readJson } from '../../lib/json-text.ts';
 import type { Users } from '../inbound/screens.ts';
 import { watchFile } from '../watch-file.ts';
 import { ANSWERS } from './answers.ts';
-import { ask } from './ask.ts';
 import { Desk, MOST_AT_ONCE } from './desk.ts';
 import type { KeySettings } from './document.ts';
 import type { Issuer } from './issuers.ts';
 import { KeyRing } from './key-ring.ts';
+import { Line } from './line.ts';
 import { fileOf, type LoadedIssuer, loadUsers } from './load.ts';
 import { Tally } from './tally.ts';
 
@@ -120,7 +120,7 @@ function issuerOf({ settings, ca, clientSecret, opening }: LoadedIssuer, rings: 
   return {
     settings,
     ring: asks ? null : rings.of(settings.name, source, ca),
-    place: asks ? { url: source.url, ca } : null,
+    line: asks ? new Line(source.url, ca) : null,
     clientSecret,
     opening,
     waits: { now: 0, most },
@@ -147,10 +147,12 @@ class Rings {
     const key = JSON.stringify([issuer, from, ca, secret, refreshSeconds, keepSeconds]);
     let ring = this.known.get(key);
     if (ring === undefined) {
+      const line = 'file' in from ? null : new Line(from, ca);
       ring = new KeyRing({
         ...{ issuer, secret, refreshSeconds, keepSeconds, clock: this.clock, log: this.log },
-        read: (signal) => this.read(from, ca, signal),
+        read: () => this.read(from, line),
         told: (result) => this.readings.add(1, { issuer, result }),
+        closed: () => line?.[Symbol.dispose](),
       });
       this.known.set(key, ring);
     }
@@ -167,14 +169,14 @@ class Rings {
     }
   }
 
-  private async read(from: KeySettings['from'], ca: string | null, signal: AbortSignal): Promise<unknown> {
+  private async read(from: KeySettings['from'], line: Line | null): Promise<unknown> {
     const name = fileOf(from);
     if (name !== null) {
       const json = readJson((await readFile(resolve(dirname(this.file), name))).toString());
       if (!json.ok) throw new Error(`no JSON ${json.where}`);
       return json.value;
     }
-    const { status, body } = await ask({ url: from as URL, ca }, null, signal);
+    const { status, body } = await line!.ask(null);
     if (status !== 200) throw new Error(`answered by status ${status}`);
     return body;
   }

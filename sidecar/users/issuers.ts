@@ -18,16 +18,17 @@ import {
   userOf,
   verifySignature,
 } from '../../lib/token/index.ts';
-import { ask, type Place } from './ask.ts';
 import type { IssuerSettings } from './document.ts';
 import type { KeyRing } from './key-ring.ts';
+import type { Line } from './line.ts';
 
 /** One issuer with all it takes to judge its tokens. */
 export type Issuer = {
   readonly settings: IssuerSettings;
   /** Null: it is asked about each token. */
   readonly ring: KeyRing | null;
-  readonly place: Place | null;
+  /** Where it is asked. */
+  readonly line: Line | null;
   readonly clientSecret: Secret | null;
   readonly opening: OpeningKey | null;
   /** Tokens that wait for an answer of the issuer's, and how many may. */
@@ -44,16 +45,14 @@ export type Finding = {
   readonly until: number;
 };
 
-export type Sought = { readonly clock: Clock; readonly signal: AbortSignal };
-
 /** Finds out whose a token is and what it is worth. Never throws. */
-export async function examine(text: string, issuers: readonly Issuer[], sought: Sought): Promise<Finding> {
+export async function examine(text: string, issuers: readonly Issuer[], clock: Clock): Promise<Finding> {
   const token = readToken(text);
   if (token instanceof Fault) return nobodys(token);
-  if (token.kind === 'sealed') return examineSealed(token, issuers, sought);
-  if (token.kind === 'signed') return examineSigned(token, issuers, sought);
+  if (token.kind === 'sealed') return examineSealed(token, issuers, clock);
+  if (token.kind === 'signed') return examineSigned(token, issuers, clock);
   const asked = askedAbout(text, issuers);
-  return asked === null ? nobodys(invalid('no token of a known form')) : introspect(token, asked, sought);
+  return asked === null ? nobodys(invalid('no token of a known form')) : introspect(token, asked, clock);
 }
 
 /** The issuer's epoch now; a finding of another one is worth nothing. */
@@ -61,11 +60,7 @@ export function epochOf({ ring }: Issuer, nowMs: number): number {
   return ring === null ? 1 : ring.epochAt(nowMs);
 }
 
-async function examineSealed(
-  token: SealedToken,
-  issuers: readonly Issuer[],
-  sought: Sought,
-): Promise<Finding> {
+async function examineSealed(token: SealedToken, issuers: readonly Issuer[], clock: Clock): Promise<Finding> {
   const { kid } = token.header;
   const able = issuers.filter(
     ({ opening }) => opening !== null && (kid === null || opening.kid === null || opening.kid === kid),
@@ -78,22 +73,18 @@ async function examineSealed(
   const inner = readToken(content.toString('latin1'));
   if (inner instanceof Fault) return nobodys(inner);
   if (inner.kind !== 'signed') return nobodys(invalid('sealed, and not signed'));
-  return examineSigned(inner, [issuer!], sought);
+  return examineSigned(inner, [issuer!], clock);
 }
 
-async function examineSigned(
-  token: SignedToken,
-  issuers: readonly Issuer[],
-  sought: Sought,
-): Promise<Finding> {
+async function examineSigned(token: SignedToken, issuers: readonly Issuer[], clock: Clock): Promise<Finding> {
   const claims = claimsOf(token);
   if (claims instanceof Fault) return nobodys(claims);
   // not verified: it only tells which issuer's rules and keys are asked
   const issuer = issuers.find(({ settings }) => settings.rules.issuer === claims['iss']);
   if (issuer === undefined) return nobodys(new Fault('issuer_unknown', 'of an issuer that is not known'));
   return issuer.ring === null
-    ? introspect({ kind: 'opaque', text: token.text }, issuer, sought)
-    : verify(token, claims, issuer, issuer.ring, sought);
+    ? introspect({ kind: 'opaque', text: token.text }, issuer, clock)
+    : verify(token, claims, issuer, issuer.ring, clock);
 }
 
 async function verify(
@@ -101,7 +92,7 @@ async function verify(
   claims: JsonObject,
   issuer: Issuer,
   ring: KeyRing,
-  { clock }: Sought,
+  clock: Clock,
 ): Promise<Finding> {
   const { source, rules, places } = issuer.settings;
   const allowed = source.kind === 'keys' ? source.algorithms : new Set<string>();
@@ -135,20 +126,16 @@ async function waiting<T>({ waits }: Issuer, wait: () => Promise<T>): Promise<T 
 }
 
 /** RFC 7662. What the issuer says counts, not what stands in the token. */
-async function introspect(
-  { text }: OpaqueToken,
-  issuer: Issuer,
-  { clock, signal }: Sought,
-): Promise<Finding> {
-  const { settings, place, clientSecret } = issuer;
+async function introspect({ text }: OpaqueToken, issuer: Issuer, clock: Clock): Promise<Finding> {
+  const { settings, line, clientSecret } = issuer;
   const { rules, places, name, source } = settings;
   const finding = (found: Finding['found'], until = 0): Finding => ({ issuer, epoch: 1, found, until });
-  if (source.kind !== 'introspection' || place === null || clientSecret === null) return finding(UNAVAILABLE);
+  if (source.kind !== 'introspection' || line === null || clientSecret === null) return finding(UNAVAILABLE);
   const form = new Secret(new URLSearchParams({ token: text, token_type_hint: 'access_token' }).toString());
   const authorization = new Secret(basic(source.clientId, clientSecret.reveal()));
   let body: unknown;
   try {
-    const reply = await waiting(issuer, () => ask(place, { form, authorization }, signal));
+    const reply = await waiting(issuer, () => line.ask({ form, authorization }));
     if (reply?.status !== 200) return finding(UNAVAILABLE);
     body = reply.body;
   } catch {

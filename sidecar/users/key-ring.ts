@@ -10,11 +10,12 @@ export type KeyRingDeps = {
   readonly refreshSeconds: number;
   readonly keepSeconds: number;
   /** Reads what the issuer publishes, within seconds. */
-  readonly read: (signal: AbortSignal) => Promise<unknown>;
+  readonly read: () => Promise<unknown>;
   readonly clock: Clock;
   readonly log: Log;
   /** Told how each reading went. */
   readonly told: (result: 'read' | 'failed') => void;
+  readonly closed: () => void;
 };
 
 /** Between two readings because of keys that are not known: anybody can name some. */
@@ -36,7 +37,7 @@ export class KeyRing implements Disposable {
   private failures = 0;
   private reading: Promise<void> | null = null;
   private timer: NodeJS.Timeout | null = null;
-  private readonly closed = new AbortController();
+  private closed = false;
 
   constructor(deps: KeyRingDeps) {
     this.deps = deps;
@@ -87,7 +88,8 @@ export class KeyRing implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    this.closed.abort();
+    this.closed = true;
+    this.deps.closed();
     if (this.timer !== null) clearTimeout(this.timer);
   }
 
@@ -99,12 +101,12 @@ export class KeyRing implements Disposable {
     const { issuer, secret, read, log, told } = this.deps;
     this.triedAt = this.nowMs;
     try {
-      this.adopt(readKeySet(await read(this.closed.signal), secret ? 'secret' : 'public'));
+      this.adopt(readKeySet(await read(), secret ? 'secret' : 'public'));
       this.confirmedAt = this.nowMs;
       this.failures = 0;
       told('read');
     } catch (error) {
-      if (this.closed.signal.aborted) return;
+      if (this.closed) return;
       this.failures++;
       told('failed');
       log.warn('user_keys_not_read', { issuer, failures: this.failures, kept: this.keys.length, error });
@@ -122,7 +124,7 @@ export class KeyRing implements Disposable {
   }
 
   private plan(): void {
-    if (this.closed.signal.aborted) return;
+    if (this.closed) return;
     if (this.timer !== null) clearTimeout(this.timer);
     const random = Math.random();
     const usual = this.deps.refreshSeconds * (900 + 200 * random);

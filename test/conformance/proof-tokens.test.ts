@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import { createPublicKey, createSecretKey, hash, verify, type webcrypto } from 'node:crypto';
-import { isEs256, isHs256, readJws } from '../../lib/fingerprint/index.ts';
+import { createPublicKey, hash, verify, type webcrypto } from 'node:crypto';
+import { isEs256, isHs256, MacKey, readJws } from '../../lib/fingerprint/index.ts';
 import { published, publishedText } from './published.ts';
 
 const TOKENS = ['wit.txt', 'wpt.txt', 'wpt-request.txt'].map((name) =>
@@ -76,7 +76,7 @@ describe('proof tokens: the signatures of Project Wycheproof', () => {
     const { alg } = open ?? secret;
     if (jws === null || jws.alg !== alg) return false;
     if (alg === 'ES256') return isEs256(jws, createPublicKey({ key: open!, format: 'jwk' }));
-    return alg === 'HS256' && isHs256(jws, createSecretKey(Buffer.from(secret.k!, 'base64url')));
+    return alg === 'HS256' && isHs256(jws, new MacKey(Buffer.from(secret.k!, 'base64url')));
   };
 
   it('nothing that is invalid holds', () => {

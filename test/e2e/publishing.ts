@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
-import { createServer } from 'node:http';
+import { createServer, request } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { type LoggingProcess, runProcess } from '../../harness/processes.ts';
@@ -26,10 +26,10 @@ export interface Published extends AsyncDisposable {
   readonly callee: Registered;
   readonly caller: Registered;
   readonly reached: number;
-  /** The status of a request of `web` to `orders`, and its problem's code. */
+  /** The status of a request to `orders` by this sidecar of `web`, and its problem's code. */
   ask(
     method?: string,
-    path?: string,
+    by?: LoggingProcess,
   ): Promise<{ readonly status: number; readonly code: string | undefined }>;
 }
 
@@ -70,7 +70,6 @@ export async function openPublished(world: World, inboundMore = ''): Promise<Pub
     SIGNET_UPSTREAMS: `orders=${await orders.addressOf('inbound')}#${callee.id}`,
   });
   await web.waitForEvent('ready');
-  const outbound = await web.addressOf('outbound');
   const author = run(tokens.author);
   return {
     author,
@@ -101,9 +100,9 @@ export async function openPublished(world: World, inboundMore = ''): Promise<Pub
       mode: 'enforce',
       when: { all: [{ caller: { is: caller.id } }, { method: { in: methods } }] },
     }),
-    async ask(method = 'GET', path = '/orders/7') {
-      const { request } = await import('node:http');
-      const [host, port] = outbound.split(':');
+    async ask(method = 'GET', by = web) {
+      const [host, port] = (await by.addressOf('outbound')).split(':');
+      const path = '/orders/7';
       return await new Promise((resolve, reject) =>
         request({ method, host, port, path, agent: false, headers: { Host: 'orders' } }, (response) => {
           let body = '';

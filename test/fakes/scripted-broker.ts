@@ -34,6 +34,8 @@ export type BrokerOptions = {
   readonly vault: GrantSource;
   readonly id?: string;
   readonly certificate?: CertificateOptions;
+  /** What its callers pin; left out, a CA of its own. */
+  readonly pinned?: TestCa;
   /** Issues its own certificate by this CA instead of the one that its callers pin. */
   readonly issuer?: TestCa;
 };
@@ -44,7 +46,7 @@ export interface ScriptedBroker extends AsyncDisposable {
   /** The CA that callers are to pin, PEM. */
   readonly ca: string;
   readonly asked: readonly Asked[];
-  /** Replaces the answer to a path; undefined in its place gives the usual one, `drop` ends the connection, `silence` does nothing. */
+  /** Replaces the answer to a path, its query left out; undefined in its place gives the usual one, `drop` ends the connection, `silence` does nothing. */
   answers: Record<string, (asked: Asked) => Answer | 'drop' | 'silence' | undefined>;
   /** How far its clock is ahead of ours. */
   clockMs: number;
@@ -59,7 +61,7 @@ const CREATION_PATH = 'auth/token/create/signet-acme.shop_orders';
 
 export async function startScriptedBroker(options: BrokerOptions): Promise<ScriptedBroker> {
   const { vault } = options;
-  const pinned = await createCa('example.org');
+  const pinned = options.pinned ?? (await createCa('example.org'));
   const issuer = options.issuer ?? pinned;
   const own = await issuer.leaf(options.id ?? 'spiffe://example.org/signet/broker', options.certificate);
   const asked: Asked[] = [];
@@ -69,7 +71,10 @@ export async function startScriptedBroker(options: BrokerOptions): Promise<Scrip
   const http = createHttp((request, response) => {
     void read(request).then(async (one) => {
       asked.push(one);
-      const answer = broker.answers[one.path]?.(one) ?? (await usual(one));
+      const [path = ''] = one.path.split('?');
+      // nothing is published: who asks for policies waits
+      if (path === '/v1/policies' && broker.answers[path] === undefined) return;
+      const answer = broker.answers[path]?.(one) ?? (await usual(one));
       if (answer === 'silence') return;
       if (answer === 'drop') {
         request.socket.destroy();

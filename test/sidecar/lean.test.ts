@@ -13,6 +13,8 @@ const recorder = pathToFileURL(here('../support/module-recorder.mjs'));
 
 /** What the sidecar may load from npm: configuration. */
 const allowed = /^(convict|lodash\.clonedeep|yargs-parser)$/;
+const packagesIn = (loaded: readonly string[]) =>
+  new Set(loaded.flatMap((url) => /.*\/node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(url)?.[1] ?? []));
 
 describe('the running sidecar', () => {
   it('has loaded nothing of the broker, and from npm only what it is allowed', async () => {
@@ -38,12 +40,33 @@ describe('the running sidecar', () => {
         ours.filter((url) => /\/(sidecar|lib)\/telemetry\//.test(url)),
         [],
       );
-      const packages = loaded.flatMap((url) => /.*\/node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(url)?.[1] ?? []);
-      assert.ok(packages.includes('convict'), 'the recorder sees packages');
+      const packages = packagesIn(loaded);
+      assert.ok(packages.has('convict'), 'the recorder sees packages');
       assert.deepEqual(
-        [...new Set(packages)].filter((name) => !allowed.test(name)),
+        [...packages].filter((name) => !allowed.test(name)),
         [],
       );
+      assert.ok(
+        !ours.some((url) => /\/(sidecar\/users|lib\/token)\//.test(url)),
+        'end users were not asked for',
+      );
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  });
+
+  it('has loaded what verifies tokens only where it is told whose to believe', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'signet-lean-'));
+    try {
+      const users = join(folder, 'users.json');
+      const jwks = { url: 'http://127.0.0.1:9/' };
+      await writeFile(users, JSON.stringify({ issuers: [{ name: 'a', issuer: 'a', audience: 'b', jwks }] }));
+      const loaded = await modulesLoaded(folder, 1, { SIGNET_USERS: users });
+      assert.deepEqual(
+        [...packagesIn(loaded)].filter((name) => !allowed.test(name)),
+        ['jose'],
+      );
+      assert.ok(!loaded.some((name) => name.startsWith('NativeModule ') && name.includes('/undici')));
     } finally {
       await rm(folder, { recursive: true });
     }
@@ -72,7 +95,11 @@ describe('the running sidecar', () => {
  * Every module that a sidecar with both proxies has loaded once it listens, has tried its broker in vain, and has stopped. Of several
  * workers those of the supervisor, which ends last.
  */
-async function modulesLoaded(folder: string, workers = 1): Promise<string[]> {
+async function modulesLoaded(
+  folder: string,
+  workers = 1,
+  more: Record<string, string> = {},
+): Promise<string[]> {
   const [brokerCa, hostKey, policies, list] = ['ca.pem', 'host_key', 'policies.json', 'modules'].map((name) =>
     join(folder, name),
   ) as [string, string, string, string];
@@ -94,6 +121,7 @@ async function modulesLoaded(folder: string, workers = 1): Promise<string[]> {
       SIGNET_UPSTREAMS: 'orders=127.0.0.1:9#spiffe://example.org/ns/shop/sa/orders',
       SIGNET_POLICY_FILE: policies,
       SIGNET_AUDIT: join(folder, 'audit'),
+      ...more,
     },
   });
   // one of several would listen only once it could serve

@@ -1,3 +1,5 @@
+import { Fault, USUAL_PLACES, userOf } from '../../token/index.ts';
+import type { Place } from '../defect.ts';
 import type { User } from '../facts.ts';
 import { anyObject, list, object, orNull, type Reader, seconds, text } from './readers.ts';
 
@@ -29,39 +31,35 @@ const givenUser = object<GivenUser>(
   [],
 );
 
-/** An end user as somebody writes one down. What is left out is read from the claims, by the names that these have as a rule. */
-export const user: Reader<User> = (value, place) => {
-  return userOf(givenUser(value, place));
-};
+/** An end user as somebody writes one down. What is left out is read from the claims, as a sidecar reads those of a token. */
+export const user: Reader<User> = (value, place) => readUser(givenUser(value, place), place);
 
 /** The same, where there is nothing but the claims. */
-export const claims: Reader<User> = (value, place) => userOf({ claims: anyObject(value, place) });
+export const claims: Reader<User> = (value, place) => readUser({ claims: anyObject(value, place) }, place);
 
-function userOf(given: GivenUser): User {
-  const claims = given.claims ?? {};
+function readUser(given: GivenUser, place: Place): User {
+  const { issuer, subject, scopes, roles, consents, acr, auth_time, issued_at, claims = {} } = given;
+  const { iss, sub } = claims;
+  const from = issuer ?? (typeof iss === 'string' ? iss : '');
+  const read = userOf({ ...claims, sub: subject ?? sub }, from, USUAL_PLACES);
+  if (read instanceof Fault) {
+    place.refuseAs(`what no sidecar takes (${read.reason})`, 'a user with a subject');
+    return NOBODY;
+  }
   return {
-    issuer: given.issuer ?? textOf(claims['iss']) ?? '',
-    subject: given.subject ?? textOf(claims['sub']) ?? '',
-    scopes: new Set(given.scopes ?? listOf(claims['scope'])),
-    roles: new Set(given.roles ?? listOf(claims['roles'])),
-    consents: new Set(given.consents ?? listOf(claims['consents'])),
-    acr: given.acr === undefined ? textOf(claims['acr']) : given.acr,
-    authTime: given.auth_time === undefined ? numberOf(claims['auth_time']) : given.auth_time,
-    issuedAt: given.issued_at === undefined ? numberOf(claims['iat']) : given.issued_at,
+    ...read,
     claims,
+    ...(scopes === undefined ? {} : { scopes: new Set(scopes) }),
+    ...(roles === undefined ? {} : { roles: new Set(roles) }),
+    ...(consents === undefined ? {} : { consents: new Set(consents) }),
+    ...(acr === undefined ? {} : { acr }),
+    ...(auth_time === undefined ? {} : { authTime: auth_time }),
+    ...(issued_at === undefined ? {} : { issuedAt: issued_at }),
   };
 }
 
-function textOf(claim: unknown): string | null {
-  return typeof claim === 'string' ? claim : null;
-}
-
-function numberOf(claim: unknown): number | null {
-  return typeof claim === 'number' ? claim : null;
-}
-
-/** An array of texts, or one text with spaces between them. */
-function listOf(claim: unknown): string[] {
-  if (Array.isArray(claim)) return claim.filter((each) => typeof each === 'string');
-  return typeof claim === 'string' ? claim.split(' ').filter((each) => each !== '') : [];
-}
+const NONE: ReadonlySet<string> = new Set();
+const NOBODY: User = {
+  ...{ issuer: '', subject: '', scopes: NONE, roles: NONE, consents: NONE },
+  ...{ acr: null, authTime: null, issuedAt: null, claims: {} },
+};

@@ -142,11 +142,14 @@ describe('signet policy diff', () => {
   });
 
   it('a record that cannot be judged, exit 1', async () => {
-    await writeFile(join(cwd, 'bad.jsonl'), logOf([{ caller: 'web' }]));
+    await writeFile(
+      join(cwd, 'bad.jsonl'),
+      logOf([{ caller: 'web' }, { path: '/\u001b[2J' }, { id: 'a b' }]),
+    );
     const ran = await diff('bad.jsonl', 'current.json');
     assert.deepEqual(
       [ran.status, ran.stdout.split('\n')[0]],
-      [1, 'not judged again, because the record cannot be read: 1'],
+      [1, 'not judged again, because the record cannot be read: 3'],
     );
   });
 

@@ -93,6 +93,46 @@ describe('signet policy explain', () => {
     assert.match(ran.stdout, /^bad\.json#/);
   });
 
+  it('of a user, a header, a network, a risk and a time, as the command line says them', async () => {
+    const when = {
+      all: [
+        { 'user.scope': { has: 'orders:read' } },
+        { 'header.x-tenant': { is: 'a, b' } },
+        { 'query.page': { is: '2' } },
+        { source: { cidr: '10.0.0.0/8' } },
+        { risk: { below: 40 } },
+        { origin: { is: TARGET } },
+        { time: { before: '2026-01-01T00:00:00Z' } },
+        { size: { above: 9 } },
+      ],
+    };
+    await writeFile(join(cwd, 'facts.json'), JSON.stringify({ ...read, when }));
+    await writeFile(join(cwd, 'claims.json'), JSON.stringify({ sub: 'alice', scp: ['orders:read'] }));
+    const asked = [
+      'policy',
+      'explain',
+      '--policy',
+      'facts.json',
+      '--caller',
+      WEB,
+      '--method',
+      'GET',
+      '--path',
+      '/',
+    ];
+    const said = [
+      ...['--claims', 'claims.json', '--header', 'X-Tenant: a', 'x-tenant:b', '--query', 'page=2'],
+      ...['--source', '10.1.2.3', '--risk', '39', '--chain', TARGET, '--time', '2025-12-31T23:59:59Z'],
+    ];
+    const allowed = await signet([...asked, ...said, '--size', '10'], { cwd });
+    assert.deepEqual([allowed.status, allowed.stderr], [0, '']);
+    const denied = JSON.parse((await signet([...asked, ...said, '--json'], { cwd })).stdout);
+    assert.deepEqual(
+      denied.nearest.unmet.map(({ attribute }: { attribute: string }) => attribute),
+      ['size'],
+    );
+  });
+
   describe('a decision of the audit', () => {
     const asked = (id: string, ...more: string[]) =>
       signet(
@@ -169,6 +209,11 @@ describe('signet policy explain', () => {
       'a user of unknown make',
       [...request, '--method', 'GET', '--user', '{"scope":"a"}'],
       /--user\/scope: found "scope"/,
+    ],
+    [
+      'a user without a subject',
+      [...request, '--method', 'GET', '--user', '{"scopes":["a"]}'],
+      /--user: found what no sidecar takes \(sub is not a name\)/,
     ],
     ['a decision without an audit', ['--policy', 'good.json', '--decision', 'x'], /--audit is needed/],
   ] as [string, string[], RegExp][]) {

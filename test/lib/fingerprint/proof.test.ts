@@ -26,7 +26,7 @@ function forged(s: Sides, header: object, change: Change = (claims) => claims, r
 
 function signed({ channel, privateKey }: Sides, input: string, alg: string): string {
   return alg === 'HS256'
-    ? `${input}.${createHmac('sha256', channel.key).update(input).digest('base64url')}`
+    ? `${input}.${channel.key.mac(input, 'base64url')}`
     : `${input}.${encode(sign('sha256', Buffer.from(input), { key: privateKey, dsaEncoding: 'ieee-p1363' }))}`;
 }
 
@@ -169,7 +169,7 @@ for (const mode of ['channel', 'signed'] as const) {
           return signed(s, `${encode(JSON.stringify(header))}.${encode(claims)}`, header.alg);
         },
       ],
-      ['more than is read', (s) => forged(s, header, (claims) => ({ ...claims, x: 'x'.repeat(16_000) }))],
+      ['more than is read', (s) => `${s.maker.make(GET, NOW)}${'A'.repeat(16_384)}`],
     ];
     for (const [what, make] of malformed)
       it(`${what}: malformed`, () => {

@@ -71,7 +71,7 @@ describe('what a client says in our name by HTTP/1.1', () => {
     ['in our own spelling', SPOKEN],
     ['with capitals', SPOKEN.map(capitals)],
     ['in capitals throughout', SPOKEN.map((name) => name.toUpperCase())],
-    ['in spellings that apps fold', NAMES.flatMap(aliases)],
+    ['in spellings that apps fold', SPOKEN.flatMap(aliases)],
     ['twice and more', [...SPOKEN, ...SPOKEN, ...SPOKEN.map(capitals)]],
   ] as const) {
     it(`is removed by HTTP/1.1: ${how}`, async () => {
@@ -110,6 +110,16 @@ describe('what a client says in our name by HTTP/1.1', () => {
     await until(() => w.reached() === 1);
   });
 
+  it('is refused as a Txn-Token, in whatever spelling', async () => {
+    await using w = await inFrontOf('http/1.1');
+    for (const name of ['txn-token', 'TXN-TOKEN', ...aliases('txn-token')]) {
+      using client = await dialTls(w.orders.inbound.address, w.web);
+      client.send(`${hello}Connection: close\r\n${name}: ${FORGED}\r\n\r\n`);
+      assert.match(await client.ends(), /"code":"txn_token_refused"/, name);
+    }
+    assert.deepEqual([w.reached(), w.seen()], [0, []]);
+  });
+
   it('is refused in trailers', async () => {
     await using w = await inFrontOf('http/1.1');
     for (const name of [...NAMES, ...NAMES.flatMap(aliases)]) {
@@ -126,7 +136,7 @@ for (const kind of APPS) {
   describe(`what a client says in our name by HTTP/2, to an app of ${kind}`, () => {
     for (const [how, names] of [
       ['in our own spelling', SPOKEN],
-      ['in spellings that apps fold', NAMES.flatMap(aliases)],
+      ['in spellings that apps fold', SPOKEN.flatMap(aliases)],
     ] as const) {
       it(`is removed by HTTP/2: ${how}`, async () => {
         await using w = await inFrontOf(kind);

@@ -131,10 +131,14 @@ describe('a transaction that an app passes along', () => {
       assert.deepEqual(w.stock.judged, []);
     });
 
-  it('that is given twice is refused', async () => {
+  it('that is given twice, or in a spelling that only some would read, is refused', async () => {
     await using w = await stage();
     const text = line(transactionOf(w.orders));
-    assert.equal(problemIn(await w.orders.call('stock', text, text))['code'], 'transaction_refused');
+    for (const lines of [[text, text], [text, text.replaceAll('-', '_')], [text.replace('X-', 'X.')]]) {
+      const heard = problemIn(await w.orders.call('stock', ...lines));
+      assert.equal(heard['code'], 'transaction_refused');
+    }
+    assert.deepEqual(w.stock.judged, []);
   });
 
   it('is told as one JWT that others can verify, and nothing else of it leaves', async () => {
@@ -162,7 +166,7 @@ describe('a transaction that an app passes along', () => {
     });
     using client = await dialPlain(outbound.address);
     const text = transactionOf(w.orders);
-    const odd = 'X_Signet_Transaction: forged\r\nTxn-Token: forged\r\ntxn_token: forged\r\n';
+    const odd = 'X-Signet-User: forged\r\nTxn-Token: forged\r\ntxn_token: forged\r\n';
     client.send(
       `GET / HTTP/1.1\r\nHost: stock\r\nConnection: x-signet-transaction, txn-token\r\n${line(text)}\r\n${odd}\r\n`,
     );

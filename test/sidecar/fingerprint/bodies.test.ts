@@ -191,6 +191,22 @@ describe('the body of a request that is proven', () => {
     }
   });
 
+  it('HTTP/2: one that takes longer than an exchange may', async () => {
+    await using w = await provenPair({ outbound: { limits: { wholeMs: 500 } } });
+    const session = await openPlain(w.outbound.address);
+    try {
+      const post2 = { ':method': 'POST', ':path': '/a', ':authority': 'orders', 'content-length': 10_000 };
+      const stream = session.request(post2);
+      stream.on('error', () => {});
+      const dripping = setInterval(() => stream.write('x'), 50);
+      const [fields] = (await once(stream, 'response')) as [Record<string, unknown>];
+      clearInterval(dripping);
+      assert.equal(fields[':status'], 408);
+    } finally {
+      session.destroy();
+    }
+  });
+
   it('HTTP/2: one that stalls', async () => {
     await using w = await provenPair({ outbound: { limits: { stallMs: 300 } } });
     const session = await openPlain(w.outbound.address);

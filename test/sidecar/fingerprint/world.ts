@@ -1,6 +1,7 @@
 import { createMetrics } from '../../../lib/adapter/metrics.ts';
 import type { Mode } from '../../../lib/fingerprint/index.ts';
 import { createProofs, createProver } from '../../../sidecar/fingerprint/index.ts';
+import { NO_SCREENS } from '../../../sidecar/inbound/screens.ts';
 import type { OutboundDeps } from '../../../sidecar/outbound/index.ts';
 import type { WorldOptions } from '../inbound/world.ts';
 import { type Pair, pair } from '../outbound/world.ts';
@@ -21,7 +22,7 @@ export function provenPair(modes: Modes = {}): Promise<Pair> {
   const skew = createMetrics().gauge('skew', 'skew');
   const proofs = createProofs({ required: requires, skew });
   return pair({
-    inbound: { ...inbound, screens: { users: null, origins: null, risks: null, view: null, proofs } },
+    inbound: { screens: { ...NO_SCREENS, proofs }, ...inbound },
     outbound: {
       prover: sends === 'off' ? null : createProver({ mode: sends, ttlSeconds: 10, clock }),
       ...outbound,

@@ -66,8 +66,9 @@ describe("the sidecar's configuration", () => {
       http: { listen: { host: '0.0.0.0', port: 8443 }, app: { host: '127.0.0.1', port: 8080 } },
       tcp: [],
       anonymous: null,
-      policyFile: '/etc/signet/policy.json',
     });
+    assert.equal(config.policyFile, '/etc/signet/policy.json');
+    assert.equal(load({ ...service, SIGNET_POLICY_FILE: '' }).policyFile, null);
     assert.deepEqual(config.outbound?.listen, { host: '::1', port: 15_001 });
     assert.deepEqual(
       config.outbound?.upstreams.map(({ name, addresses, ids }) => [name, addresses, ids.map(String)]),
@@ -313,6 +314,30 @@ describe("the sidecar's configuration", () => {
     );
   });
 
+  it('proves requests by the connection unless it is told otherwise', () => {
+    assert.deepEqual(load(service).fingerprint, { sends: 'channel', requires: 'channel', ttlSeconds: 10 });
+    const told = {
+      SIGNET_FINGERPRINT: 'signed',
+      SIGNET_FINGERPRINT_REQUIRED: 'off',
+      SIGNET_FINGERPRINT_TTL: '60s',
+    };
+    assert.deepEqual(load({ ...service, ...told }).fingerprint, {
+      ...{ sends: 'signed', requires: 'off' },
+      ttlSeconds: 60,
+    });
+  });
+
+  for (const [name, value, defect] of [
+    ['SIGNET_FINGERPRINT', 'on', 'is not one of channel, signed, off'],
+    ['SIGNET_FINGERPRINT_REQUIRED', 'Signed', 'is not one of channel, signed, off'],
+    ...['0s', '61s', '10', '1m', '1.5s', '-1s', '100s'].map(
+      (text) => ['SIGNET_FINGERPRINT_TTL', text, 'is not a time from 1s to 60s, such as 10s'] as const,
+    ),
+  ] as const)
+    it(`refuses ${name}=${value}`, () => {
+      assert.deepEqual(defects({ ...service, [name]: value }), [`${name} ${defect}`]);
+    });
+
   it('shares all that several workers listen on, and nothing else', () => {
     const several = {
       ...service,
@@ -380,7 +405,10 @@ describe("the sidecar's configuration", () => {
       { ...service, SIGNET_MODE: 'agent' },
       'SIGNET_MODE is agent, and SIGNET_INBOUND or SIGNET_OUTBOUND is set',
     ],
-    [{ ...service, SIGNET_POLICY_FILE: '' }, 'SIGNET_POLICY_FILE is missing (SIGNET_INBOUND is set)'],
+    [
+      { ...caller, SIGNET_USERS: '/etc/signet/users.json' },
+      'SIGNET_INBOUND is missing (SIGNET_USERS is set)',
+    ],
     [
       { ...service, SIGNET_INBOUND: '8443' },
       'SIGNET_INBOUND is not listener->app, such as 0.0.0.0:8443->127.0.0.1:8080',

@@ -96,6 +96,7 @@ describe('telemetry: export', () => {
     const t = await telemetry({ otlp: { url: collector.url, ca: null }, share: 1 });
     t.it.log.info('told');
     await until(() => collector.taken('logs').length === 1);
+    await until(() => t.lines.some(({ event }) => event === 'telemetry_recovered'));
     assert.deepEqual(
       collector.received.map(({ path }) => path),
       new Array(4).fill('/v1/logs'),

@@ -1,47 +1,26 @@
 import type { Command } from 'commander';
-import { callerOf } from '../broker/caller.ts';
-import type { VaultCaller } from '../broker/kv.ts';
-import { publish, published, rollback } from '../broker/policies/publish.ts';
-import { textHash } from '../lib/manifest/index.ts';
-import { BROKER_ENVIRONMENT, openBroker } from './broker-client.ts';
-import { print, printJson, wrongUsage } from './input.ts';
-import { readSet } from './policy-set.ts';
-import { openVault, VAULT_ENVIRONMENT } from './vault-config.ts';
+import { callerOf } from '../../broker/caller.ts';
+import type { VaultCaller } from '../../broker/kv.ts';
+import { publish, published, rollback } from '../../broker/policies/publish.ts';
+import { textHash } from '../../lib/manifest/index.ts';
+import { separateDocuments } from '../../lib/policy/index.ts';
+import { openBroker } from '../broker-client.ts';
+import { print, printJson, wrongUsage } from '../input.ts';
+import { openVault } from '../vault-config.ts';
+import { counted, parseSources, readSources } from './files.ts';
 
 type Output = { readonly json?: true };
 type PublishOptions = Output & { readonly above?: string };
 
-/** Adds `publish`, `rollback` and `status`: policies that brokers hand out and sidecars verify. */
-export function addPublishing(policy: Command): void {
-  policy
-    .command('publish')
-    .description(
-      'sign policy files with your own Vault token and publish them: all there shall be from now on',
-    )
-    .argument('<file...>', 'policy files, - for standard input')
-    .option('--above <version>', 'give it a higher version than this one (after a Vault was restored)')
-    .option('--json', 'print one JSON object')
-    .addHelpText('after', VAULT_ENVIRONMENT)
-    .action(publishFiles);
-  policy
-    .command('rollback')
-    .description('publish an earlier version again, as a new one')
-    .argument('[version]', 'the version to go back to; without it, the one before')
-    .option('--above <version>', 'give it a higher version than this one (after a Vault was restored)')
-    .option('--json', 'print one JSON object')
-    .addHelpText('after', VAULT_ENVIRONMENT)
-    .action(goBack);
-  policy
-    .command('status')
-    .description('what is published, and what each sidecar runs that asked this broker in the last 90 s')
-    .option('--json', 'print one JSON object')
-    .addHelpText('after', BROKER_ENVIRONMENT)
-    .action(status);
-}
-
-async function publishFiles(files: string[], options: PublishOptions, command: Command): Promise<void> {
-  const documents = await readSet(files, options, command);
-  if (documents === null) return;
+export async function publishFiles(
+  files: string[],
+  options: PublishOptions,
+  command: Command,
+): Promise<void> {
+  const sources = await readSources(files, command);
+  if ((await parseSources(sources, options)) === null) return;
+  // each on a line of its own, with the named sets it needs
+  const documents = separateDocuments(sources);
   const above = versionOf(options.above, '--above', command);
   using session = openVault(process.env);
   const author = callerOf(session.vault, session.token);
@@ -56,11 +35,15 @@ async function publishFiles(files: string[], options: PublishOptions, command: C
     printJson({ version, previous_version: previousVersion, documents: documents.length, ...changes });
   else
     print(
-      `published version ${version}: ${count(documents.length, 'document')}, ${changes.added} new, ${changes.changed} changed, ${changes.removed} gone`,
+      `published version ${version}: ${counted(documents.length, 'document')}, ${changes.added} new, ${changes.changed} changed, ${changes.removed} gone`,
     );
 }
 
-async function goBack(text: string | undefined, options: PublishOptions, command: Command): Promise<void> {
+export async function goBack(
+  text: string | undefined,
+  options: PublishOptions,
+  command: Command,
+): Promise<void> {
   const version = text === undefined ? undefined : versionOf(text, 'version', command);
   const above = versionOf(options.above, '--above', command);
   using session = openVault(process.env);
@@ -68,7 +51,8 @@ async function goBack(text: string | undefined, options: PublishOptions, command
   const { manifest, from } = await rollback(author, version, { now: new Date(), above });
   const documents = manifest.documents.length;
   if (options.json) printJson({ version: manifest.version, from, documents });
-  else print(`published version ${manifest.version}: the ${count(documents, 'document')} of version ${from}`);
+  else
+    print(`published version ${manifest.version}: the ${counted(documents, 'document')} of version ${from}`);
 }
 
 type Status = {
@@ -93,7 +77,7 @@ type Status = {
   }[];
 };
 
-async function status(options: Output): Promise<void> {
+export async function status(options: Output): Promise<void> {
   using broker = openBroker(process.env);
   const answer = (await broker.call('GET', '/v1/policies/status')) as Status;
   if (options.json) return printJson(answer);
@@ -106,7 +90,7 @@ async function status(options: Output): Promise<void> {
   for (const { target, documents } of set?.targets ?? []) print(`  ${target}: ${documents.join(', ')}`);
   if (denylist !== null)
     print(`deny-list ${denylist.version} by ${denylist.author} at ${denylist.published_at}`);
-  print(`${count(sidecars.length, 'sidecar')} asked this broker in the last 90 s`);
+  print(`${counted(sidecars.length, 'sidecar')} asked this broker in the last 90 s`);
   for (const each of sidecars) {
     const fault = each.fault === null ? '' : `, refused what came last: ${each.fault}`;
     print(
@@ -133,8 +117,4 @@ function versionOf(text: string | undefined, what: string, command: Command): nu
   if (text === undefined) return 0;
   if (!/^[1-9]\d{0,14}$/.test(text)) wrongUsage(command, `${what}: is not a version`);
   return Number(text);
-}
-
-function count(n: number, noun: string): string {
-  return `${n} ${noun}${n === 1 ? '' : 's'}`;
 }

@@ -23,11 +23,13 @@ const INCLUDED = '$';
 export class Declarations {
   readonly #sets = new Map<string, Declared>();
   readonly #relations = new Map<string, Map<string, Declared>>();
+  readonly #writtenSets = new Map<string, string>();
+  readonly #writtenRelations = new Map<string, string>();
 
   addSets(value: unknown, place: Place): void {
     for (const [name, members] of named(value, place, 'an object of sets: a name and an array of members')) {
       const at = place.at(name);
-      if (!this.#isNew(name, at, this.#sets)) continue;
+      if (!this.#isNew(name, members, at, this.#writtenSets)) continue;
       const declared = texts(members, at);
       if (declared !== null) this.#sets.set(name, { members: declared, place: at });
     }
@@ -37,7 +39,7 @@ export class Declarations {
     const expected = 'an object of relations: a name and an object of arrays';
     for (const [name, pairs] of named(value, place, expected)) {
       const at = place.at(name);
-      if (!this.#isNew(name, at, this.#relations)) continue;
+      if (!this.#isNew(name, pairs, at, this.#writtenRelations)) continue;
       const relation = new Map<string, Declared>();
       for (const [from, to] of named(pairs, at, 'an object: who is related, and an array of what to')) {
         const members = texts(to, at.at(from));
@@ -94,14 +96,21 @@ export class Declarations {
     return [...all].sort();
   }
 
-  #isNew(name: string, place: Place, known: ReadonlyMap<string, unknown>): boolean {
+  /** `written`: what each name was given first. To say the same again is no mistake: documents that go separate ways do. */
+  #isNew(name: string, value: unknown, place: Place, written: Map<string, string>): boolean {
     if (!NAME.test(name)) {
       place.refuse(name, 'a name of 1 to 64 of a-z 0-9 _ -, a letter first');
       return false;
     }
-    if (known.has(name)) place.refuseAs('a name that is taken', 'each name once in all files');
-    else if (known.size >= MAX_NAMES) place.refuseAs(`${known.size + 1} names`, `at most ${MAX_NAMES}`);
-    else return true;
+    const text = JSON.stringify(value);
+    const known = written.get(name);
+    if (known === undefined && written.size < MAX_NAMES) {
+      written.set(name, text);
+      return true;
+    }
+    if (known === undefined) place.refuseAs(`${written.size + 1} names`, `at most ${MAX_NAMES}`);
+    else if (known !== text)
+      place.refuseAs('a name that is taken', 'each name once, or with the same members');
     return false;
   }
 }

@@ -4,7 +4,7 @@ import { parseCondition, placeholdersIn } from './condition.ts';
 import { oneOf, Place, type PolicyDefect, PolicyError } from './defect.ts';
 import { EFFECTS, type Effect, LEVELS, type Level, MODES, type PolicyDocument } from './document.ts';
 import { Declarations, type NamedSets } from './named-sets.ts';
-import { loadRegexCompiler, mayNeedRegexes, type RegexCompiler } from './regex.ts';
+import { type RegexCompiler, regexesFor } from './regex.ts';
 import { parseTarget, type Target } from './target.ts';
 
 /**
@@ -58,8 +58,7 @@ export function parsePolicies(
  * @throws PolicyError with every defect of every file
  */
 export async function readPolicies(sources: readonly PolicySource[]): Promise<PolicyDocument[]> {
-  const needed = sources.some(({ text }) => mayNeedRegexes(text));
-  return parsePolicies(sources, needed ? await loadRegexCompiler() : null);
+  return parsePolicies(sources, await regexesFor(sources.map(({ text }) => text)));
 }
 
 function documentsOf(source: PolicySource, place: Place, declarations: Declarations): [unknown, Place][] {

@@ -12,13 +12,14 @@ export const MAX_REGEX_CHARS = 1024;
 /** Instructions of its program: what one character of a text may cost at most. */
 const MAX_PROGRAM = 2000;
 
-/** Whether reading this text may need `loadRegexCompiler`; too often rather than too seldom. */
-export function mayNeedRegexes(text: string): boolean {
-  return text.includes('"matches"') || text.includes('\\u');
+/** What reading these texts needs; null when they have no regular expressions. Loaded too often rather than too seldom. */
+export async function regexesFor(texts: readonly string[]): Promise<RegexCompiler | null> {
+  const needed = texts.some((text) => text.includes('"matches"') || text.includes('\\u'));
+  return needed ? await loadRegexCompiler() : null;
 }
 
 /** RE2's syntax and guarantees. Loaded only for policies that use it: it is larger than the rest of this folder. */
-export async function loadRegexCompiler(): Promise<RegexCompiler> {
+async function loadRegexCompiler(): Promise<RegexCompiler> {
   const { RE2JS } = await import('re2js');
   return (source) => {
     try {

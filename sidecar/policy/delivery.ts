@@ -6,7 +6,13 @@ import {
   type Sealed,
   type VerifiedSet,
 } from '../../lib/manifest/index.ts';
-import { type PolicyDocument, parsePolicies } from '../../lib/policy/index.ts';
+import {
+  headingOf,
+  type PolicyDocument,
+  parsePolicies,
+  type RegexCompiler,
+  regexesFor,
+} from '../../lib/policy/index.ts';
 import { field } from '../identity/exchange.ts';
 
 /** A broker's answer, read for its form alone. */
@@ -34,13 +40,19 @@ export function readDelivery(body: unknown): Delivery {
  * The documents of a verified set, understood: all of them, or the set is refused. Each has to say of itself what the manifest says of it.
  * @throws PolicyError; DeliveryError `document_hash`
  */
-export function understood({ documents }: VerifiedSet): PolicyDocument[] {
+export function understood({ documents }: VerifiedSet, regexes: RegexCompiler | null): PolicyDocument[] {
   for (const { name, target, level, text } of documents) {
-    const raw = JSON.parse(text) as unknown;
-    if (field(raw, 'name') !== name || field(raw, 'target') !== target || field(raw, 'level') !== level)
+    const heading = headingOf(text);
+    if (heading?.name !== name || heading.target !== target || heading.level !== level)
       throw new DeliveryError('document_hash', `the document listed as ${name} for ${target} is another one`);
   }
-  return parsePolicies(documents.map(({ name, target, text }) => ({ file: `${target} ${name}`, text })));
+  const sources = documents.map(({ name, target, text }) => ({ file: `${target} ${name}`, text }));
+  return parsePolicies(sources, regexes);
+}
+
+/** What `understood` needs for this delivery. */
+export async function regexesOf({ policies }: Delivery): Promise<RegexCompiler | null> {
+  return policies === null ? null : await regexesFor(policies.documents.map(({ text }) => text));
 }
 
 function sealedOf(value: unknown): Sealed {

@@ -3,14 +3,19 @@ import { sleep } from '../../lib/adapter/lifecycle.ts';
 import type { Log } from '../../lib/adapter/log.ts';
 import type { Metrics } from '../../lib/adapter/metrics.ts';
 import { DeliveryError, type Trust, verifyDelivery, verifyDenylist } from '../../lib/manifest/index.ts';
-import { type CompiledPolicy, compilePolicies, PolicyError } from '../../lib/policy/index.ts';
+import {
+  type CompiledPolicy,
+  compilePolicies,
+  PolicyError,
+  type RegexCompiler,
+} from '../../lib/policy/index.ts';
 import { retryDelay } from '../../lib/rotation/index.ts';
 import type { SpiffeId } from '../../lib/spiffe/index.ts';
 import { pemToDer } from '../../lib/svid/index.ts';
 import { AcquireError } from '../identity/acquire-error.ts';
 import { type BrokerConnection, connectBroker } from '../identity/broker-client.ts';
 import type { Credentials, Svid } from '../identity/credentials.ts';
-import { type Delivery, readDelivery, understood } from './delivery.ts';
+import { type Delivery, readDelivery, regexesOf, understood } from './delivery.ts';
 import type { PoliciesDeps } from './index.ts';
 import type { Policies } from './policies.ts';
 
@@ -158,14 +163,22 @@ class Feed implements Policies {
     const { target } = this;
     const body = await connection.published(query.toString(), signal);
     if (signal.aborted) return;
-    if (body !== null) this.take(readDelivery(body), target);
-    else if (performance.now() - asked < SOON_MS) await sleep(retryDelay(1, Math.random()), signal);
+    if (body !== null) {
+      const delivery = readDelivery(body);
+      const regexes = await regexesOf(delivery);
+      if (signal.aborted) return;
+      this.take(delivery, regexes, target);
+    } else if (performance.now() - asked < SOON_MS) await sleep(retryDelay(1, Math.random()), signal);
     // that there is nothing newer says that nothing waits to be refused again
     this.tell(null);
   }
 
   /** Each of the two for itself: what is wrong with one must not keep the other back. @throws DeliveryError, PolicyError */
-  private take({ policies, denylist }: Delivery, target: SpiffeId | null): void {
+  private take(
+    { policies, denylist }: Delivery,
+    regexes: RegexCompiler | null,
+    target: SpiffeId | null,
+  ): void {
     const { trustDomain } = this.broker;
     const bundle = { trustDomain, sequence: 0, refreshHintSeconds: 0, authorities: this.authorities };
     const trust: Trust = { bundle, now: this.clock.now() };
@@ -183,7 +196,7 @@ class Feed implements Policies {
       this.attempt(faults, () => {
         const claim = { ...trust, id: target, after: this.version };
         const set = verifyDelivery(policies.sealed, policies.documents, claim);
-        const compiled = compilePolicies(understood(set), target);
+        const compiled = compilePolicies(understood(set, regexes), target);
         const { version, author } = set.manifest;
         this.current = compiled;
         this.version = version;

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { after, before, describe, it } from 'mocha';
 import { until } from '../broker/site.ts';
 import { openPublished, type Published } from './publishing.ts';
@@ -93,6 +95,32 @@ describe('policies from the broker', function () {
     assert.deepEqual(
       { version, stale, source, fault },
       { version: 7, stale: false, source: 'broker', fault: null },
+    );
+  });
+
+  it('may name sets, hold regular expressions and be for a pattern of services', async () => {
+    const shared = { level: 'root', target: shop.callee.id.replace(/\/[^/]*$/, '/*'), mode: 'enforce' };
+    const set = {
+      sets: { callers: [shop.caller.id, '$more'], more: ['spiffe://example.org/none/**'] },
+      policies: [
+        {
+          ...{ ...shared, name: 'callers', effect: 'allow' },
+          when: { all: [{ caller: { in: '$callers' } }, { path: { matches: '/orders/[0-9]+' } }] },
+        },
+        { ...shared, name: 'no-puts', effect: 'deny', when: { method: { is: 'PUT' } } },
+      ],
+    };
+    const file = join(world.dir, 'sets.json');
+    await writeFile(file, JSON.stringify(set));
+    const { stdout, stderr, code } = await shop.author('policy', 'publish', file, '--json');
+    assert.equal(code, 0, stdout + stderr);
+    await inForce(8);
+    assert.deepEqual(
+      [await shop.ask('POST'), await shop.ask('PUT')],
+      [
+        { status: 200, code: undefined },
+        { status: 403, code: 'policy_denied' },
+      ],
     );
   });
 });

@@ -111,6 +111,19 @@ describe('policy documents', () => {
     assert.deepEqual(parsePolicies([file('a', []), file('b', { policies: [] })]), []);
   });
 
+  it('takes what is declared again with the same members, and nothing else that is declared again', () => {
+    const sets = { a: ['x', '$b'], b: ['y'] };
+    const relations = { knows: { x: ['$a'] } };
+    assert.deepEqual(defectsOf(file('a', { sets, relations }), file('b', { sets, relations })), []);
+    assert.deepEqual(
+      defectsOf(
+        file('a', { sets, relations }),
+        file('b', { sets: { a: ['x'], b: ['y'] }, relations: { knows: { x: [] } } }),
+      ),
+      ['b#/sets/a', 'b#/relations/knows'],
+    );
+  });
+
   for (const [what, source, want] of [
     ['text that is not JSON', text('{"name": }'), ['f#']],
     ['text that ends too early', text('[{'), ['f#']],

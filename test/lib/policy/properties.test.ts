@@ -6,7 +6,9 @@ import {
   type Decision,
   evaluate,
   explain,
+  headingOf,
   readPolicies,
+  separateDocuments,
 } from '../../../lib/policy/index.ts';
 import { parseSpiffeId } from '../../../lib/spiffe/index.ts';
 import { NAMES, request, rules } from './arbitraries.ts';
@@ -69,6 +71,27 @@ describe('policy, whatever the documents and the request', () => {
           .sort((a, b) => a.key - b.key)
           .map(({ rule }) => rule);
         const [one, other] = [await compiled(all), await compiled(shuffled)];
+        assert.equal(other.digest, one.digest);
+        assert.deepEqual(evaluate(other, each), evaluate(one, each));
+      }),
+      options,
+    );
+  });
+
+  it('documents that go separate ways, each with the sets it needs, come together as they were', async () => {
+    await fc.assert(
+      fc.asyncProperty(rules, request, async (all, each) => {
+        const policies = all.map((rule) => ({ $schema: 'x', ...rule, target: TARGET }));
+        const files = [{ ...NAMES, policies: policies.slice(1) }, { ...NAMES }, policies.slice(0, 1)];
+        const sources = files.map((file, i) => ({ file: `${i}`, text: JSON.stringify(file) }));
+        const separate = separateDocuments(sources);
+        for (const { name, target, level, text } of separate) {
+          assert.equal((await readPolicies([{ file: 'f', text }])).length, 1);
+          assert.deepEqual(headingOf(text), { ...headingOf(text), name, target, level });
+        }
+        const texts = separate.map(({ name, text }) => ({ file: name, text }));
+        const other = compilePolicies(await readPolicies(texts), parseSpiffeId(TARGET));
+        const one = await compiled(all);
         assert.equal(other.digest, one.digest);
         assert.deepEqual(evaluate(other, each), evaluate(one, each));
       }),

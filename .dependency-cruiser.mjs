@@ -10,6 +10,7 @@ const stages = [
   'svid',
   'rotation',
   'token',
+  'risk',
   'manifest',
   'policy',
   'fingerprint',

@@ -1,5 +1,7 @@
 import { isIP } from 'node:net';
 import { LOG_LEVELS, type LogLevel } from '../lib/adapter/log.ts';
+import { collectorUrl } from '../lib/adapter/otlp/collector-url.ts';
+import type { OtlpSettings } from '../lib/adapter/otlp/index.ts';
 import { ConfigError, type Environment, readSettings } from '../lib/adapter/settings.ts';
 import { parseTrustDomain } from '../lib/spiffe/index.ts';
 import { SETTINGS, type SettingName } from './settings.ts';
@@ -25,6 +27,8 @@ export type Config = {
   };
   /** Where audit records are collected; empty: nowhere. */
   readonly auditDir: string;
+  /** Null: nothing is sent to a collector. */
+  readonly otlp: OtlpSettings | null;
   readonly limits: {
     /** Each a second, with a burst of five seconds' worth. */
     readonly ratePerSource: number;
@@ -67,6 +71,8 @@ export function loadConfig(environment: Environment, readFile: (path: string) =>
   const address = parse('VAULT_ADDR', parseVaultAddress, '');
   parse('SIGNET_VAULT_SECRET_ID_FILE', readable, '');
   const caCert = parse('VAULT_CACERT', readable, '');
+  const collector = parse<URL | null>('SIGNET_OTLP', parseCollector, null);
+  const collectorCa = parse('SIGNET_OTLP_CA', readable, '');
   const config: Config = {
     trustDomain: parse('SIGNET_TRUST_DOMAIN', asTrustDomain, ''),
     logLevel: parse('SIGNET_LOG_LEVEL', asLogLevel, 'info'),
@@ -83,6 +89,7 @@ export function loadConfig(environment: Environment, readFile: (path: string) =>
       timeoutMs: duration('SIGNET_VAULT_TIMEOUT'),
     },
     auditDir: text.SIGNET_AUDIT_DIR,
+    otlp: collector === null ? null : { url: collector, ca: collectorCa || null },
     limits: {
       ratePerSource: count('SIGNET_RATE_SOURCE'),
       ratePerIdentity: count('SIGNET_RATE_IDENTITY'),
@@ -118,6 +125,12 @@ function asLogLevel(text: string): LogLevel {
 function asNamespace(text: string): string {
   if (!/^[A-Za-z0-9._/-]{1,255}$/.test(text)) throw new Refusal('is not a Vault namespace');
   return text;
+}
+
+function parseCollector(text: string): URL {
+  const url = collectorUrl(text);
+  if (typeof url === 'string') throw new Refusal(url);
+  return url;
 }
 
 function parseVaultAddress(text: string): string {

@@ -8,6 +8,7 @@ import { ConfigError, unknownSettings } from '../lib/adapter/settings.ts';
 import { runBroker } from './broker.ts';
 import { type Config, loadConfig } from './config.ts';
 import { SETTINGS, settingsHelp } from './settings.ts';
+import { createTelemetry } from './telemetry.ts';
 
 process.exitCode = await main(process.argv.slice(2));
 
@@ -28,12 +29,17 @@ async function main(args: readonly string[]): Promise<number> {
     for (const defect of error.defects) process.stderr.write(`signet broker: ${defect}\n`);
     return 2;
   }
-  const log = createLog({ level: config.logLevel });
+  const metrics = createMetrics();
+  await using telemetry = await createTelemetry({
+    ...{ otlp: config.otlp, trustDomain: config.trustDomain, clock: systemClock, metrics },
+    ...{ log: createLog({ level: config.logLevel }), logLevel: config.logLevel },
+  });
+  const { log } = telemetry;
   for (const name of unknownSettings(SETTINGS, process.env)) log.warn('unknown_setting', { name });
   try {
     await runBroker(config, {
       log,
-      metrics: createMetrics(),
+      metrics,
       clock: systemClock,
       random: Math.random,
       newCorrelationId: randomUUID,

@@ -33,6 +33,14 @@ export const SETTINGS = {
     '',
     'folder in which audit records that sidecars send are kept; without it, none are taken; docs/audit.md',
   ),
+  SIGNET_OTLP: optional(
+    '',
+    'OpenTelemetry collector that gets metrics and log lines by OTLP/HTTP: an https address, or an http one on loopback',
+  ),
+  SIGNET_OTLP_CA: optional(
+    '',
+    "PEM file of the authorities for the collector's certificate; without it, the public ones that Node.js ships",
+  ),
   SIGNET_RATE_SOURCE: optional(
     '100',
     'requests and connections a second from one address (IPv6: one /64); five times as many at once',

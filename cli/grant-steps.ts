@@ -1,3 +1,4 @@
+import type { KeyObject } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createLog } from '../lib/adapter/log.ts';
 import { bundleToJwks, createCsr, pemToDer, readCertificate } from '../lib/svid/index.ts';
@@ -54,12 +55,30 @@ export async function requestGrant(settings: BrokerSettings, attest: string): Pr
   };
 }
 
-/** Spends a grant: looks it up, unwraps it, has Vault sign for a key that is thrown away. @throws AcquireError, and raises the alarm at the broker when the grant was spent by someone else */
+/** As `mintSvid`, with a key that is thrown away. */
 export async function redeemGrant(
   settings: BrokerSettings,
   held: unknown,
   env: NodeJS.ProcessEnv,
 ): Promise<RedeemedSvid> {
+  const { spiffeId, serial, notAfter } = await mintSvid(settings, held, env);
+  return { spiffe_id: spiffeId, serial, not_after: notAfter.toISOString() };
+}
+
+export type MintedSvid = {
+  readonly spiffeId: string;
+  readonly serial: string;
+  readonly notAfter: Date;
+  readonly chainPem: string;
+  readonly privateKey: KeyObject;
+};
+
+/** Spends a grant: looks it up, unwraps it, has Vault sign for a new key. @throws AcquireError, and raises the alarm at the broker when the grant was spent by someone else */
+export async function mintSvid(
+  settings: BrokerSettings,
+  held: unknown,
+  env: NodeJS.ProcessEnv,
+): Promise<MintedSvid> {
   const signal = AbortSignal.timeout(STEP_MS);
   const attested = readAttested(held, settings.trustDomain);
   const caFile = env['VAULT_CACERT'];
@@ -83,7 +102,7 @@ export async function redeemGrant(
     uri_sans: attested.id.toString(),
     ttl: attested.ttl,
   };
-  const [leaf] = await vault.sign(token, order, signal);
-  const { serial, notAfter } = readCertificate(pemToDer(leaf)[0]!);
-  return { spiffe_id: attested.id.toString(), serial, not_after: notAfter.toISOString() };
+  const chain = await vault.sign(token, order, signal);
+  const { serial, notAfter } = readCertificate(pemToDer(chain[0])[0]!);
+  return { spiffeId: attested.id.toString(), serial, notAfter, chainPem: chain.join('\n'), privateKey };
 }

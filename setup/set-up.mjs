@@ -33,11 +33,10 @@ const opa = { present: opaBinary, provide: buildOpa };
 const kosoku = { present: kosokuFolder, provide: installKosoku };
 /** @type {Part} */
 const h2spec = { present: h2specBinary, provide: buildH2spec };
+/** @type {Part} */
+const collector = { present: otelcolBinary, provide: buildOtelcol };
 /** @type {Part[]} */
-const observers = [
-  { present: otelcolBinary, provide: buildOtelcol },
-  { present: promtoolBinary, provide: providePromtool },
-];
+const observers = [collector, { present: promtoolBinary, provide: providePromtool }];
 /** @type {Part[]} */
 const strangers = [
   { present: goStranger, provide: buildGoStranger },
@@ -46,7 +45,7 @@ const strangers = [
 
 /** What each task stands on. @type {Record<string, Part[]>} */
 const partsOf = {
-  run: [dependencies, vault],
+  run: [dependencies, vault, collector],
   check: [dependencies],
   test: [dependencies, vault, kosoku, h2spec, ...strangers, ...observers],
   bench: [dependencies, vault, envoy, ghostunnel, opa],

@@ -7,6 +7,7 @@ import type { Screens } from './inbound/screens.ts';
 import { type Observer, observingFor } from './observe.ts';
 import { createOutbound } from './outbound/index.ts';
 import type { Policies } from './policy/index.ts';
+import type { LocalRisks } from './risk/index.ts';
 import type { ServingDeps } from './serving.ts';
 
 /** How long what is under way may take to end. Together under the 30 s after which orchestrators kill. */
@@ -39,7 +40,8 @@ export class Proxies {
     const { config, credentials, clock, log, metrics } = this.deps;
     // The app needs its outbound calls until the last inbound request is answered, so inbound comes last and drains first.
     const { telemetry } = this.deps;
-    const observers: readonly Observer[] = telemetry?.observers ?? [];
+    const risks = config.inbound === null ? null : await this.openRisks();
+    const observers: Observer[] = [...(telemetry?.observers ?? []), ...(risks === null ? [] : [risks])];
     const observing = observingFor(observers, clock, telemetry?.tracing ?? null);
     const common = { credentials, clock, log, metrics, observing };
     this.assertions = await this.openAssertions();
@@ -70,6 +72,7 @@ export class Proxies {
           ...this.screens,
           proofs: proofsFor(config.fingerprint, metrics),
           origins: this.assertions?.origins ?? null,
+          risks,
           view: this.assertions?.view ?? null,
         },
         trustDomain: config.trustDomain,
@@ -95,6 +98,13 @@ export class Proxies {
     if (claims.length === 0 && !assertion && !transaction) return null;
     const { createAssertions } = await import('./assertion/index.ts');
     return this.stack.use(createAssertions({ settings: config.app, credentials, clock, metrics }));
+  }
+
+  private async openRisks(): Promise<LocalRisks | null> {
+    const { config, log, metrics } = this.deps;
+    if (config.risk === null) return null;
+    const { LocalRisks } = await import('./risk/index.ts');
+    return new LocalRisks({ rules: config.risk, audit: this.audit, log, metrics });
   }
 
   /** Lets what is under way end. */

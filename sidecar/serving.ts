@@ -28,6 +28,7 @@ export type ServingDeps = {
     | 'users'
     | 'fingerprint'
     | 'app'
+    | 'risk'
     | 'limits'
     | 'audit'
   > & {

@@ -25,6 +25,11 @@ describe('layers', () => {
         { 'lib/token/index.ts': `import '../policy/index.ts';`, 'lib/policy/index.ts': '' },
       ],
       [
+        'a risk that knows of policy',
+        'stage-order-risk',
+        { 'lib/risk/index.ts': `import '../policy/index.ts';`, 'lib/policy/index.ts': '' },
+      ],
+      [
         'manifests that know what a policy means',
         'stage-order-manifest',
         { 'lib/manifest/index.ts': `import '../policy/index.ts';`, 'lib/policy/index.ts': '' },

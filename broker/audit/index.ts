@@ -6,6 +6,7 @@ import { AttestationError } from '../attestors/attestor.ts';
 import { trustedPeer } from '../attestors/svid.ts';
 import type { BundleSource } from '../bundle-source.ts';
 import type { Connection } from '../connection.ts';
+import type { Denylist } from '../denylist.ts';
 import { createGate } from '../limits.ts';
 import { Problem } from '../problem.ts';
 import type { Registrations } from '../registrations.ts';
@@ -14,6 +15,7 @@ import type { Session } from '../session.ts';
 import { createCollection, type Sender } from './collection.ts';
 import { createCountersigner } from './countersigner.ts';
 import { createCountersigningKeys } from './countersigning-keys.ts';
+import { createDenied } from './denied.ts';
 import { folderOf } from './log-name.ts';
 
 export type CollectingDeps = {
@@ -42,6 +44,7 @@ const MOST_AT_ONCE = 64;
 export async function createCollecting(deps: CollectingDeps): Promise<Collecting> {
   const { trustDomain, folder, session, bundles, clock, log, metrics, random } = deps;
   const now = () => clock.now();
+  const denied = createDenied(deps.registrations, () => performance.now());
   const countersigner = createCountersigner({ vault: session, log, metrics, now, random });
   const records = metrics.counter('signet_broker_audit_records_total', 'audit records collected');
   const refusals = metrics.counter('signet_broker_audit_refused_total', 'audit batches refused');
@@ -54,7 +57,7 @@ export async function createCollecting(deps: CollectingDeps): Promise<Collecting
       countersigningKeys: createCountersigningKeys(session, () => performance.now()),
       lastCountersignature: ({ id }, name) =>
         countersigner.lastOf(join(folder, folderOf(id), `${name}.jsonl`)),
-      senderOf: (connection) => senderOf(connection, deps),
+      senderOf: (connection) => senderOf(connection, deps, denied),
     },
     run: (signal) => (collection === undefined ? Promise.resolve() : countersigner.run(signal)),
     [Symbol.asyncDispose]: async () => void (await collection?.[Symbol.asyncDispose]()),
@@ -63,11 +66,12 @@ export async function createCollecting(deps: CollectingDeps): Promise<Collecting
 
 async function senderOf(
   { peer: shown }: Connection,
-  { trustDomain, bundles, registrations, clock }: CollectingDeps,
+  { trustDomain, bundles, clock }: CollectingDeps,
+  denied: () => Promise<Denylist>,
 ): Promise<Sender> {
   const bundle = bundles.current ?? (await bundles.refresh());
   const peer = peerIn();
-  const { ids, serials } = (await registrations.current()).denylist;
+  const { ids, serials } = await denied();
   if (ids.has(peer.id.toString()) || serials.has(peer.serial)) throw new Problem('identity_denied');
   return { id: peer.id, bundle };
 

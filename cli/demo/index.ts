@@ -1,9 +1,10 @@
 import { Command } from 'commander';
 import { untilStopped } from '../../lib/adapter/lifecycle.ts';
+import { otelcolBinary } from '../../setup/otelcol.mjs';
 import { vaultBinary } from '../../setup/vault.mjs';
 import { createReport } from './report.ts';
 import * as scenes from './scenes/index.ts';
-import { createWorld, type World } from './world.ts';
+import { type Binaries, createWorld, type World } from './world.ts';
 
 export function demoCommand(): Command {
   return new Command('demo')
@@ -27,7 +28,7 @@ async function demo({ exit }: { exit: boolean }): Promise<number> {
     signal.addEventListener('abort', () => resolve('stopped'), { once: true });
   });
   try {
-    await using world = await createWorld(vaultBinary(), report.scene);
+    await using world = await createWorld(binaries(), report.scene);
     const playing = play(world, report.scene);
     // A Ctrl-C on a terminal reaches our children too: what the scenes then run into is no news.
     playing.catch(() => {});
@@ -43,6 +44,8 @@ async function demo({ exit }: { exit: boolean }): Promise<number> {
       ['Vault root token', world.vault.rootToken],
       ['broker', world.brokerUrl],
       ["broker's metrics", `${world.brokerAdmin}/metrics`],
+      ["orders' audit", world.orders.audit],
+      ["orders' policies", world.orders.policies],
       ["orders' metrics", `http://${world.orders.admin}/metrics`],
       ["web's metrics", `http://${world.web.admin}/metrics`],
       ['web, the app', `http://127.0.0.1:${world.web.appPort}/orders/42`],
@@ -60,6 +63,12 @@ async function demo({ exit }: { exit: boolean }): Promise<number> {
   }
 }
 
+function binaries(): Binaries {
+  const collector = otelcolBinary();
+  if (collector === undefined) throw new Error('the collector is not built: npm run setup');
+  return { vault: vaultBinary(), collector };
+}
+
 async function play(world: World, show: (title: string, facts: string) => void) {
   const shown = <T>({ title, facts, found }: scenes.Shown<T>): T => {
     show(title, facts);
@@ -67,6 +76,9 @@ async function play(world: World, show: (title: string, facts: string) => void) 
   };
   const allowed = shown(await scenes.allowed(world));
   const denied = shown(await scenes.denied(world));
+  const user = shown(await scenes.endUser(world));
+  const dryRun = shown(await scenes.dryRun(world));
+  const replay = shown(await scenes.replay(world));
   const http2 = shown(await scenes.http2(world));
   const grpc = shown(await scenes.grpc(world));
   const websocket = shown(await scenes.webSocket(world));
@@ -75,6 +87,9 @@ async function play(world: World, show: (title: string, facts: string) => void) 
   const theft = shown(await scenes.theft(world));
   const rotation = shown(await scenes.rotation(world));
   shown(await scenes.killSwitch(world));
+  const live = shown(await scenes.livePolicy(world));
+  const diff = shown(await scenes.policyDiff(world));
+  const trace = shown(await scenes.trace(world));
   const audit = shown(await scenes.audit(world, [...http2, ...grpc, ...websocket, ...tcp]));
   const services = [world.orders, world.web];
   return {
@@ -84,6 +99,9 @@ async function play(world: World, show: (title: string, facts: string) => void) 
     first_svid_ms: services.map(({ firstSvid }) => firstSvid['ms_since_start']),
     allowed: allowed + rotation.requests,
     denied,
+    user,
+    dry_run: dryRun,
+    replay,
     http2: counted(http2),
     grpc: counted(grpc),
     websocket: counted(websocket),
@@ -91,6 +109,8 @@ async function play(world: World, show: (title: string, facts: string) => void) 
     rotations: rotation.rotations,
     failed_during_rotation: rotation.failed,
     theft_alarm: theft,
+    policy: { ...live, ...diff },
+    spans: trace,
     audit,
   };
 }

@@ -25,6 +25,7 @@ export type Service = {
   readonly outbound: string | null;
   readonly admin: string;
   readonly audit: string;
+  readonly policies: string;
 };
 
 export type Place = {
@@ -32,6 +33,11 @@ export type Place = {
   readonly base: Readonly<Record<string, string>>;
   readonly cli: Cli;
   readonly vault: DevVault;
+  /** Makes these policies, and those given before, all that there are. */
+  readonly publish: (file: string) => Promise<void>;
+  /** Of end users whose tokens are believed. */
+  readonly usersFile: string;
+  readonly collector: string;
 };
 
 const here = dirname(fileURLToPath(import.meta.url));
@@ -60,13 +66,17 @@ export function serviceStarter(stack: AsyncDisposableStack, place: Place) {
     const appPort = Number(listening['port']);
     const tcpPorts = (listening['tcp'] ?? {}) as Record<string, number>;
     const audit = join(dir, `${name}-audit.jsonl`);
+    const policies = await policyFile(dir, name, tcpPorts);
+    await place.publish(policies);
     const sidecar = await startProcess({
       args: ['sidecar'],
       env: {
         ...base,
         SIGNET_ATTEST: `ssh-host:${hostKey}`,
         SIGNET_INBOUND: inboundOf(appPort, listening['h2c'] === true, Object.values(tcpPorts)),
-        SIGNET_POLICY_FILE: await policyFile(dir, name, tcpPorts),
+        SIGNET_USERS: place.usersFile,
+        SIGNET_OTLP: place.collector,
+        SIGNET_TRACING: '0',
         SIGNET_AUDIT: audit,
         SIGNET_ADMIN: '127.0.0.1:0',
         ...outbound?.sidecar,
@@ -78,7 +88,7 @@ export function serviceStarter(stack: AsyncDisposableStack, place: Place) {
     await sidecar.waitForEvent('ready');
     return {
       ...{ name, id, hostKey, app, appPort, tcpPorts, sidecar, firstSvid },
-      ...{ inbound, outbound: outbound?.address ?? null, admin, audit },
+      ...{ inbound, outbound: outbound?.address ?? null, admin, audit, policies },
     };
   };
 }

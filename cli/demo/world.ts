@@ -1,11 +1,13 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { type Collector, startCollector } from '../../harness/collector.ts';
 import { type LoggingProcess, startProcess } from '../../harness/processes.ts';
 import { type Cli, commandLine, must } from './command.ts';
+import { createIssuer, type Issuer } from './issuer.ts';
 import { LAYOUT, TRUST_DOMAIN } from './layout.ts';
 import { type Place, type Service, serviceStarter } from './service.ts';
-import { type DevVault, startDevVault } from './vault-server.ts';
+import { type DevVault, startDevVault, vaultToken } from './vault-server.ts';
 
 /** Everything the demo runs: real processes, each of which ends with it. */
 export type World = AsyncDisposable & {
@@ -17,16 +19,24 @@ export type World = AsyncDisposable & {
   readonly rootCa: string;
   readonly orders: Service;
   readonly web: Service;
+  /** Signs tokens of end users whom `orders` believes. */
+  readonly issuer: Issuer;
+  readonly collector: Collector;
+  /** Publishes policies with an author's token: those of the files, all there shall be. @returns what `signet` said */
+  readonly publish: (files: readonly string[]) => Promise<string>;
   /** The command line, as a user of the demo's Vault and broker would run it. */
   readonly cli: Cli;
 };
+
+/** Programs of others that it runs. */
+export type Binaries = { readonly vault: string; readonly collector: string };
 
 /**
  * Builds the demo's world from nothing, and takes all of it down again if a step fails.
  * `told` is called as each step is done, with what a user would want to know of it.
  */
 export async function createWorld(
-  vaultBinary: string,
+  { vault: vaultBinary, collector: collectorBinary }: Binaries,
   told: (title: string, facts: string) => void,
 ): Promise<World> {
   await using stack = new AsyncDisposableStack();
@@ -48,8 +58,21 @@ export async function createWorld(
   told('CA ready', `root and issuing CA of ${TRUST_DOMAIN} in Vault at ${vault.address}`);
 
   const { broker, brokerUrl, brokerAdmin } = await startBroker(stack, cli, { dir, base, admin });
+  const collector = stack.use(await startCollector(collectorBinary, await collectorConfiguration()));
+  const issuer = await createIssuer(dir);
+  const author = { VAULT_TOKEN: await vaultToken(vault, 'signet-author') };
+  const publish = (files: readonly string[]) =>
+    must(cli(['policy', 'publish', ...files], author), 'policy publish');
+  const published: string[] = [];
   const client = { SIGNET_BROKER_URL: brokerUrl, SIGNET_BROKER_CA: rootCa };
-  const start = serviceStarter(stack, { dir, base: { ...base, ...client }, cli, vault });
+  const start = serviceStarter(stack, {
+    ...{ dir, base: { ...base, ...client }, cli, vault, collector: collector.url },
+    usersFile: issuer.usersFile,
+    publish: async (file) => {
+      published.push(file);
+      await publish(published);
+    },
+  });
   const orders = await start('orders');
   const web = await start('web', orders);
   for (const { firstSvid } of [orders, web]) {
@@ -70,6 +93,9 @@ export async function createWorld(
     rootCa,
     orders,
     web,
+    issuer,
+    collector,
+    publish,
     cli: (args, env = {}) => cli(args, { ...client, ...env }),
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
@@ -102,6 +128,14 @@ async function startBroker(
     brokerUrl: `https://${await broker.addressOf('broker')}`,
     brokerAdmin: `http://${await broker.addressOf('admin')}`,
   };
+}
+
+/** As docs/telemetry.md shows it. */
+async function collectorConfiguration(): Promise<string> {
+  const doc = await readFile(new URL('../../docs/telemetry.md', import.meta.url), 'utf8');
+  const configuration = /```yaml\n(.*?)```/s.exec(doc)?.[1];
+  if (configuration === undefined) throw new Error('docs/telemetry.md has no configuration of a collector');
+  return configuration;
 }
 
 /** Vault's own audit, which every Vault should have: doctor asks for it. */

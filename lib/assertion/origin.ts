@@ -1,5 +1,5 @@
 import { ANONYMOUS, type Caller, parseCaller } from '../policy/index.ts';
-import { SpiffeError, type SpiffeId } from '../spiffe/index.ts';
+import { SpiffeError } from '../spiffe/index.ts';
 import { AssertionError } from './error.ts';
 
 /** What led to a request. */
@@ -8,8 +8,6 @@ export type Origin = {
   readonly id: string | null;
   /** Who started it, then each service it passed, the caller left out. Only the first can be `anonymous`. Empty: the caller started it. */
   readonly path: readonly Caller[];
-  /** The same without `anonymous`, as policy asks of it. */
-  readonly chain: readonly SpiffeId[];
   /** For whom it was started. */
   readonly user: OriginUser | null;
 };
@@ -17,7 +15,7 @@ export type Origin = {
 export type OriginUser = { readonly iss: string; readonly sub: string };
 
 /** Begun by the caller. */
-export const NO_ORIGIN: Origin = Object.freeze({ id: null, path: [], chain: [], user: null });
+export const NO_ORIGIN: Origin = Object.freeze({ id: null, path: [], user: null });
 /** Services that one transaction passes, the one that starts it among them: what goes round in a circle comes to its end. */
 export const MOST_SERVICES = 16;
 /** Characters of all their IDs together. */
@@ -40,7 +38,7 @@ export function passedBy(
   begun: { readonly id: string; readonly user: OriginUser | null },
 ): Origin {
   const [id, user] = origin.id === null ? [begun.id, userOrNone(begun.user)] : [origin.id, origin.user];
-  return originOf(id, [...origin.path, caller], user);
+  return { id, path: [...origin.path, caller], user };
 }
 
 /** As members of a signed statement. `sub` is who started it. */
@@ -61,11 +59,7 @@ export function readOrigin(payload: Readonly<Record<string, unknown>>): Origin {
     return readCaller(text, i);
   });
   if (sub !== chain[0]) throw malformed('"sub" is not the first of "chain"');
-  return originOf(txn, path, readUser(user));
-}
-
-function originOf(id: string, path: readonly Caller[], user: OriginUser | null): Origin {
-  return { id, path, chain: path.filter((each) => each !== ANONYMOUS), user };
+  return { id: txn, path, user: readUser(user) };
 }
 
 function readCaller(text: string, at: number): Caller {

@@ -4,7 +4,7 @@ import type { User } from '../policy/index.ts';
 export type UserFields = {
   /** `"alice";iss="https://idp.example"`: an item of structured fields (RFC 9651). Null: it cannot be told in a header. */
   readonly user: string | null;
-  /** A JSON object; null when no claim is chosen that the user has. */
+  /** A JSON object; null when no claim is chosen that the user has, or it cannot be told whose they are. */
   readonly claims: string | null;
   /** What was left out: too long, or not to be told in a header. */
   readonly left: number;
@@ -17,10 +17,9 @@ const MOST_CLAIMS = 4_096;
 
 /** Values come from tokens that others write: what would not fit a header is left out, and what could break one is encoded. */
 export function userFields(user: User, chosen: readonly string[]): UserFields {
-  let left = 0;
   const [subject, issuer] = [structuredText(user.subject), structuredText(user.issuer)];
-  const named = subject === null || issuer === null ? null : `${subject};iss=${issuer}`;
-  if (named === null) left++;
+  if (subject === null || issuer === null) return { user: null, claims: null, left: 1 };
+  let left = 0;
   let members = '';
   for (const name of chosen) {
     if (!Object.hasOwn(user.claims, name)) continue;
@@ -31,7 +30,7 @@ export function userFields(user: User, chosen: readonly string[]): UserFields {
     if (bytes > MOST_CLAIM || Buffer.byteLength(members) + bytes > MOST_CLAIMS) left++;
     else members += member;
   }
-  return { user: named, claims: members === '' ? null : `{${members}}`, left };
+  return { user: `${subject};iss=${issuer}`, claims: members === '' ? null : `{${members}}`, left };
 }
 
 /** A string of RFC 9651 §3.3.3, or where that cannot hold it a display string (§3.3.8). Null: too long, or no text. */

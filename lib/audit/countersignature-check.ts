@@ -9,7 +9,7 @@ import type { LogReport, Place } from './report.ts';
 
 /**
  * Holds a log against what was countersigned of it, in step with it: both are in the order of their numbers, so one of each is in memory.
- * Without keys a countersignature is worth as much as the file that it stands in.
+ * Without keys a countersignature is worth as much as the file that it stands in: it can only contradict.
  */
 export class CountersignatureCheck {
   readonly #keys: Countersigners | null;
@@ -66,7 +66,7 @@ export class CountersignatureCheck {
       const message = `the log was countersigned up to record ${last.seq} at ${last.time}, and ends before it`;
       this.#findings.add('cut_off', place, null, message);
     }
-    return this.#last === null ? null : { ...this.#last, count: this.#count };
+    return this.#last === null || this.#keys === null ? null : { ...this.#last, count: this.#count };
   }
 
   #advance(): void {

@@ -46,7 +46,7 @@ export function headOf(bytes: Uint8Array): FileHead {
 }
 
 /**
- * Sorts files into logs, each in order. A file without a record belongs to the log whose other files are named like it, at its end; else it
+ * Sorts files into logs, each in order. Copies of one in several folders are verified each for itself. A file without a record belongs to the log whose other files are named like it, at its end; else it
  * is a log of its own, and so is a file that does not say which log is its.
  */
 export function orderFiles<F extends { readonly name: string; readonly head: FileHead }>(
@@ -58,10 +58,18 @@ export function orderFiles<F extends { readonly name: string; readonly head: Fil
     const logs = new Set(siblings.map((other) => other.head.log));
     return logs.size === 1 ? `log ${[...logs][0]}` : `file ${name}`;
   };
-  return [...Map.groupBy(files, keyOf).values()].map((group) => ({
+  const groups = [...Map.groupBy(files, keyOf).values()].flatMap(copies);
+  return groups.map((group) => ({
     log: group.find(({ head }) => head.log !== null)?.head.log ?? null,
     files: group.toSorted((a, b) => (a.head.seq ?? Infinity) - (b.head.seq ?? Infinity)),
   }));
+}
+
+/** Of a log that is here twice, as its writer and as its collector have it, each folder is one. */
+function copies<F extends { readonly name: string; readonly head: FileHead }>(group: F[]): F[][] {
+  const beginnings = new Set(group.map(({ head }) => head.seq));
+  if (beginnings.size === group.length) return [group];
+  return [...Map.groupBy(group, ({ name }) => name.slice(0, name.lastIndexOf('/') + 1)).values()];
 }
 
 function stem(name: string): string {

@@ -115,7 +115,8 @@ export class LogCheck {
   #begin(record: AuditRecord, place: Place): void {
     const goesOn = record.prev === this.#options.after;
     if (record.seq === 0 && !goesOn) return;
-    if (record.type !== 'continued' && !goesOn) return;
+    // a crash may have cut off the very first line of a file
+    if (record.type !== 'continued' && record.type !== 'recovered' && !goesOn) return;
     this.#sequence.startAt(record.seq);
     this.#countersignatures.startAt(record.seq);
     if (!goesOn) this.#beginning = { record, place };

@@ -52,7 +52,7 @@ export type LogReport = {
   readonly admittedRecords: number;
   /** Records at its beginning whose files were deleted by the bound that was set, as the log itself says. */
   readonly removed: number;
-  /** The last record that a broker countersigned, and when. `count`: countersignatures that agree with the log. */
+  /** The last record that a broker countersigned, and when; null without keys. `count`: countersignatures that agree with the log. */
   readonly countersigned: { readonly seq: number; readonly time: string; readonly count: number } | null;
   /** Hex SHA-256 of the last line: to be kept elsewhere, and expected the next time. */
   readonly head: string | null;

@@ -1,5 +1,5 @@
-import type { SpiffeId } from '../spiffe/index.ts';
 import type { User } from '../token/index.ts';
+import type { Caller } from './caller.ts';
 
 export type { User };
 
@@ -24,8 +24,8 @@ export interface Facts {
   /** It came by the listener for clients without an SVID. */
   readonly edge: boolean;
   readonly user: User | null;
-  /** Who started what led to this request, then each service it passed, the caller left out. Empty: the caller started it. */
-  readonly chain: readonly SpiffeId[];
+  /** Who started what led to this request, then each service it passed, the caller left out; only the first can be `anonymous`. Empty: the caller started it. */
+  readonly chain: readonly Caller[];
   readonly risk: Risk;
   /** `risk`, if somebody has asked for it; otherwise null or nothing. */
   readonly assessed?: Risk | null;

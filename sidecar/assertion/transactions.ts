@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto';
 import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import type { Clock } from '../../lib/adapter/clock.ts';
@@ -42,6 +43,7 @@ const MOST_SIGNERS = 32;
  */
 export class Transactions implements OutboundScreen {
   private readonly deps: TransactionsDeps;
+  /** By the hash of the whole text, which is long. */
   private readonly believed = new Map<string, Believed>();
   private readonly signers = new Map<string, Signer>();
   private readonly ends = new WeakMap<Socket, Ends>();
@@ -76,12 +78,13 @@ export class Transactions implements OutboundScreen {
     if (text === undefined || svid === null) return refused('TXN_MALFORMED');
     const now = this.deps.clock.now();
     const bundle = this.bundleOf(svid);
-    const known = this.believed.get(text);
+    const name = hash('sha256', text, 'base64url');
+    const known = this.believed.get(name);
     if (known !== undefined && known.expires > now) return known.origin;
     try {
       const jws = readTransaction(text);
       const found = verifyTransaction(jws, this.signerOf(jws, svid.id, bundle, now), svid.id, now);
-      keep(this.believed, text, found, MOST_BELIEVED);
+      keep(this.believed, name, found, MOST_BELIEVED);
       return found.origin;
     } catch (error) {
       if (error instanceof AssertionError) return refused(error.code);

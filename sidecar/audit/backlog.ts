@@ -12,6 +12,8 @@ export class Backlog {
   next: number;
   /** The first record of those that are being dropped; null while none is. */
   gapFrom: number | null = null;
+  /** Only the last records come now, and they are kept. */
+  ending = false;
   private readonly most: number;
   private readonly whenFull: WhenFull;
   private lines: Held[] = [];
@@ -30,7 +32,7 @@ export class Backlog {
 
   /** Whether a gap can be closed and much can follow it. */
   get hasRoom(): boolean {
-    return this.bytes <= this.most / 2;
+    return this.ending || this.bytes <= this.most / 2;
   }
 
   /** The first number that the lines here account for; null where there is none. */
@@ -82,7 +84,7 @@ export class Backlog {
   }
 
   private makeRoom(size: number, seq: number): void {
-    if (this.bytes + size <= this.most) return;
+    if (this.ending || this.bytes + size <= this.most) return;
     if (this.whenFull === 'read-back') {
       let [count, freed] = [0, 0];
       while (count < this.lines.length && this.bytes - freed + size > this.most * (3 / 4))

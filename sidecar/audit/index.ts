@@ -162,7 +162,8 @@ export async function openAudit(deps: AuditWriterDeps): Promise<AuditWriter> {
     clearInterval(timer);
     unsubscribe();
     const now = clock.now();
-    if (collector !== null) admitDropped(now);
+    collector?.end();
+    admitDropped(now);
     put(chain.stop(signer(), {}, now));
     const taken = await Promise.all([
       file?.close(deadlineMs) ?? true,

@@ -1,11 +1,13 @@
 import { LOG_LEVELS, type LogLevel } from '../../lib/adapter/log.ts';
 import { ConfigError, type Environment, readSettings } from '../../lib/adapter/settings.ts';
+import type { RiskRules } from '../../lib/risk/index.ts';
 import { parseTrustDomain } from '../../lib/spiffe/index.ts';
 import type { Listen } from '../address.ts';
 import { type AppSettings, parseClaims } from './app.ts';
 import { type AuditSettings, auditFlaw, parseAuditOptions, parseAuditSinks } from './audit.ts';
 import { type Fingerprint, parseProofMode, parseProofTtl } from './fingerprint.ts';
 import { type Limits, parseLimits } from './limits.ts';
+import { riskRules } from './risk.ts';
 import { SETTINGS, type SettingName } from './settings.ts';
 import { MOST_WORKERS, shared, unsharable } from './sharing.ts';
 import { parseCollector, parseShare, type TelemetrySettings, telemetryOf } from './telemetry.ts';
@@ -47,6 +49,8 @@ export type Config = {
   readonly users: string | null;
   /** What the app is told. */
   readonly app: AppSettings;
+  /** What makes a request unusual; null: nothing does. */
+  readonly risk: RiskRules | null;
   readonly limits: Limits;
   readonly audit: AuditSettings;
   readonly admin: AdminListener;
@@ -103,6 +107,7 @@ export function loadConfig(environment: Environment, readFile: (path: string) =>
   const sends = parse('SIGNET_FINGERPRINT', parseProofMode);
   const requires = parse('SIGNET_FINGERPRINT_REQUIRED', parseProofMode);
   const ttlSeconds = parse('SIGNET_FINGERPRINT_TTL', parseProofTtl);
+  const risk = parse('SIGNET_RISK', (path) => riskRules(readFrom(path, readFile)));
   const limits = parse('SIGNET_LIMITS', parseLimits);
   const sinks = parse('SIGNET_AUDIT', parseAuditSinks);
   const auditOptions = parse('SIGNET_AUDIT_OPTIONS', parseAuditOptions) ?? parseAuditOptions('');
@@ -144,6 +149,7 @@ export function loadConfig(environment: Environment, readFile: (path: string) =>
     users: text.SIGNET_USERS || null,
     app,
     policyFile: text.SIGNET_POLICY_FILE || null,
+    risk: risk ?? null,
     limits: limits ?? { inbound: {}, outbound: {} },
     audit: { ...sinks!, ...auditOptions },
     admin: admin!,

@@ -83,6 +83,11 @@ export const SETTINGS = {
     required: '',
     doc: 'how long a proof that is sent is good for, 1s to 60s',
   },
+  SIGNET_RISK: {
+    fallback: '',
+    required: '',
+    doc: 'JSON file of what makes a request unusual; without it every score is 0; docs/risk.md',
+  },
   SIGNET_LIMITS: {
     fallback: '',
     required: '',

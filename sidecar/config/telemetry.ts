@@ -1,11 +1,7 @@
-import { isLoopback } from '../address.ts';
+// not by the index: what reads settings needs nothing of what sends
+import { collectorUrl } from '../../lib/adapter/otlp/collector-url.ts';
+import type { OtlpSettings } from '../../lib/adapter/otlp/index.ts';
 import { SettingError } from './values.ts';
-
-export type OtlpSettings = {
-  readonly url: URL;
-  /** PEM; null: the public authorities. */
-  readonly ca: string | null;
-};
 
 export type TelemetrySettings = {
   /** Null: nothing is sent. */
@@ -27,16 +23,9 @@ export function telemetryOf(
   return { otlp: url === undefined ? null : { url, ca: ca ?? null }, share: share ?? USUAL_SHARE };
 }
 
-/** The address of a collector. Behind it come `/v1/traces`, `/v1/metrics` and `/v1/logs`. */
 export function parseCollector(text: string): URL {
-  const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (url === undefined || (url.protocol !== 'https:' && url.protocol !== 'http:'))
-    throw new SettingError('is not an address such as https://collector:4318');
-  if (url.username !== '' || url.password !== '') throw new SettingError('holds a user name or password');
-  if (url.search !== '' || url.hash !== '')
-    throw new SettingError('has more than scheme, host, port and path');
-  if (url.protocol === 'http:' && !isLoopback(url.hostname))
-    throw new SettingError('is not https, and not on this machine');
+  const url = collectorUrl(text);
+  if (typeof url === 'string') throw new SettingError(url);
   return url;
 }
 

@@ -1,10 +1,9 @@
 import { ANONYMOUS, type Facts, NO_RISK, type Risk, type User } from '../../lib/policy/index.ts';
-import type { SpiffeId } from '../../lib/spiffe/index.ts';
 import type { Caller } from '../decide.ts';
 import { fieldValues, type RequestHead } from '../http1/index.ts';
 import type { Risks } from './screens.ts';
 
-const NOBODY: readonly SpiffeId[] = [];
+const NOBODY: Facts['chain'] = [];
 const QUESTION = 0x3f;
 
 /**
@@ -70,7 +69,7 @@ export class RequestFacts implements Facts {
   }
 
   get risk(): Risk {
-    this.assessed ??= this.risks === null ? NO_RISK : this.risks.assess(this.caller, this);
+    this.assessed ??= this.risks === null ? NO_RISK : this.risks.assess(this.caller, this, this.head!);
     return this.assessed;
   }
 

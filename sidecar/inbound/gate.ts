@@ -146,7 +146,7 @@ export class CallerGate implements Gate {
     const unproven = this.proofs === null || head.via === 'tcp' ? null : this.proofs.check(head, now);
     if (unproven !== null) return this.noted(unproven);
     facts.begin(head, now, user);
-    if (origin !== null) facts.chain = origin.chain;
+    if (origin !== null) facts.chain = origin.path;
     const verdict = decider.decide(this.caller, head.method, head.target.path, now, facts, correlation);
     if (verdict === null) return UNDECIDED;
     const { decision } = verdict;

@@ -27,7 +27,8 @@ export interface RequestProofs {
 
 /** How unusual a request is. Asked only for requests that some rule wants to know it of. */
 export interface Risks {
-  assess(caller: Caller, facts: Omit<Facts, 'risk'>): Risk;
+  /** The head is good until the call returns. */
+  assess(caller: Caller, facts: Omit<Facts, 'risk'>, head: RequestHead): Risk;
 }
 
 /** What led to a request. */

@@ -2,14 +2,13 @@ import { randomUUID } from 'node:crypto';
 import type { Clock } from '../../lib/adapter/clock.ts';
 import type { Log, LogLevel } from '../../lib/adapter/log.ts';
 import type { Metrics } from '../../lib/adapter/metrics.ts';
+import { startExport, teeLog } from '../../lib/adapter/otlp/index.ts';
 import { resourceOf, serviceOf } from '../../lib/telemetry/index.ts';
 import type { TelemetrySettings } from '../config/telemetry.ts';
 import type { Svid } from '../identity/credentials.ts';
 import type { Observer, Tracing } from '../observe.ts';
 import { measureDurations } from './durations.ts';
 import { exchangeLines } from './exchange-lines.ts';
-import { startExport } from './export.ts';
-import { teeLog } from './log.ts';
 import { spanOf } from './spans.ts';
 import { createTracing } from './tracing.ts';
 

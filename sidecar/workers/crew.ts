@@ -102,8 +102,10 @@ export class Crew {
   /** The keys of all: requests to the app come from any of them. */
   async jwks(): Promise<Jwks> {
     const keys = new Map<string, Jwk>();
-    for (const [, answer] of await this.askAll('jwks', SHOWN_MS))
-      for (const key of (answer as Jwks | undefined)?.keys ?? []) keys.set(key.kid, key);
+    for (const [, answer] of await this.askAll('jwks', SHOWN_MS)) {
+      const { keys: its } = asObject(answer) as Partial<Jwks>;
+      if (Array.isArray(its)) for (const key of its) keys.set(key.kid, key);
+    }
     return { keys: [...keys.values()] };
   }
 

@@ -182,7 +182,7 @@ describe('collecting audits', () => {
       assert.equal(codeOf(await send(shown, next(), log)), '401 svid_needed');
       const gone = await identity('gone');
       await writeDenylist(site, { ids: [], serials: [gone.serial] });
-      assert.equal(codeOf(await send(gone, [], log)), '403 identity_denied');
+      await until(async () => codeOf(await send(gone, [], log)) === '403 identity_denied');
     });
 
     it('a body of over a MiB, and a name that could lead a path astray', async () => {
@@ -241,7 +241,18 @@ describe('collecting audits', () => {
     await second.stop();
   });
 
-  it('acknowledges while Vault is away, and has it countersigned when Vault is back', async () => {
+  it('acknowledges while Vault is sealed, and has it countersigned when it is not', async () => {
+    const log = other('K');
+    await send(orders, [], log);
+    await site.vault.seal();
+    assert.equal((await send(orders, begin(log, orders), log)).status, 200);
+    const beside = `${fileOf(log)}.countersigned`;
+    assert.equal(await readFile(beside, 'utf8').catch(() => ''), '');
+    await site.vault.unseal();
+    await until(async () => (await readFile(beside, 'utf8').catch(() => '')) !== '');
+  }).timeout(60_000);
+
+  it('acknowledges while Vault will not sign, and has it countersigned when Vault is back', async () => {
     const log = other('G');
     const transit = (value: boolean) =>
       site.vault.request('POST', 'sys/policies/acl/signet-broker', { policy: value ? allowed : denied });

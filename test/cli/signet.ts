@@ -10,11 +10,11 @@ export type Ran = { readonly status: number; readonly stdout: string; readonly s
 /** Runs `signet` as a process of its own and waits for its end. */
 export async function signet(
   args: readonly string[],
-  options: { input?: string | Uint8Array; cwd?: string } = {},
+  options: { input?: string | Uint8Array; cwd?: string; env?: Readonly<Record<string, string>> } = {},
 ): Promise<Ran> {
   const child = spawn(process.execPath, [MAIN, ...args], {
     cwd: options.cwd,
-    env: { PATH: process.env['PATH'] },
+    env: { PATH: process.env['PATH'], ...options.env },
   });
   child.stdin.on('error', () => {}).end(options.input ?? '');
   const [stdout, stderr, [status]] = await Promise.all([

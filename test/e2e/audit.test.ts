@@ -106,7 +106,7 @@ describe('an audit that the broker collects', () => {
 
   it('alone: what a killed sidecar had sent is there, and verifies as one that goes on', async () => {
     const before = (await filesIn(collected)).length;
-    const sidecar = await world.sidecar(orders, { SIGNET_AUDIT: 'broker' });
+    const sidecar = await world.sidecar(await world.register('stock'), { SIGNET_AUDIT: 'broker' });
     await sidecar.waitForEvent('svid');
     // the first checkpoint comes after ten seconds
     await caughtUp(sidecar, 3);

@@ -29,6 +29,13 @@ describe('signet demo', function () {
         { allowed: 1, denied: 1 },
       ],
     );
+    assert.deepEqual(
+      [facts.user, facts.dry_run, facts.replay],
+      [{ allowed: 1, refused: 3 }, { would_deny: 1 }, { refused: 2 }],
+    );
+    assert.equal(facts.policy.lost, 0);
+    assert.ok(facts.policy.published_ms < 10_000 && facts.policy.would_deny >= 2, stdout);
+    assert.equal(facts.spans, 2);
     assert.deepEqual([facts.audit.verified, facts.audit.tamper_found], [true, true]);
     assert.equal(facts.audit.decisions, 10);
     const titles = lines.slice(0, -1).map((line) => /^ok ([^:]+):/.exec(line)?.[1]);
@@ -38,6 +45,9 @@ describe('signet demo', function () {
       'SVID',
       'allowed',
       'denied',
+      'end user',
+      'dry-run',
+      'replay',
       'http/2',
       'grpc',
       'websocket',
@@ -46,6 +56,9 @@ describe('signet demo', function () {
       'theft alarm',
       'rotation',
       'kill switch',
+      'live policy',
+      'policy diff',
+      'trace',
       'audit',
     ]);
     const told = (title: string) => lines.find((line) => line.startsWith(`ok ${title}: `)) ?? '';
@@ -58,6 +71,14 @@ describe('signet demo', function () {
       /packed, shipped, delivered, OK; .*PERMISSION_DENIED, no_rule: no policy allows POST /,
     );
     assert.match(told('websocket'), /3 messages each way, closed with 1000; .*403, no policy allows GET /);
+    assert.match(told('end user'), /alice.*: 200; .*bob .*: 403; .*: 403; .*: 401 token_invalid$/);
+    assert.match(told('replay'), /: 200; the same again: 401 proof_replayed; .*: 401 proof_missing$/);
+    assert.match(
+      told('live policy'),
+      /: 200; .* publishes orders-sixty-six, .*: 403; \d+ other requests meanwhile: 0 failed/,
+    );
+    assert.match(told('policy diff'), /orders-sixty-six would deny \d+: GET \/orders\/\{id\}$/);
+    assert.match(told('trace'), /2 spans of trace [0-9a-f]{32} .*(?=.*Server GET)(?=.*Client GET)/);
     assert.match(told('tcp'), /tea: 7 left, rice: 7 left; .*ECONNRESET$/);
   });
 

@@ -56,6 +56,19 @@ describe('telemetry, to a real collector', function () {
   });
   after(() => resources.disposeAsync());
 
+  it('metrics and log lines of the broker', async () => {
+    await world.broker.stop();
+    const broker = await world.startBroker({ SIGNET_OTLP: collector.url });
+    await broker.waitForEvent('listening', ({ what }) => what === 'broker');
+    await broker.stop();
+    const told = await collector.until(
+      (so_far) => /service\.name: Str\(signet\/broker\)/.test(so_far) && so_far.includes('Body: Str(ended)'),
+    );
+    assert.match(told, /signet\.spiffe_id: Str\(spiffe:\/\/example\.org\/signet\/broker\)/);
+    assert.match(told, /Name: signet_telemetry_sent_total/);
+    await world.startBroker();
+  });
+
   it('one trace through both sidecars, and no secret in anything that is told of it', async () => {
     const headers = { ...SECRETS, host: 'orders', traceparent: `00-${TRACE}-${SPAN}-01`, tracestate: 'a=1' };
     const outbound = await services.web.addressOf('outbound');

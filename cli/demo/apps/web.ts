@@ -1,7 +1,7 @@
 // The service `web` of the demo: a plain HTTP server that knows nothing of Signet. Whatever it is asked, it asks of `orders`, by plain
 // HTTP through the proxy at ORDERS_PROXY, as an app would that was given an HTTP proxy. Below /calls/ it asks by other protocols, and
 // tells what came of it.
-import { Agent, request as ask, createServer } from 'node:http';
+import { Agent, request as ask, createServer, type IncomingMessage } from 'node:http';
 import { byGrpc, byHttp2, byTcp, byWebSocket } from './web-calls.ts';
 
 const { ORDERS_PROXY: proxy = '', STOCK: stock = '', LEDGER: ledger = '' } = process.env;
@@ -23,6 +23,9 @@ const calls: Readonly<Record<string, () => Promise<unknown>>> = {
   '/calls/ledger': () => byTcp(ledger, ['42']),
 };
 
+/** What an app passes on with its own calls: whom it acts for, and the trace. */
+const PASSED_ON = ['authorization', 'traceparent', 'tracestate'];
+
 const server = createServer((request, response) => {
   const call = calls[request.url ?? ''];
   if (call !== undefined) {
@@ -33,7 +36,14 @@ const server = createServer((request, response) => {
     return;
   }
   const onward = ask(
-    { host, port, agent, method: request.method, path: request.url, headers: { host: 'orders' } },
+    {
+      host,
+      port,
+      agent,
+      method: request.method,
+      path: request.url,
+      headers: { ...passedOn(request), host: 'orders' },
+    },
     (answer) => {
       response.writeHead(answer.statusCode ?? 502, {
         'content-type': answer.headers['content-type'] ?? 'text/plain',
@@ -52,4 +62,10 @@ server.listen(0, '127.0.0.1', () => {
     JSON.stringify({ event: 'listening', port: typeof address === 'object' ? address?.port : undefined }),
   );
 });
+function passedOn({ headers }: IncomingMessage): Record<string, string> {
+  return Object.fromEntries(
+    PASSED_ON.flatMap((name) => (typeof headers[name] === 'string' ? [[name, headers[name]]] : [])),
+  );
+}
+
 process.on('SIGTERM', () => server.close(() => process.exit(0)));

@@ -8,9 +8,14 @@ export type Answer = { readonly status: number; readonly body: string };
 const PATIENCE_MS = 10_000;
 
 /** Asks a service's app, as a user of it would. */
-export async function ask({ appPort }: Service, method: string, path: string): Promise<Answer> {
+export async function ask(
+  { appPort }: Service,
+  method: string,
+  path: string,
+  headers: Readonly<Record<string, string>> = {},
+): Promise<Answer> {
   const signal = AbortSignal.timeout(PATIENCE_MS);
-  const answer = await fetch(`http://127.0.0.1:${appPort}${path}`, { method, signal });
+  const answer = await fetch(`http://127.0.0.1:${appPort}${path}`, { method, headers, signal });
   return { status: answer.status, body: await answer.text() };
 }
 

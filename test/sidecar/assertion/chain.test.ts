@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { ask, openPlain } from '../http2/world.ts';
 import { problemIn } from '../inbound/world.ts';
 import { authority } from '../support.ts';
 import { ID, payloadOf, service, user } from './world.ts';
@@ -28,6 +29,27 @@ describe('the chain of services', () => {
     assert.equal(last['txn'], payloadOf(orders.told('x-signet-transaction'))['txn']);
     // between sidecars only
     for (const each of [orders, stock, billing]) assert.equal(each.told('txn-token'), null);
+  });
+
+  it('is told by HTTP/2 too, over one connection to each', async () => {
+    const ca = await authority();
+    await using stock = await service(ca, 'stock');
+    await using orders = await service(ca, 'orders', { upstreams: [stock] });
+    await using web = await service(ca, 'web', { upstreams: [orders] });
+    const [first, second] = [await openPlain(web.outbound.address), await openPlain(orders.outbound.address)];
+    assert.equal((await ask(first, { ':path': '/a' })).status, 200);
+    const transaction = { 'x-signet-transaction': orders.told('x-signet-transaction')! };
+    for (const fields of [transaction, transaction, {}])
+      assert.equal((await ask(second, { ':path': '/b', ':authority': 'stock', ...fields })).status, 200);
+    assert.deepEqual(
+      stock.judged.map(({ chain }) => chain),
+      [[ID('web')], [ID('web')], []],
+    );
+    const forged = { 'x-signet-transaction': 'x' };
+    const { status, body } = await ask(second, { ':path': '/b', ':authority': 'stock', ...forged });
+    assert.deepEqual([status, JSON.parse(body).code], [400, 'transaction_refused']);
+    first.destroy();
+    second.destroy();
   });
 
   it('of another workload is refused before it leaves', async () => {

@@ -1,9 +1,14 @@
 import assert from 'node:assert/strict';
+import { createPublicKey } from 'node:crypto';
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
+import { createServer } from 'node:tls';
+import { jwtVerify } from 'jose';
 import { createMetrics } from '../../../lib/adapter/metrics.ts';
 import { createAssertions } from '../../../sidecar/assertion/index.ts';
 import { type CredentialHolder, createCredentials } from '../../../sidecar/identity/credentials.ts';
 import { createOutbound } from '../../../sidecar/outbound/index.ts';
-import { problemIn } from '../inbound/world.ts';
+import { OK, problemIn } from '../inbound/world.ts';
 import { upstream } from '../outbound/world.ts';
 import { dialPlain, portOf } from '../sockets.ts';
 import { type Authority, authority, clock, credentialsFor, quiet, svid } from '../support.ts';
@@ -130,6 +135,58 @@ describe('a transaction that an app passes along', () => {
     await using w = await stage();
     const text = line(transactionOf(w.orders));
     assert.equal(problemIn(await w.orders.call('stock', text, text))['code'], 'transaction_refused');
+  });
+
+  it('is told as one JWT that others can verify, and nothing else of it leaves', async () => {
+    await using w = await stage();
+    const shown = await svid(w.ca.issuer, w.ca.root, w.stock.id);
+    const tls = { key: shown.key.export({ type: 'pkcs8', format: 'pem' }), cert: shown.certChainPem };
+    let received = '';
+    const server = createServer(tls, (socket) => {
+      socket.on('error', () => {});
+      socket.on('data', (piece) => {
+        received += piece;
+        if (received.endsWith('\r\n\r\n')) socket.end(OK);
+      });
+    });
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { credentials } = w.orders;
+    const metrics = createMetrics();
+    const settings = { claims: [], assertion: true, transaction: true };
+    using assertions = createAssertions({ settings, credentials, clock, metrics });
+    await using outbound = await createOutbound({
+      ...{ listen: { host: '127.0.0.1', port: 0 }, credentials, clock, log: quiet, metrics },
+      upstreams: [upstream('stock', [(server.address() as AddressInfo).port], [w.stock.id])],
+      screen: assertions.outbound,
+    });
+    using client = await dialPlain(outbound.address);
+    const text = transactionOf(w.orders);
+    const odd = 'X_Signet_Transaction: forged\r\nTxn-Token: forged\r\ntxn_token: forged\r\n';
+    client.send(
+      `GET / HTTP/1.1\r\nHost: stock\r\nConnection: x-signet-transaction, txn-token\r\n${line(text)}\r\n${odd}\r\n`,
+    );
+    assert.match(await client.hears('ok'), /^HTTP\/1.1 200/);
+    const lines = received.split('\r\n').filter((each) => /signet|txn|forged/i.test(each));
+    assert.deepEqual(
+      lines.map((each) => each.slice(0, 'txn-token: '.length)),
+      ['txn-token: '],
+    );
+    const { payload } = await jwtVerify(
+      lines[0]!.slice('txn-token: '.length),
+      createPublicKey(credentials.current!.key),
+      {
+        ...{
+          issuer: ID('orders'),
+          audience: ID('stock'),
+          subject: ID('web'),
+          typ: 'txntoken+jwt',
+          algorithms: ['ES256'],
+        },
+      },
+    );
+    assert.deepEqual([payload['chain'], payload.exp! - payload.iat!], [[ID('web')], 60]);
+    server.close();
   });
 
   it('ends when it goes round in a circle', async () => {

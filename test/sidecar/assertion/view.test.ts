@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict';
 import { createLocalJWKSet, jwtVerify } from 'jose';
+import { createMetrics } from '../../../lib/adapter/metrics.ts';
+import { createAssertions } from '../../../sidecar/assertion/index.ts';
+import { createCredentials } from '../../../sidecar/identity/credentials.ts';
 import { authority, svid } from '../support.ts';
 import { ID, payloadOf, type Service, service, user } from './world.ts';
 
@@ -62,11 +65,22 @@ describe('what the app is told', () => {
   it('of a user that is too long for a header: less, and what was left out is counted', async () => {
     const [name, value, orders] = await told({
       ...claims('long', 'short', '__proto__'),
-      user: user({ subject: 'a'.repeat(1025), claims: { long: 'x'.repeat(2000), short: 1 } }),
+      user: user({ claims: { long: 'x'.repeat(2000), short: 1 } }),
     });
-    assert.equal(name, null);
+    assert.equal(name, '"alice";iss="https://idp.example"');
     assert.deepEqual(decoded(value), { short: 1 });
-    assert.match(orders.metrics.render(), /^signet_user_fields_left_out_total 2$/m);
+    assert.match(orders.metrics.render(), /^signet_user_fields_left_out_total 1$/m);
+  });
+
+  it('of a user whose name is too long for a header: nothing, nor what it claims', async () => {
+    const [name, value, orders] = await told({
+      ...{ settings: { claims: ['email'], transaction: false } },
+      user: user({ subject: 'a'.repeat(1025), claims: { email: 'a@b' } }),
+    });
+    assert.deepEqual([name, value], [null, null]);
+    const { user: stated, claims: more } = payloadOf(orders.told('x-signet-assertion'));
+    assert.deepEqual([stated, more], [undefined, undefined]);
+    assert.match(orders.metrics.render(), /^signet_user_fields_left_out_total 1$/m);
   });
 
   it('in an assertion that others verify by the published keys', async () => {
@@ -101,6 +115,36 @@ describe('what the app is told', () => {
       },
       ...{ user: { iss: 'https://idp.example', sub: 'alice' }, claims: { email: 'a@b' } },
     });
+  });
+
+  it('by keys that stay for five minutes after they were replaced', async () => {
+    const ca = await authority();
+    let now = new Date();
+    const credentials = createCredentials();
+    using assertions = createAssertions({
+      ...{
+        settings: { claims: [], assertion: true, transaction: false },
+        credentials,
+        metrics: createMetrics(),
+      },
+      clock: { now: () => now },
+    });
+    const kids = () => assertions.jwks.keys.map(({ kid }) => kid);
+    const passed: string[][] = [kids()];
+    for (let i = 0; i < 2; i++) {
+      credentials.publish(await svid(ca.issuer, ca.root, ID('orders')));
+      passed.push(kids());
+    }
+    credentials.withdraw();
+    now = new Date(now.getTime() + 299_000);
+    passed.push(kids());
+    now = new Date(now.getTime() + 1_000);
+    passed.push(kids());
+    assert.deepEqual(
+      passed.map(({ length }) => length),
+      [0, 1, 2, 2, 0],
+    );
+    assert.equal(passed[2]![1], passed[1]![0]);
   });
 
   it('in an assertion of the key before, after a rotation', async () => {

@@ -149,6 +149,17 @@ describe('the broker as an audit sink', () => {
     );
   }).timeout(20_000);
 
+  it('admits at its end what was dropped until then', async () => {
+    keeper.refuses = 'drop';
+    const audit = await opened(null, { bufferBytes: 20_000, whenFull: 'drop' });
+    fill(audit, 500);
+    const closing = audit.close(8_000);
+    keeper.refuses = null;
+    assert.equal(await closing, true);
+    const report = check(keeper.lines, options);
+    assert.deepEqual([found(report), report.end, report.logs[0]!.admitted.length], [[], 'closed', 1]);
+  }).timeout(20_000);
+
   it('beside a file, it holds little in memory and reads the rest back, over rotations too', async () => {
     keeper.refuses = 'drop';
     const rotation = { bytes: 30_000, ageMs: null, keep: null };

@@ -1,6 +1,6 @@
-import { sleep } from '../../lib/adapter/lifecycle.ts';
-import { retryDelay } from '../../lib/rotation/index.ts';
-import { isRetryable } from '../../lib/telemetry/index.ts';
+import { retryDelay } from '../../rotation/index.ts';
+import { isRetryable } from '../../telemetry/index.ts';
+import { sleep } from '../lifecycle.ts';
 
 /** What came of one request to the collector. `status` 0: no answer. */
 export type Delivery = {

@@ -1,7 +1,3 @@
-import type { Clock } from '../../lib/adapter/clock.ts';
-import { Agent as HttpAgent, request as httpRequest } from '../../lib/adapter/http.ts';
-import type { Log } from '../../lib/adapter/log.ts';
-import type { Metrics } from '../../lib/adapter/metrics.ts';
 import {
   type LogRecord,
   logsPayload,
@@ -11,10 +7,19 @@ import {
   retryAfterMs,
   type Span,
   spansPayload,
-} from '../../lib/telemetry/index.ts';
-import type { OtlpSettings } from '../config/telemetry.ts';
-import { exchange } from '../identity/exchange.ts';
+} from '../../telemetry/index.ts';
+import type { Clock } from '../clock.ts';
+import { Agent as HttpAgent, request as httpRequest } from '../http.ts';
+import type { Log } from '../log.ts';
+import type { Metrics } from '../metrics.ts';
 import { type Delivery, type Loss, Outlet } from './outlet.ts';
+import { postJson } from './post.ts';
+
+export type OtlpSettings = {
+  readonly url: URL;
+  /** PEM; null: the public authorities. */
+  readonly ca: string | null;
+};
 
 export type ExportDeps = OtlpSettings & {
   /** Of whom it tells: asked when something is sent. */
@@ -40,7 +45,6 @@ const BATCH = 512;
 const FLUSH_MS = 1_000;
 const METRICS_MS = 15_000;
 const CLOSE_MS = 1_500;
-const BOUNDS = { timeoutMs: 10_000, maxBytes: 65_536 };
 
 /** Sends spans, log records and metrics to a collector: OTLP/HTTP with JSON. */
 export async function startExport(deps: ExportDeps): Promise<Export> {
@@ -104,11 +108,11 @@ async function poster({ url, ca, clock, log }: ExportDeps) {
     try {
       const open = (bound: AbortSignal) =>
         request(`${base}/v1/${signal}`, { agent, method: 'POST', signal: bound });
-      const { status, headers, body: answer } = await exchange(open, body, BOUNDS, stop);
+      const { status, retryAfter, body: answer } = await postJson(open, body, stop);
       heard(status < 300 ? null : `status_${status}`);
       return {
         status,
-        retryAfterMs: retryAfterMs(headers['retry-after'], clock.now()),
+        retryAfterMs: retryAfterMs(retryAfter, clock.now()),
         rejected: rejectedIn(answer),
       };
     } catch (error) {
@@ -119,7 +123,6 @@ async function poster({ url, ca, clock, log }: ExportDeps) {
 }
 
 function codeOf(error: unknown): string {
-  const { code, cause } = Object(error) as { readonly code?: unknown; readonly cause?: unknown };
-  const deeper = (Object(cause) as { readonly code?: unknown }).code;
-  return String(deeper ?? code ?? 'failed');
+  const { code, name } = Object(error) as { readonly code?: unknown; readonly name?: unknown };
+  return String(code ?? name ?? 'failed');
 }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import { type Delivery, Outlet, type OutletDeps } from '../../../sidecar/telemetry/outlet.ts';
-import { until } from '../sockets.ts';
+import { type Delivery, Outlet, type OutletDeps } from '../../../../lib/adapter/otlp/outlet.ts';
+import { until } from '../../../sidecar/sockets.ts';
 
 const TAKEN: Delivery = { status: 200, retryAfterMs: null, rejected: 0 };
 
@@ -58,6 +58,11 @@ describe('telemetry: the outlet', () => {
     for (let i = 0; i < 4; i++) it.add(i);
     await until(() => counted.sent === 4);
     assert.deepEqual([sends.length, lost], [4, {}]);
+    const patient = outlet([{ ...again, retryAfterMs: 600 }]);
+    const began = performance.now();
+    for (let i = 0; i < 4; i++) patient.it.add(i);
+    await until(() => patient.counted.sent === 4);
+    assert.ok(performance.now() - began >= 590);
     const gone = outlet(new Array(9).fill(again));
     for (let i = 0; i < 4; i++) gone.it.add(i);
     await until(() => gone.lost['unreachable'] === 4);

@@ -1,6 +1,6 @@
-import type { Clock } from '../../lib/adapter/clock.ts';
-import { LOG_LEVELS, type Log, type LogFields, type LogLevel, plainFields } from '../../lib/adapter/log.ts';
-import type { LogRecord, Value } from '../../lib/telemetry/index.ts';
+import type { LogRecord, Value } from '../../telemetry/index.ts';
+import type { Clock } from '../clock.ts';
+import { LOG_LEVELS, type Log, type LogFields, type LogLevel, plainFields } from '../log.ts';
 
 export type TeeOptions = {
   /** Least severity that is handed on. */

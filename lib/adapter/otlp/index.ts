@@ -1,0 +1,2 @@
+export { type OtlpSettings, startExport } from './export.ts';
+export { teeLog } from './log.ts';

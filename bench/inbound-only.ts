@@ -3,7 +3,7 @@
  * from files instead of a broker.
  *
  * Usage: inbound-only.ts --folder FOLDER --listen ADDRESS --app ADDRESS --policies FILE --audit FILE [--fingerprint MODE] [--h2c] [--reuse-port],
- * where FOLDER holds server.id, server.key, server.pem, root.pem and the two files.
+ * where FOLDER holds server.id, server.key, server.pem, root.pem and the two files. With `none` for the audit's nothing is recorded.
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -15,7 +15,7 @@ import { createMetrics } from '../lib/adapter/metrics.ts';
 import { compilePolicies, parsePolicies } from '../lib/policy/index.ts';
 import { parseAddress } from '../sidecar/address.ts';
 import { openAudit } from '../sidecar/audit/index.ts';
-import { createDecider } from '../sidecar/decide.ts';
+import { createDecider, type DecisionLog } from '../sidecar/decide.ts';
 import { proofsFor } from '../sidecar/fingerprint/index.ts';
 import { createCredentials } from '../sidecar/identity/credentials.ts';
 import { createInbound } from '../sidecar/inbound/index.ts';
@@ -50,13 +50,20 @@ using _memory = await settleMemory();
 credentials.publish(svid);
 const policies = readFileSync(join(folder, values.policies), 'utf8');
 const current = compilePolicies(parsePolicies([{ file: values.policies, text: policies }]), svid.id);
-await using audit = await openAudit({
-  target: join(folder, values.audit),
-  credentials,
-  clock: systemClock,
-  log,
-  metrics,
-});
+await using stack = new AsyncDisposableStack();
+const unrecorded: DecisionLog = { accepting: true, record() {} };
+const audit =
+  values.audit === 'none'
+    ? unrecorded
+    : stack.use(
+        await openAudit({
+          target: join(folder, values.audit),
+          credentials,
+          clock: systemClock,
+          log,
+          metrics,
+        }),
+      );
 using decider = createDecider({ policy: { current }, audit, clock: systemClock, metrics });
 const listen = {
   ...parseAddress(values.listen)!,

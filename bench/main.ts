@@ -16,7 +16,7 @@ import { envoyPeer } from './peers/envoy.ts';
 import { ghostunnelPeer } from './peers/ghostunnel.ts';
 import { haproxyPeer } from './peers/haproxy.ts';
 import { nginxPeer } from './peers/nginx.ts';
-import { FLAGS, signetPeer } from './peers/signet.ts';
+import { FLAGS, signetPeer, VARIANTS } from './peers/signet.ts';
 import { output } from './processes.ts';
 import { markdown, type Report, terminalText } from './report.ts';
 import { type Row, rowsOf } from './rows.ts';
@@ -61,8 +61,8 @@ tell('building the load generator and the proxies');
 const dist = join(folder, 'dist');
 await Promise.all([buildLoadgen(), compile()]);
 await writeWorld(folder, new Set([RULES, ...chosen.map(({ setting }) => setting.rules)]));
-const proven = [signetPeer(dist, 'channel'), signetPeer(dist, 'signed')];
-const peers = [signetPeer(dist), ...proven, nginxPeer(), haproxyPeer(), envoyPeer(), ghostunnelPeer()].filter(
+const own = VARIANTS.map((variant) => signetPeer(dist, variant));
+const peers = [...own, nginxPeer(), haproxyPeer(), envoyPeer(), ghostunnelPeer()].filter(
   (peer) => peer !== undefined,
 );
 const missing = ALL_PEERS.filter((name) => !peers.some((peer) => peer.name === name));

@@ -1,5 +1,5 @@
 import type { Task } from './peers/peer.ts';
-import { provenBy } from './peers/signet.ts';
+import { provenBy, UNRECORDED } from './peers/signet.ts';
 import { GRPC_PATH, PATH } from './world.ts';
 
 /** What the load generator does, and what is counted. */
@@ -29,6 +29,7 @@ export type Section =
   | 'inbound'
   | 'pair'
   | 'fingerprint'
+  | 'audit'
   | 'policy'
   | 'bodies'
   | 'protocols'
@@ -85,6 +86,16 @@ export function scenarios(quick: boolean): readonly Scenario[] {
       loads: [
         { name: PROVEN, args: saturated, close: true },
         { name: 'fingerprint, 1,000 req/s', args: steady, close: true },
+      ],
+    },
+    {
+      section: 'audit',
+      setting: PLAIN,
+      app: 'small',
+      peers: ['signet', UNRECORDED, 'nginx'],
+      loads: [
+        { name: 'audit, 64 connections', args: saturated, close: true },
+        { name: 'audit, 1,000 req/s', args: steady, close: true },
       ],
     },
     ...(quick ? [10, MANY_DOCUMENTS] : [10, 100, MANY_DOCUMENTS]).map(withDocuments),

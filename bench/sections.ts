@@ -47,6 +47,11 @@ and Envoy check the server's SPIFFE ID, nginx and haproxy its host name. ghostun
 (signed). Signet alone proves none, and nginx cannot. CPU is that of both sides.`,
     columns: [CPU, ...RATIOS.slice(0, 1), RATE, ...TIMES, column('added_p50_ms', 'added p50', 3)],
   },
+  audit: {
+    title: 'Inbound: the audit',
+    note: `As inbound. Signet writes a record of every request to disk; signet-unrecorded writes none, as no sidecar may. nginx writes no log.`,
+    columns: [CPU, ...RATIOS.slice(0, 1), RATE, ...TIMES],
+  },
   policy: {
     title: 'Policies by number of documents',
     note: `As inbound with 64 connections. The rule that allows is in the middle. Envoy has an RBAC policy for each document. nginx has none: it

@@ -10,10 +10,27 @@ export const provenBy = (mode: Exclude<Mode, 'off'>) => `signet-${mode}`;
 /** As the launcher starts a sidecar. */
 export const FLAGS = flags.sidecar;
 
-/** Our own proxies, compiled into `dist`, with this proof of each request between them. */
-export function signetPeer(dist: string, fingerprint: Exclude<Mode, 'off'> | null = null): Peer {
-  const peerName = fingerprint === null ? 'signet' : provenBy(fingerprint);
-  const proof = fingerprint === null ? [] : ['--fingerprint', fingerprint];
+/** In rows: without an audit. No sidecar runs so: it tells what the audit costs. */
+export const UNRECORDED = 'signet-unrecorded';
+
+type Variant = {
+  readonly name: string;
+  /** Proves each request in this way. */
+  readonly fingerprint?: Exclude<Mode, 'off'>;
+  /** Writes no audit. */
+  readonly unrecorded?: true;
+};
+
+export const VARIANTS: readonly Variant[] = [
+  { name: 'signet' },
+  { name: provenBy('channel'), fingerprint: 'channel' },
+  { name: provenBy('signed'), fingerprint: 'signed' },
+  { name: UNRECORDED, unrecorded: true },
+];
+
+/** Our own proxies, compiled into `dist`. */
+export function signetPeer(dist: string, { name: peerName, fingerprint, unrecorded }: Variant): Peer {
+  const proof = fingerprint === undefined ? [] : ['--fingerprint', fingerprint];
   const program = (name: string, port: number, script: string, args: readonly string[]): Program => ({
     name,
     command: process.execPath,
@@ -27,7 +44,7 @@ export function signetPeer(dist: string, fingerprint: Exclude<Mode, 'off'> | nul
       const own = `${name}-${peerName}${workers > 1 ? `-${i + 1}` : ''}`;
       return program(own, port, 'inbound-only', [
         ...['--folder', folder, '--app', `127.0.0.1:${app}`],
-        ...['--policies', policyFile(rules), '--audit', `${own}.audit`],
+        ...['--policies', policyFile(rules), '--audit', unrecorded ? 'none' : `${own}.audit`],
         ...(protocol === 'grpc' ? ['--h2c'] : []),
         ...proof,
         ...(workers > 1 ? ['--reuse-port'] : []),

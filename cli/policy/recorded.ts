@@ -10,7 +10,6 @@ import {
   type User,
 } from '../../lib/policy/index.ts';
 import { attributesOf } from '../../lib/policy/review/index.ts';
-import { parseSpiffeId, type SpiffeId } from '../../lib/spiffe/index.ts';
 import type { DecisionRecord } from '../audit-records.ts';
 
 /** A request that was judged, as the audit tells it; `missing` grows while it is judged again. */
@@ -77,11 +76,11 @@ class RecordedFacts implements Facts {
     this.#held.miss(`header.${name}`);
     return null;
   }
-  get chain(): readonly SpiffeId[] {
+  get chain(): readonly Caller[] {
     if (this.#chained || this.#held.has('chain'))
-      return (this.#held.get('chain', orNull(isChain), null) ?? []).map(parseSpiffeId);
+      return (this.#held.get('chain', orNull(isChain), null) ?? []).map(parseCaller);
     const origin = this.#held.get('origin', isIdentity, this.#caller.toString());
-    return origin === this.#caller.toString() || origin === ANONYMOUS ? [] : [parseSpiffeId(origin)];
+    return origin === this.#caller.toString() ? [] : [parseCaller(origin)];
   }
   get risk(): Risk {
     const risk = this.#record['risk'];
@@ -182,8 +181,7 @@ const isNumber = (value: unknown): value is number => typeof value === 'number';
 const isTexts = (value: unknown): value is string[] =>
   Array.isArray(value) && value.every((each) => isText(each) && !/^\(\d+ more\)$/.test(each));
 const isIdentity = (value: unknown): value is string => isText(value) && callerOf(value) !== null;
-const isChain = (value: unknown): value is string[] =>
-  isTexts(value) && value.every((id) => id !== ANONYMOUS && isIdentity(id));
+const isChain = (value: unknown): value is string[] => isTexts(value) && value.every(isIdentity);
 const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 

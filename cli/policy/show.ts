@@ -49,9 +49,11 @@ const NAMED = ['sets', 'relations'] as const;
 
 /** As they are written: what a set includes is named, not spelled out. */
 function declaredIn(sources: readonly PolicySource[], kind: (typeof NAMED)[number]): [string, unknown][] {
-  return sources.flatMap(({ text }) =>
+  const all = sources.flatMap(({ text }) =>
     Object.entries((JSON.parse(text) as Record<string, object>)[kind] ?? {}),
   );
+  // Several files may declare the same.
+  return [...new Map(all)];
 }
 
 function* linesOf(target: string, rules: readonly PolicyDocument[]): Generator<string> {

@@ -41,6 +41,7 @@ export async function fakeClone(): Promise<FakeClone> {
     'tools/ghostunnel/go.mod',
     'tools/kosoku/requirements.txt',
     'tools/strangers',
+    'tools/opa',
     'tools/otelcol',
   ]) {
     await cp(join(top, file), path(file), { recursive: true });

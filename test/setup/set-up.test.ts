@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { appendFile, symlink } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ghostunnelVersion } from '../../setup/ghostunnel.mjs';
+import { opaVersion } from '../../setup/opa.mjs';
 import { builtVault } from '../../setup/vault.mjs';
 import { type FakeClone, fakeClone, linesOf } from './fake-clone.ts';
 
@@ -144,7 +145,7 @@ describe('set-up', () => {
     });
   });
 
-  describe('provides ghostunnel for the benchmark', () => {
+  describe('provides ghostunnel and OPA for the benchmark', () => {
     beforeEach(async () => {
       await clone.has('npm');
       await clone.hasVault('1.21.1');
@@ -158,8 +159,12 @@ describe('set-up', () => {
     it('once', async () => {
       await withCompilers();
       for (const _ of [1, 2]) assert.equal((await clone.run('bench', {}, asOrdinaryUser)).code, 0);
-      assert.deepEqual((await clone.calls()).toSorted(), ['go build', 'go version', 'npm ci']);
-      assert.deepEqual(await clone.cached(), ['ghostunnel', `ghostunnel/ghostunnel-${ghostunnelVersion()}`]);
+      const calls = ['go build', 'go build', 'go version', 'go version', 'npm ci'];
+      assert.deepEqual((await clone.calls()).toSorted(), calls);
+      assert.deepEqual(await clone.cached(), [
+        ...['ghostunnel', `ghostunnel/ghostunnel-${ghostunnelVersion()}`],
+        ...['opa', `opa/opa-${opaVersion()}`],
+      ]);
     });
 
     it('or says that it goes without, where it cannot be built', async () => {
@@ -168,7 +173,8 @@ describe('set-up', () => {
       assert.equal(run.code, 0);
       assert.ok(run.lines.includes('no space left on device'));
       assert.ok(run.lines.includes(without));
-      assert.deepEqual(await clone.cached(), ['ghostunnel']);
+      assert.ok(run.lines.includes('the benchmark goes without OPA'));
+      assert.deepEqual(await clone.cached(), ['ghostunnel', 'opa']);
     });
 
     it('or says that it goes without, where there is no Go', async () => {

@@ -37,7 +37,7 @@ export type Place = {
   readonly publish: (file: string) => Promise<void>;
   /** Of end users whose tokens are believed. */
   readonly usersFile: string;
-  readonly collector: string;
+  readonly collector: string | null;
 };
 
 const here = dirname(fileURLToPath(import.meta.url));
@@ -75,7 +75,7 @@ export function serviceStarter(stack: AsyncDisposableStack, place: Place) {
         SIGNET_ATTEST: `ssh-host:${hostKey}`,
         SIGNET_INBOUND: inboundOf(appPort, listening['h2c'] === true, Object.values(tcpPorts)),
         SIGNET_USERS: place.usersFile,
-        SIGNET_OTLP: place.collector,
+        ...(place.collector === null ? {} : { SIGNET_OTLP: place.collector }),
         SIGNET_TRACING: '0',
         SIGNET_AUDIT: audit,
         SIGNET_ADMIN: '127.0.0.1:0',

@@ -21,7 +21,8 @@ export type World = AsyncDisposable & {
   readonly web: Service;
   /** Signs tokens of end users whom `orders` believes. */
   readonly issuer: Issuer;
-  readonly collector: Collector;
+  /** Null where it is not built. */
+  readonly collector: Collector | null;
   /** Publishes policies with an author's token: those of the files, all there shall be. @returns what `signet` said */
   readonly publish: (files: readonly string[]) => Promise<string>;
   /** The command line, as a user of the demo's Vault and broker would run it. */
@@ -29,7 +30,7 @@ export type World = AsyncDisposable & {
 };
 
 /** Programs of others that it runs. */
-export type Binaries = { readonly vault: string; readonly collector: string };
+export type Binaries = { readonly vault: string; readonly collector: string | null };
 
 /**
  * Builds the demo's world from nothing, and takes all of it down again if a step fails.
@@ -58,7 +59,10 @@ export async function createWorld(
   told('CA ready', `root and issuing CA of ${TRUST_DOMAIN} in Vault at ${vault.address}`);
 
   const { broker, brokerUrl, brokerAdmin } = await startBroker(stack, cli, { dir, base, admin });
-  const collector = stack.use(await startCollector(collectorBinary, await collectorConfiguration()));
+  const collector =
+    collectorBinary === null
+      ? null
+      : stack.use(await startCollector(collectorBinary, await collectorConfiguration()));
   const issuer = await createIssuer(dir);
   const author = { VAULT_TOKEN: await vaultToken(vault, 'signet-author') };
   const publish = (files: readonly string[]) =>
@@ -66,7 +70,7 @@ export async function createWorld(
   const published: string[] = [];
   const client = { SIGNET_BROKER_URL: brokerUrl, SIGNET_BROKER_CA: rootCa };
   const start = serviceStarter(stack, {
-    ...{ dir, base: { ...base, ...client }, cli, vault, collector: collector.url },
+    ...{ dir, base: { ...base, ...client }, cli, vault, collector: collector?.url ?? null },
     usersFile: issuer.usersFile,
     publish: async (file) => {
       published.push(file);

@@ -58,6 +58,7 @@ export const ASKS: readonly Ask[] = [
   ask('GET', '/cookies'),
   ...[201, 204, 304, 400, 401, 404, 418, 429, 500, 503].map((code) => ask('GET', `/status/${code}`)),
   ask('POST', '/echo', { headers: [EXPECT], body: 'fixed', size: 70_000 }),
+  ask('GET', '/echo', { body: 'fixed', size: 5 }),
   ask('POST', '/echo', { headers: [EXPECT], body: 'chunked', size: 70_000 }),
   ask('GET', '/seen'),
 ];

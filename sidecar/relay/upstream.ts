@@ -248,6 +248,8 @@ export class Upstream implements Side {
     const down = this.down!;
     this.down = null;
     this.inBody = false;
+    // TLS gives what it has in hand even after a pause, so the end may have come while its caller was slow
+    this.resume();
     if (this.keep && clean && down.requestSent) this.pool.release(this);
     else this.destroy();
     down.responseDone();

@@ -15,10 +15,11 @@ function observing() {
 }
 
 /** Without what differs from run to run. */
-function known({ ms, at, decision, trace, ...rest }: Observation): object {
+function known({ ms, at, decision, trace, rule, dryRun, ...rest }: Observation): object {
   assert.ok(ms >= 0 && ms < 60_000, `${ms} ms`);
   assert.ok(Math.abs(Date.now() - at) < 60_000, `at ${at}`);
   assert.equal(trace, null);
+  assert.deepEqual([rule !== '', dryRun], [decision !== '', 0]);
   assert.equal(decision !== '', rest.effect !== 'none' && rest.side === 'inbound');
   return rest;
 }

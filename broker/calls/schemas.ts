@@ -13,13 +13,13 @@ const count: JsonSchema = { type: 'integer', minimum: 0, maximum: Number.MAX_SAF
 const caller: JsonSchema = {
   type: 'string',
   maxLength: 2048,
-  pattern: '^(anonymous|other|spiffe://[a-z0-9._-]+(/[A-Za-z0-9._-]+)+)$',
+  pattern: '^(anonymous|other|spiffe://[a-z0-9._-]+(/[A-Za-z0-9._-]+)*)$',
 };
 const method: JsonSchema = { type: 'string', pattern: '^(_OTHER|[A-Z]{1,16})$' };
 /** Nothing that could move a terminal's cursor, and no query. */
 const printable = (maxLength: number): JsonSchema => ({
   ...text(maxLength),
-  pattern: '^([^\\u0000-\\u0020\\u007f-\\u009f?#])*$',
+  pattern: '^[!-"$->@-~]*$',
 });
 const effect: JsonSchema = {
   enum: EFFECTS,
@@ -29,8 +29,8 @@ const ms: JsonSchema = { type: 'number', minimum: 0 };
 const name: JsonSchema = { type: 'string', pattern: '^[A-Za-z0-9._-]{0,128}$' };
 
 const sample: Readonly<Record<string, JsonSchema>> = {
-  ...{ caller, method, path: printable(LONGEST_PATH), effect, decision: name, code: name },
-  status: { type: ['integer', 'null'], minimum: 100, maximum: 999 },
+  ...{ method, path: printable(LONGEST_PATH), effect, decision: name, code: name },
+  status: { type: ['integer', 'null'], minimum: 100, maximum: 599 },
   ms,
 };
 const counts: Readonly<Record<string, JsonSchema>> = {
@@ -64,7 +64,7 @@ export const callSchemas: Schemas = {
       ),
       minItems: 1,
     },
-    samples: list(object(sample), MOST_SAMPLES),
+    samples: list(object({ caller, ...sample }), MOST_SAMPLES),
   }),
   ServiceMap: object({
     minutes: { type: 'integer', minimum: 1, maximum: 60 },

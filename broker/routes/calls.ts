@@ -21,7 +21,7 @@ export type CallRouteDeps = WorkloadDeps & {
 };
 
 const MOST_BYTES = 1024 * 1024;
-const MOST_EDGES = 2_000;
+const MOST_EDGES = 1_000;
 /** How far a sidecar's clock may be ahead. */
 const AHEAD_MINUTES = 5;
 const MINUTES = /^([1-9]|[1-5]\d|60)$/;

@@ -10,8 +10,10 @@ export type Edge = Counts & {
   /** How many routes there are beside. */
   readonly routes_more: number;
   /** Denials first. */
-  readonly samples: readonly (CallSample & { readonly minute: string })[];
+  readonly samples: readonly EdgeSample[];
 };
+
+export type EdgeSample = Omit<CallSample, 'caller'> & { readonly minute: string };
 
 export type Counts = {
   readonly count: number;
@@ -35,7 +37,7 @@ export type RouteCounts = Counts & { readonly method: string; readonly route: st
 /** A minute, and the service whose sidecar told of it. */
 export type Told = CallMinute & { readonly service: string };
 
-const MOST_ROUTES = 20;
+const MOST_ROUTES = 10;
 const MOST_SAMPLES = 5;
 
 /** Adds up what was told, by caller and service; the busiest edge comes first. */
@@ -44,7 +46,8 @@ export function serviceMap(told: Iterable<Told>): Edge[] {
   for (const { service, minute, rows, samples } of told) {
     const at = new Date(minute * 60_000).toISOString();
     for (const row of rows) edgeOf(edges, row.caller, service).add(row);
-    for (const sample of samples) edgeOf(edges, sample.caller, service).see({ minute: at, ...sample });
+    for (const { caller, ...sample } of samples)
+      edgeOf(edges, caller, service).see({ minute: at, ...sample });
   }
   return Array.from(edges.values(), (sums) => sums.edge()).sort(
     (a, b) => b.count - a.count || (`${a.caller} ${a.service}` < `${b.caller} ${b.service}` ? -1 : 1),
@@ -63,7 +66,7 @@ class Sums {
   private readonly service: string;
   private readonly all = new Sum();
   private readonly routes = new Map<string, { method: string; route: string; sum: Sum }>();
-  private samples: (CallSample & { minute: string })[] = [];
+  private samples: EdgeSample[] = [];
 
   constructor(caller: string, service: string) {
     this.caller = caller;
@@ -80,7 +83,7 @@ class Sums {
   }
 
   /** The newest of each kind stay, and denials before others. */
-  see(sample: CallSample & { minute: string }): void {
+  see(sample: EdgeSample): void {
     this.samples.push(sample);
     if (this.samples.length > MOST_SAMPLES) this.samples = this.chosen();
   }
@@ -99,7 +102,7 @@ class Sums {
   }
 
   private chosen() {
-    const rank = ({ effect }: CallSample) => (effect === 'allow' ? 1 : 0);
+    const rank = ({ effect }: EdgeSample) => (effect === 'allow' ? 1 : 0);
     return this.samples
       .toSorted((a, b) => rank(a) - rank(b) || (a.minute < b.minute ? 1 : -1))
       .slice(0, MOST_SAMPLES);

@@ -43,6 +43,8 @@ const MOST_ROWS_OF_CALLER = 64;
 const REST = 18;
 const SAMPLES_OF_ROW = 2;
 const FIRST_SERVER_ERROR = 500;
+const STRANGE = /[^!-~]|[?#]/;
+const STRANGE_ALL = /[^!-~]|[?#]/g;
 
 /** Counts exchanges by the minute in which they end. What it holds is bounded, whoever calls whatever. */
 export class Tally {
@@ -92,7 +94,7 @@ export class Tally {
 
   private rowOf({ caller, method, path, effect, rule, status }: Call): Row {
     const known = knownMethod(method);
-    const route = routeOf(path).slice(0, LONGEST_ROUTE) || '*';
+    const route = printable(routeOf(path).slice(0, LONGEST_ROUTE)) || '*';
     const ended = classOf(status);
     const exact = `${caller} ${known} ${effect} ${ended} ${rule} ${route}`;
     const found = this.rows.get(exact);
@@ -137,14 +139,26 @@ export class Tally {
     row.sampled++;
     const { caller, method, path, effect, decision, code, status, ms } = call;
     this.samples.push({
-      ...{ caller, method: knownMethod(method), path: path.slice(0, LONGEST_PATH), effect, decision, code },
-      ...{ status, ms: Math.round(ms * 1_000) / 1_000 },
+      ...{
+        caller,
+        method: knownMethod(method),
+        path: printable(path.slice(0, LONGEST_PATH)),
+        effect,
+        decision,
+        code,
+      },
+      ...{ status: classOf(status) === 'none' ? null : status, ms: Math.round(ms * 1_000) / 1_000 },
     });
   }
 }
 
 function isError({ effect, status, whole }: Call): boolean {
   return effect === 'allow' && (status === null || !whole || status >= FIRST_SERVER_ERROR);
+}
+
+/** What brokers take: nothing may keep them from taking the rest of the minute. */
+function printable(path: string): string {
+  return STRANGE.test(path) ? path.replaceAll(STRANGE_ALL, '_') : path;
 }
 
 function classOf(status: number | null): StatusClass {

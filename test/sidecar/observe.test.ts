@@ -55,6 +55,23 @@ describe('observing: HTTP/1.1', () => {
     );
   });
 
+  it('tells of the rule that decided, and of how many others held in dry-run', async () => {
+    const o = observing();
+    const dry = { name: 'tried', effect: 'deny', mode: 'dry-run', when: { path: { is: '/a' } } };
+    await using w = await world({ documents: [...DENY, dry], observing: o.observing });
+    using client = await w.dial();
+    for (const path of ['/a', '/b', '/none']) client.send(`GET ${path} HTTP/1.1\r\nHost: orders\r\n\r\n`);
+    await client.hears('decision_id');
+    assert.deepEqual(
+      o.seen.map(({ rule, dryRun }) => [rule, dryRun]),
+      [
+        ['all', 1],
+        ['all', 0],
+        ['none', 0],
+      ],
+    );
+  });
+
   it('tells of an app that does not answer, and of one whose answer breaks off', async () => {
     const o = observing();
     await using away = await world({ appPort: await freePort(), observing: o.observing });

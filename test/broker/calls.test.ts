@@ -142,6 +142,17 @@ describe('the store of calls', () => {
     assert.deepEqual([seqs(store, 'a'), seqs(store, 'b', later(61)), store.dropped], [[], [0, 1], 0]);
   });
 
+  it('leaves a message that comes again as it was, and counts it once', () => {
+    const store = createCallStore({ bytes: 100, bytesOfService: 50 });
+    for (let i = 0; i < 9; i++) store.add({ ...of('a', 0), rows: i === 0 ? minute().rows : [] }, 10, at);
+    assert.deepEqual(
+      [...store.since(60, at)].map(({ rows }) => rows.length),
+      [1],
+    );
+    for (let i = 1; i < 5; i++) store.add(of('a', i), 10, at);
+    assert.deepEqual([seqs(store, 'a'), store.dropped], [[0, 1, 2, 3, 4], 0]);
+  });
+
   it('lets go of the oldest of a service that tells too much, and of nobody else’s', () => {
     const store = createCallStore({ bytes: 100, bytesOfService: 50 });
     store.add(of('quiet', 0), 40, at);

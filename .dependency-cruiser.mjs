@@ -17,6 +17,7 @@ const stages = [
   'assertion',
   'audit',
   'telemetry',
+  'calls',
 ];
 
 /** The rooms of lib/ that know of no program and no adapter, in the order in which they may import each other. */

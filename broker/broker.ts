@@ -11,6 +11,7 @@ import { createAttestation } from './attestation.ts';
 import { createAttestors, entryDefects } from './attestors/index.ts';
 import { createCollecting } from './audit/index.ts';
 import { createBundleSource } from './bundle-source.ts';
+import { createCallStore } from './calls/store.ts';
 import { keepCertificate, type ServerCredential } from './certificate.ts';
 import { createChallengeKeys } from './challenge-keys.ts';
 import type { Config } from './config.ts';
@@ -27,6 +28,7 @@ import { createRegistrar } from './registrar.ts';
 import { createRegistrations } from './registrations.ts';
 import { attestationRoutes } from './routes/attestation.ts';
 import { auditRoutes } from './routes/audit.ts';
+import { callRoutes } from './routes/calls.ts';
 import { entryRoutes } from './routes/entries.ts';
 import { explanationRoutes } from './routes/explanations.ts';
 import { policyRoutes } from './routes/policies.ts';
@@ -135,6 +137,11 @@ export async function runBroker(config: Config, world: World): Promise<void> {
       sidecars: createSidecars(),
     }),
     ...auditRoutes(collecting.routeDeps),
+    ...callRoutes({
+      ...{ trustDomain, vault, bundles, registrations, now },
+      store: createCallStore(),
+      perIdentity: createRateLimit(limits.ratePerIdentity, monotonic),
+    }),
     ...publicRoutes({ bundles, health, document: () => document }),
   ];
   const document = openApiDocument(routes, createSchemas(attestors));

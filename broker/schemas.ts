@@ -1,45 +1,24 @@
 import { ENTRY_STATES } from '../lib/attestation/index.ts';
 import type { Attestors } from './attestors/index.ts';
+import { callSchemas } from './calls/schemas.ts';
 import { PROBLEM_CODES } from './problem.ts';
+import { instant, type JsonSchema, list, object, ref, type Schemas, text } from './schema.ts';
 
-/** A JSON Schema (2020-12), as OpenAPI 3.1 takes it. */
-export type JsonSchema = { readonly [keyword: string]: unknown };
-export type Schemas = Readonly<Record<string, JsonSchema>>;
+export { type JsonSchema, ref, type Schemas } from './schema.ts';
 
-/** A reference to a schema of the document. */
-export function ref(name: string): JsonSchema {
-  return { $ref: `#/components/schemas/${name}` };
-}
-
-/** An object with these fields and no other; those whose name ends with `?` may be absent. */
-function object(fields: Readonly<Record<string, JsonSchema>>, description?: string): JsonSchema {
-  const names = Object.keys(fields);
-  return {
-    type: 'object',
-    ...(description === undefined ? {} : { description }),
-    properties: Object.fromEntries(names.map((name) => [name.replace('?', ''), fields[name]])),
-    required: names.filter((name) => !name.endsWith('?')),
-    additionalProperties: false,
-  };
-}
-
-const text = (maxLength: number, description?: string): JsonSchema => ({
-  type: 'string',
-  maxLength,
-  ...(description === undefined ? {} : { description }),
-});
-const instant: JsonSchema = { type: 'string', format: 'date-time' };
-const list = (items: JsonSchema, maxItems?: number): JsonSchema => ({
-  type: 'array',
-  items,
-  ...(maxItems === undefined ? {} : { maxItems }),
-});
 const tokenText: JsonSchema = { type: 'string', pattern: '^[A-Za-z0-9._-]{1,1024}$' };
 const correlationId: JsonSchema = { type: 'string', pattern: '^[0-9a-f-]{36}$' };
 
 /** Every schema of the document. Bodies are checked against these very objects. */
 export function createSchemas(attestors: Attestors): Schemas {
-  return { ...evidenceSchemas(attestors), ...attestation(attestors), ...registration, ...audit, ...rest };
+  return {
+    ...evidenceSchemas(attestors),
+    ...attestation(attestors),
+    ...registration,
+    ...audit,
+    ...callSchemas,
+    ...rest,
+  };
 }
 
 /** The name of a method's evidence schema: `Evidence-ssh-host`. */

@@ -11,6 +11,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   policy: async () => (await import('./policy/index.ts')).policyCommand(),
   deny: async () => (await import('./deny.ts')).denyCommand(),
   audit: async () => (await import('./audit.ts')).auditCommand(),
+  calls: async () => (await import('./calls.ts')).callsCommand(),
   svid: async () => (await import('./svid.ts')).svidCommand(),
   bundle: async () => (await import('./bundle.ts')).bundleCommand(),
 };

@@ -17,6 +17,10 @@ export type Observation = {
   readonly decision: string;
   /** `none`: it was refused before it could be judged. */
   readonly effect: Effect;
+  /** The name of the rule that decided; empty where none did. */
+  readonly rule: string;
+  /** How many dry-run rules held. */
+  readonly dryRun: number;
   /** Of the answer, ours or another's; null when it was cut before there was one. */
   readonly status: number | null;
   /** The stable code of an answer of our own; empty for any other. */
@@ -63,7 +67,7 @@ export interface Tracing {
 /** What is known of an exchange when it was judged. */
 export type Asked = Pick<
   Observation,
-  'side' | 'caller' | 'upstream' | 'method' | 'path' | 'decision' | 'effect'
+  'side' | 'caller' | 'upstream' | 'method' | 'path' | 'decision' | 'effect' | 'rule' | 'dryRun'
 >;
 
 /** Watches over exchanges for those who observe them. Where nobody does there is none, and nothing is made or called. */

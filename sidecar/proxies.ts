@@ -1,6 +1,7 @@
 import type { Jwks } from '../lib/assertion/index.ts';
 import type { Assertions } from './assertion/index.ts';
 import type { AuditWriter } from './audit/index.ts';
+import type { Calls } from './calls/index.ts';
 import { createDecider } from './decide.ts';
 import { createInbound } from './inbound/index.ts';
 import type { Screens } from './inbound/screens.ts';
@@ -12,6 +13,8 @@ import type { ServingDeps } from './serving.ts';
 
 /** How long what is under way may take to end. Together under the 30 s after which orchestrators kill. */
 const DRAIN = { inboundMs: 20_000, outboundMs: 4_000 };
+/** What is left of that when the audit has its time too. */
+const CALLS_MS = 1_500;
 /** Where nobody waits to kill. */
 export const LONG_DRAIN = { inboundMs: 60_000, outboundMs: 60_000 };
 
@@ -41,7 +44,8 @@ export class Proxies {
     // The app needs its outbound calls until the last inbound request is answered, so inbound comes last and drains first.
     const { telemetry } = this.deps;
     const risks = config.inbound === null ? null : await this.openRisks();
-    const observers: Observer[] = [...(telemetry?.observers ?? []), ...(risks === null ? [] : [risks])];
+    const calls = config.inbound === null ? null : await this.openCalls();
+    const observers: Observer[] = [telemetry?.observers ?? [], risks ?? [], calls ?? []].flat();
     const observing = observingFor(observers, clock, telemetry?.tracing ?? null);
     const common = { credentials, clock, log, metrics, observing };
     this.assertions = await this.openAssertions();
@@ -105,6 +109,17 @@ export class Proxies {
     if (config.risk === null) return null;
     const { LocalRisks } = await import('./risk/index.ts');
     return new LocalRisks({ rules: config.risk, audit: this.audit, log, metrics });
+  }
+
+  /** It is told of the last exchange before it ends. */
+  private async openCalls(): Promise<Calls | null> {
+    const { config, credentials, clock, log, metrics } = this.deps;
+    if (!config.calls) return null;
+    const { openCalls } = await import('./calls/index.ts');
+    const broker = { trustDomain: config.trustDomain, ...config.broker };
+    const calls = openCalls({ broker, credentials, clock, log, metrics });
+    this.stack.defer(() => calls.close(CALLS_MS));
+    return calls;
   }
 
   /** Lets what is under way end. */

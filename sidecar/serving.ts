@@ -31,6 +31,7 @@ export type ServingDeps = {
     | 'risk'
     | 'limits'
     | 'audit'
+    | 'calls'
   > & {
     /** Which of several processes this is; left out where it is the only one. */
     readonly worker?: number;

@@ -45,6 +45,11 @@ describe('layers', () => {
         { 'lib/audit/index.ts': `import '../telemetry/index.ts';`, 'lib/telemetry/index.ts': '' },
       ],
       [
+        'telemetry that knows how calls are counted',
+        'stage-order-telemetry',
+        { 'lib/telemetry/index.ts': `import '../calls/index.ts';`, 'lib/calls/index.ts': '' },
+      ],
+      [
         'a vault-layout that opens connections',
         'vault-layout-acts-through-its-port',
         { 'lib/vault-layout/a.ts': `import 'node:https';` },

@@ -53,6 +53,8 @@ export type Config = {
   readonly risk: RiskRules | null;
   readonly limits: Limits;
   readonly audit: AuditSettings;
+  /** Whether the broker is told who calls. */
+  readonly calls: boolean;
   readonly admin: AdminListener;
   /** Processes that serve. With more than one, all they listen on is shared. */
   readonly workers: number;
@@ -111,6 +113,7 @@ export function loadConfig(environment: Environment, readFile: (path: string) =>
   const limits = parse('SIGNET_LIMITS', parseLimits);
   const sinks = parse('SIGNET_AUDIT', parseAuditSinks);
   const auditOptions = parse('SIGNET_AUDIT_OPTIONS', parseAuditOptions) ?? parseAuditOptions('');
+  const calls = parse('SIGNET_CALLS', oneOf(['off', 'broker']));
   const workers = parse('SIGNET_WORKERS', countTo(MOST_WORKERS)) ?? 1;
   const admin = parse('SIGNET_ADMIN', parseAdmin);
   const logLevel = parse('SIGNET_LOG_LEVEL', oneOf(LOG_LEVELS));
@@ -152,6 +155,7 @@ export function loadConfig(environment: Environment, readFile: (path: string) =>
     risk: risk ?? null,
     limits: limits ?? { inbound: {}, outbound: {} },
     audit: { ...sinks!, ...auditOptions },
+    calls: calls === 'broker',
     admin: admin!,
     workers,
     telemetry: telemetryOf(collector, collectorCa, share),

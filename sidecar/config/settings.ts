@@ -103,6 +103,11 @@ export const SETTINGS = {
     required: '',
     doc: 'how the audit is kept: `rotate-size=64m`, `rotate-age=24h`, `keep=10`, `broker-buffer=8m`, `broker-full=refuse` or `broker-full=drop`, separated by white space; docs/audit.md',
   },
+  SIGNET_CALLS: {
+    fallback: 'off',
+    required: '',
+    doc: '`broker`: who called the app, by what route and with what outcome, is told to the broker once a minute; `off`; docs/calls.md',
+  },
   SIGNET_OTLP: {
     fallback: '',
     required: '',

@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
 import type { Clock } from '../../lib/adapter/clock.ts';
-import { ANONYMOUS, type Denial } from '../../lib/policy/index.ts';
+import { ANONYMOUS, type Decision, type Denial } from '../../lib/policy/index.ts';
 import type { Caller, Decider, Verdict } from '../decide.ts';
 import type { RequestHead } from '../http1/index.ts';
 import type { Credentials } from '../identity/credentials.ts';
@@ -92,6 +92,8 @@ export class CallerGate implements Gate {
   /** Null for callers who cannot prove anything. */
   private readonly proofs: RequestProofs | null;
   passed = '';
+  /** What was decided last, for those who observe. */
+  private decided: Decision | null = null;
   watch: Watch | null = null;
   /** What was asked to live on and may yet come to stand, by decision; null where nothing was. */
   private asked: Map<string, Asked> | null = null;
@@ -121,6 +123,7 @@ export class CallerGate implements Gate {
     const { observing } = this.deps;
     if (observing === null) return this.judge(head);
     this.passed = '';
+    this.decided = null;
     const trace = observing.trace(head, this.peer !== null);
     const verdict = this.judge(head, trace?.correlation);
     if (verdict instanceof Pending) return verdict;
@@ -151,6 +154,7 @@ export class CallerGate implements Gate {
     if (verdict === null) return UNDECIDED;
     const { decision } = verdict;
     this.passed = verdict.id;
+    this.decided = decision;
     if (decision.effect === 'deny') return forbidden(verdict, decision, this.caller, head);
     if (head.websocket || head.via === 'tcp') this.keep(head);
     if (screens.view === null) return this.route;
@@ -182,7 +186,18 @@ export class CallerGate implements Gate {
     const denied = decision === '' ? 'none' : 'deny';
     const effect = verdict instanceof Refused ? denied : 'allow';
     const caller = this.caller.id.toString();
-    return { side: 'inbound', caller, upstream: '', method, path: target.path, decision, effect };
+    const [rule, dryRun] = [this.decided?.rule ?? '', this.decided?.dryRun.length ?? 0];
+    return {
+      side: 'inbound',
+      caller,
+      upstream: '',
+      method,
+      path: target.path,
+      decision,
+      effect,
+      rule,
+      dryRun,
+    };
   }
 
   /** Those that the app turned down are pushed out by others. */

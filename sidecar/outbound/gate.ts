@@ -89,5 +89,6 @@ export class AppGate implements Gate {
 function asked({ method, target }: RequestHead, found: Destination | Refused): Asked {
   const upstream = found instanceof Refused ? '' : found.name;
   const effect = found instanceof Refused ? 'none' : 'allow';
-  return { side: 'outbound', caller: '', upstream, method, path: target.path, decision: '', effect };
+  const judged = { decision: '', effect, rule: '', dryRun: 0 } as const;
+  return { side: 'outbound', caller: '', upstream, method, path: target.path, ...judged };
 }

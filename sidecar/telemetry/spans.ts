@@ -1,11 +1,6 @@
-import type { Attributes, Span } from '../../lib/telemetry/index.ts';
+import { type Attributes, knownMethod, OTHER_METHOD, type Span } from '../../lib/telemetry/index.ts';
 import type { Observation, Trace } from '../observe.ts';
 
-/** Methods that OpenTelemetry's conventions know: whatever else somebody asks by becomes no name of a span. */
-const METHODS = new Set([
-  ...['CONNECT', 'DELETE', 'GET', 'HEAD', 'OPTIONS', 'PATCH', 'POST', 'PUT', 'QUERY', 'TRACE'],
-]);
-const OTHER_METHOD = '_OTHER';
 const FIRST_CLIENT_ERROR = 400;
 const FIRST_SERVER_ERROR = 500;
 
@@ -13,18 +8,18 @@ const FIRST_SERVER_ERROR = 500;
 export function spanOf(observation: Observation, { context, parentId, state }: Trace): Span {
   const { side, method, at, ms, status, whole } = observation;
   const { traceId, spanId } = context;
-  const known = METHODS.has(method);
+  const known = knownMethod(method);
   const inbound = side === 'inbound';
   const leastError = inbound ? FIRST_SERVER_ERROR : FIRST_CLIENT_ERROR;
   const failed = !whole || status === null || status >= leastError;
   return {
     ...{ traceId, spanId, parentId, traceState: state },
-    name: known ? method : 'HTTP',
+    name: known === OTHER_METHOD ? 'HTTP' : known,
     kind: inbound ? 'server' : 'client',
     start: at,
     end: at + ms,
     attributes: {
-      'http.request.method': known ? method : OTHER_METHOD,
+      'http.request.method': known,
       ...attributesOf(observation),
       ...(failed ? { 'error.type': errorOf(observation) } : {}),
     },

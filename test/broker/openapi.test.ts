@@ -6,6 +6,7 @@ import { openApiDocument } from '../../broker/openapi.ts';
 import { PROBLEM_CODES } from '../../broker/problem.ts';
 import { attestationRoutes } from '../../broker/routes/attestation.ts';
 import { auditRoutes } from '../../broker/routes/audit.ts';
+import { callRoutes } from '../../broker/routes/calls.ts';
 import { entryRoutes } from '../../broker/routes/entries.ts';
 import { explanationRoutes } from '../../broker/routes/explanations.ts';
 import { policyRoutes } from '../../broker/routes/policies.ts';
@@ -25,6 +26,7 @@ const routes: Route[] = [
   ...explanationRoutes({ vault: unused, explanations: unused }),
   ...policyRoutes({ trustDomain: 'example.org' } as never),
   ...auditRoutes({ collection: undefined } as never),
+  ...callRoutes({ trustDomain: 'example.org' } as never),
   ...publicRoutes({ bundles: unused, health: unused, document: unused }),
 ];
 // biome-ignore lint/suspicious/noExplicitAny: a document is walked as the JSON it is

@@ -33,7 +33,11 @@ export interface Published extends AsyncDisposable {
   ): Promise<{ readonly status: number; readonly code: string | undefined }>;
 }
 
-export async function openPublished(world: World, inboundMore = ''): Promise<Published> {
+export async function openPublished(
+  world: World,
+  inboundMore = '',
+  more: Readonly<Record<string, string>> = {},
+): Promise<Published> {
   let reached = 0;
   const app = createServer((_request, response) => {
     reached++;
@@ -62,6 +66,7 @@ export async function openPublished(world: World, inboundMore = ''): Promise<Pub
   const service = { SIGNET_MODE: 'service' };
   const orders = await world.sidecar(callee, {
     ...service,
+    ...more,
     SIGNET_INBOUND: `127.0.0.1:0->127.0.0.1:${(app.address() as AddressInfo).port} ${inboundMore}`,
   });
   const web = await world.sidecar(caller, {

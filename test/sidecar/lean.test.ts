@@ -37,7 +37,7 @@ describe('the running sidecar', () => {
       );
       // of what was not asked for, nothing
       assert.deepEqual(
-        ours.filter((url) => /\/(sidecar|lib)\/telemetry\//.test(url)),
+        ours.filter((url) => /\/(sidecar|lib)\/(telemetry|calls)\//.test(url)),
         [],
       );
       const packages = packagesIn(loaded);

@@ -15,10 +15,11 @@ function observing() {
 }
 
 /** Without what differs from run to run. */
-function known({ ms, at, decision, trace, ...rest }: Observation): object {
+function known({ ms, at, decision, trace, rule, dryRun, ...rest }: Observation): object {
   assert.ok(ms >= 0 && ms < 60_000, `${ms} ms`);
   assert.ok(Math.abs(Date.now() - at) < 60_000, `at ${at}`);
   assert.equal(trace, null);
+  assert.deepEqual([rule !== '', dryRun], [decision !== '', 0]);
   assert.equal(decision !== '', rest.effect !== 'none' && rest.side === 'inbound');
   return rest;
 }
@@ -51,6 +52,23 @@ describe('observing: HTTP/1.1', () => {
     assert.deepEqual(
       o.seen.map(({ decision }) => decision),
       decided,
+    );
+  });
+
+  it('tells of the rule that decided, and of how many others held in dry-run', async () => {
+    const o = observing();
+    const dry = { name: 'tried', effect: 'deny', mode: 'dry-run', when: { path: { is: '/a' } } };
+    await using w = await world({ documents: [...DENY, dry], observing: o.observing });
+    using client = await w.dial();
+    for (const path of ['/a', '/b', '/none']) client.send(`GET ${path} HTTP/1.1\r\nHost: orders\r\n\r\n`);
+    await client.hears('decision_id');
+    assert.deepEqual(
+      o.seen.map(({ rule, dryRun }) => [rule, dryRun]),
+      [
+        ['all', 1],
+        ['all', 0],
+        ['none', 0],
+      ],
     );
   });
 

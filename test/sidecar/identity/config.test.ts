@@ -328,6 +328,7 @@ describe("the sidecar's configuration", () => {
   });
 
   for (const [name, value, defect] of [
+    ['SIGNET_CALLS', 'on', 'is not one of off, broker'],
     ['SIGNET_FINGERPRINT', 'on', 'is not one of channel, signed, off'],
     ['SIGNET_FINGERPRINT_REQUIRED', 'Signed', 'is not one of channel, signed, off'],
     ...['0s', '61s', '10', '1m', '1.5s', '-1s', '100s'].map(

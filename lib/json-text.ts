@@ -5,8 +5,9 @@ export type JsonText =
 
 /**
  * `JSON.parse`, plus what it keeps silent about: of two members of one name it takes the last, while a person reads the first.
+ * After `mostRepeated` of these no more are looked for: to name each costs as much as it is deep.
  */
-export function readJson(text: string): JsonText {
+export function readJson(text: string, mostRepeated = Number.POSITIVE_INFINITY): JsonText {
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -15,7 +16,7 @@ export function readJson(text: string): JsonText {
     const place = /line (\d+) column (\d+)/.exec(String(error));
     return { ok: false, where: place === null ? 'at its end' : `in line ${place[1]}, column ${place[2]}` };
   }
-  return { ok: true, value, repeated: repeatedMembers(text) };
+  return { ok: true, value, repeated: repeatedMembers(text, mostRepeated) };
 }
 
 /** A reference token of a JSON pointer. */
@@ -26,11 +27,11 @@ export function escapePointer(token: string): string {
 type Frame = { readonly members: Set<string> | null; key: string; index: number };
 
 /** Walks text that is known to be JSON. */
-function repeatedMembers(text: string): string[] {
+function repeatedMembers(text: string, most: number): string[] {
   const repeated: string[] = [];
   const frames: Frame[] = [];
   let expectsKey = false;
-  for (let at = 0; at < text.length; at++) {
+  for (let at = 0; at < text.length && repeated.length < most; at++) {
     const frame = frames.at(-1);
     switch (text[at]) {
       case '{':

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { Clock } from '../lib/adapter/clock.ts';
 import type { Metrics } from '../lib/adapter/metrics.ts';
 import {
+  AuditError,
   type AuditEvent,
   type FieldText,
   fieldText,
@@ -105,6 +106,14 @@ export function createDecider({ policy, audit, clock, metrics }: DeciderDeps): D
   };
   const timer = setInterval(flush, COUNT_EVERY_MS);
   timer.unref();
+  const refused = (caller: Caller | null, code: string) => {
+    malformed.add(1, { code });
+    if (audit.accepting)
+      audit.record(
+        { type: 'refused', code, caller: caller?.id ?? null, serial: caller?.serial ?? null },
+        clock.now(),
+      );
+  };
 
   return {
     get policy() {
@@ -119,18 +128,18 @@ export function createDecider({ policy, audit, clock, metrics }: DeciderDeps): D
       });
       const id = `${run}-${(sequence++).toString(36)}`;
       const record = text.of(id, caller, method, path, compiled, decision, facts ?? null);
-      audit.record(correlation === undefined ? record : withFields(record, CORRELATION(correlation)), now);
+      try {
+        audit.record(correlation === undefined ? record : withFields(record, CORRELATION(correlation)), now);
+      } catch (error) {
+        // a long path, or a crowd of dry-run rules, makes a record that is too large
+        if (!(error instanceof AuditError)) throw error;
+        refused(caller, 'record_too_large');
+        return null;
+      }
       count(decision);
       return { id, decision };
     },
-    refused(caller, code) {
-      malformed.add(1, { code });
-      if (audit.accepting)
-        audit.record(
-          { type: 'refused', code, caller: caller?.id ?? null, serial: caller?.serial ?? null },
-          clock.now(),
-        );
-    },
+    refused,
     ended(caller, id, protocol, { received, sent, ms, reason }) {
       if (!audit.accepting) return;
       const { serial } = caller;

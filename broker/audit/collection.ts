@@ -34,7 +34,8 @@ export type CollectionDeps = {
 /** As many files are held open; others are opened when they are written to. */
 const MOST_OPEN = 256;
 
-type Held = { opened: Promise<CollectedLog>; last: Promise<unknown> };
+/** `calls`: how many are not over yet. While there is one, nobody else may open the file. */
+type Held = { opened: Promise<CollectedLog>; last: Promise<unknown>; calls: number };
 
 /** @throws the system's error when the folder cannot be had */
 export async function createCollection(deps: CollectionDeps): Promise<Collection> {
@@ -45,17 +46,19 @@ export async function createCollection(deps: CollectionDeps): Promise<Collection
   /** Calls for one log wait for each other. */
   const withLog = async <T>(sender: Sender, log: string, work: (file: CollectedLog) => Promise<T>) => {
     const key = `${folderOf(sender.id)}/${log}`;
-    const entry = held.get(key) ?? { opened: openAt(sender.id, log), last: Promise.resolve() };
+    const entry = held.get(key) ?? { opened: openAt(sender.id, log), last: Promise.resolve(), calls: 0 };
     held.delete(key);
     held.set(key, entry);
     const done = entry.last.catch(() => {}).then(async () => work(await entry.opened));
     entry.last = done;
+    entry.calls++;
     try {
       return await done;
     } catch (error) {
       if (!(error instanceof Problem)) await forget(key, entry);
       throw error;
     } finally {
+      entry.calls--;
       await closeSurplus();
     }
   };
@@ -71,9 +74,7 @@ export async function createCollection(deps: CollectionDeps): Promise<Collection
   const closeSurplus = async () => {
     for (const [key, entry] of held) {
       if (held.size <= MOST_OPEN) return;
-      held.delete(key);
-      await entry.last.catch(() => {});
-      await forget(key, entry);
+      if (entry.calls === 0) await forget(key, entry);
     }
   };
 

@@ -43,6 +43,8 @@ export class LogCheck {
   /** Where it begins, if that is not with its first record. */
   #beginning: { readonly record: AuditRecord; readonly place: Place } | null = null;
   #removedUpTo = -1;
+  /** As records say that nobody has vouched for yet: anyone may have written them. */
+  #removedUnsigned = -1;
   #fileOrder = -1;
   /** Since the last signed record: how many, from which line and time on, until which time. */
   #tail: { records: number; place: Place | null; from: number; to: number } = emptyTail();
@@ -172,8 +174,9 @@ export class LogCheck {
       this.#findings.add('bad_signature', place, seq, `a record of type ${type} without a signature`);
     }
     if (type === 'removed' && typeof record['to'] === 'number')
-      this.#removedUpTo = Math.max(this.#removedUpTo, record['to']);
+      this.#removedUnsigned = Math.max(this.#removedUnsigned, record['to']);
     if (sealed) {
+      this.#removedUpTo = this.#removedUnsigned;
       this.#signed += 1;
       this.#lastSigned = seq;
       this.#tail = emptyTail();

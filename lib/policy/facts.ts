@@ -1,5 +1,6 @@
 import type { User } from '../token/index.ts';
 import type { Caller } from './caller.ts';
+import type { UNREADABLE } from './query.ts';
 
 export type { User };
 
@@ -29,6 +30,9 @@ export interface Facts {
   readonly risk: Risk;
   /** `risk`, if somebody has asked for it; otherwise null or nothing. */
   readonly assessed?: Risk | null;
-  /** The value of a header by its name in lower case; several lines joined by `, `; null when there is none. */
-  header(name: string): string | null;
+  /**
+   * The value of a header by its name in lower case; null when there is none. Of several lines each, and all joined by `, `: apps read the
+   * first, the last or both. `UNREADABLE`: some apps read another name as this one.
+   */
+  header(name: string): string | readonly string[] | typeof UNREADABLE | null;
 }

@@ -10,6 +10,7 @@ export type { Check, Explanation, RuleJudgement } from './explanation.ts';
 export { type Facts, NO_RISK, type Risk, type RiskReason, type User } from './facts.ts';
 export { type PolicySource, parsePolicies, readPolicies } from './parse.ts';
 export { matchesTemplate, type PathTemplate, parseTemplate, pathFlaw, startsWith } from './path.ts';
+export { UNREADABLE } from './query.ts';
 export { type RegexCompiler, regexesFor } from './regex.ts';
 export { headingOf, type Separate, separateDocuments } from './separate.ts';
 export type { Found } from './shown.ts';

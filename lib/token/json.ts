@@ -12,7 +12,8 @@ export function objectIn(bytes: Uint8Array): JsonObject | undefined {
   } catch {
     return undefined;
   }
-  const json = readJson(text);
+  // one is enough to refuse it
+  const json = readJson(text, 1);
   return json.ok && json.repeated.length === 0 && isObject(json.value) ? json.value : undefined;
 }
 

@@ -83,14 +83,17 @@ export function createFileSink(deps: FileSinkDeps): FileSink {
     goOn(from, now);
     thin(now);
   };
-  /** Deletes the oldest of the full files, when the log has said so. */
+  /** Deletes the oldest of the full files, when the log has said so, and has signed it: else anyone could have. */
   const thin = (now: Date) => {
-    if (rotation === null || rotation.keep === null || full.length <= rotation.keep) return;
+    const signer = deps.signer();
+    if (signer === null || rotation === null || rotation.keep === null || full.length <= rotation.keep)
+      return;
     const surplus = full.splice(0, full.length - rotation.keep);
     for (const [i, { path, firstSeq: from }] of surplus.entries()) {
       const to = (surplus[i + 1]?.firstSeq ?? full[0]?.firstSeq ?? firstSeq) - 1;
       put(chain.note('removed', { log: name, file: basename(path), from, to }, now));
     }
+    put(chain.checkpoint(signer, now));
     queue.turn(deleteFiles(surplus));
   };
 

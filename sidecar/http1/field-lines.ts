@@ -55,6 +55,18 @@ export function fieldValues(b: Buffer, fields: Fields, name: string): string[] {
     .map(({ nameEnd, end }) => withoutSpace(b.toString('latin1', nameEnd + 1, end - 2)));
 }
 
+/** Whether a kept line bears another name that an app may take for this one, which is given in lower case. */
+export function isAliased(b: Buffer, fields: Fields, name: string): boolean {
+  const own = Buffer.from(name, 'latin1');
+  const folded = mapped(own, 0, own.length, FOLD);
+  return keptLines(b, fields).some(
+    ({ start, nameEnd }) =>
+      nameEnd - start === own.length &&
+      mapped(b, start, nameEnd, FOLD) === folded &&
+      mapped(b, start, nameEnd, LOWER) !== name,
+  );
+}
+
 /**
  * The value of the dropped line with this name, which is given in lower case. Null: there is none. Undefined: there are several, or one
  * whose name only some readers take for this.

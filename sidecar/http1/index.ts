@@ -1,6 +1,6 @@
 export { BodyFollower } from './body.ts';
 export { ChunkFollower } from './chunks.ts';
-export { droppedValue, fieldValues } from './field-lines.ts';
+export { droppedValue, fieldValues, isAliased } from './field-lines.ts';
 export { type Fields, MOST_FIELDS } from './fields.ts';
 export { HEAD_LIMITS, type HeadLimits } from './limits.ts';
 export { isTrailerName } from './names.ts';

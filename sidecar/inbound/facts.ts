@@ -1,6 +1,6 @@
-import { ANONYMOUS, type Facts, NO_RISK, type Risk, type User } from '../../lib/policy/index.ts';
+import { ANONYMOUS, type Facts, NO_RISK, type Risk, UNREADABLE, type User } from '../../lib/policy/index.ts';
 import type { Caller } from '../decide.ts';
-import { fieldValues, type RequestHead } from '../http1/index.ts';
+import { fieldValues, isAliased, type RequestHead } from '../http1/index.ts';
 import type { Risks } from './screens.ts';
 
 const NOBODY: Facts['chain'] = [];
@@ -73,10 +73,12 @@ export class RequestFacts implements Facts {
     return this.assessed;
   }
 
-  header(name: string): string | null {
+  header(name: string): ReturnType<Facts['header']> {
     if (this.isRaw) return null;
-    const values = fieldValues(this.head!.bytes, this.head!, name);
-    return values.length === 0 ? null : values.join(', ');
+    const head = this.head!;
+    if (isAliased(head.bytes, head, name)) return UNREADABLE;
+    const values = fieldValues(head.bytes, head, name);
+    return values.length < 2 ? (values[0] ?? null) : [...values, values.join(', ')];
   }
 
   private get isRaw(): boolean {

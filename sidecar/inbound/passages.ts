@@ -54,6 +54,7 @@ export class Passages {
     if (asked === null) return 'deny';
     const { method, path, facts } = asked;
     facts.now = now;
+    facts.assessed = null;
     return this.decider.decide(caller, method, path, now, facts)?.decision.effect ?? null;
   }
 }

@@ -48,6 +48,8 @@ class Feed implements Policies {
   current: CompiledPolicy | null = null;
   private target: SpiffeId | null = null;
   private version = 0;
+  /** The newest that was ever in force here, for whatever workload. */
+  private newest = 0;
   private loadedAt: Date | null = null;
   private denylistVersion = 0;
   private deniedIds = NOBODY;
@@ -121,7 +123,7 @@ class Feed implements Policies {
     // What is in force was meant for another workload.
     this.current = null;
     // versions are of the trust domain: the same may come again for the other, an older one may not
-    this.version = Math.max(0, this.version - 1);
+    this.version = Math.max(0, this.newest - 1);
     this.turn.abort();
   }
 
@@ -205,7 +207,7 @@ class Feed implements Policies {
         const compiled = compilePolicies(understood(set, regexes), target);
         const { version, author } = set.manifest;
         this.current = compiled;
-        this.version = version;
+        this.version = this.newest = version;
         this.loadedAt = trust.now;
         this.versions.set(version, { kind: 'policies' });
         this.record({ type: 'policy', version, author, policy: compiled.digest, documents: compiled.size });

@@ -1,12 +1,20 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, renameSync, rmSync, unlinkSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { createMetrics } from '../../../lib/adapter/metrics.ts';
-import type { AuditReport, VerifyOptions } from '../../../lib/audit/index.ts';
+import { type AuditReport, resumeFrom, type VerifyOptions } from '../../../lib/audit/index.ts';
 import { type AuditWriter, openAudit } from '../../../sidecar/audit/index.ts';
 import type { Rotation } from '../../../sidecar/audit/log-file.ts';
 import { createCredentials } from '../../../sidecar/identity/credentials.ts';
@@ -110,6 +118,20 @@ describe('audit rotation', () => {
     assert.equal(report.removed, Number(names[0]!.slice(-EACH)));
     unlinkSync(join(folder, names[0]!));
     assert.deepEqual(placed(checkFiles(readFolder(folder), options)), [`missing_file ${names[1]} 1`]);
+  });
+
+  it('tells files that its bound deleted from those that somebody else did, who then wrote that it was the bound', async () => {
+    {
+      await using audit = await opened();
+      await fillSlowly(audit, 3);
+    }
+    const [first = '', second = ''] = Object.keys(readFolder(folder)).filter((name) => FULL.test(name));
+    const present = join(folder, 'audit.jsonl');
+    const { chain } = resumeFrom(readFileSync(present), new Date());
+    const forged = { file: first, from: 0, to: Number(second.slice(-EACH)) - 1 };
+    appendFileSync(present, chain.note('removed', forged, new Date()).line);
+    unlinkSync(join(folder, first));
+    assert.deepEqual(placed(checkFiles(readFolder(folder), options)), [`missing_file ${second} 1`]);
   });
 
   it('rotates by age, but not what has nothing in it', async () => {

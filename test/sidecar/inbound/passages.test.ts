@@ -5,6 +5,7 @@ import { createMetrics } from '../../../lib/adapter/metrics.ts';
 import { type CompiledPolicy, compilePolicies, parsePolicies } from '../../../lib/policy/index.ts';
 import { parseSpiffeId } from '../../../lib/spiffe/index.ts';
 import { createDecider } from '../../../sidecar/decide.ts';
+import { NO_SCREENS } from '../../../sidecar/inbound/screens.ts';
 import { openSession } from '../http2/world.ts';
 import { until } from '../sockets.ts';
 import { clock, FakeAudit, ORDERS } from '../support.ts';
@@ -62,6 +63,22 @@ describe('what is spliced, when the policies change', () => {
       ['/chat', 'allow'],
       ['/chat', 'allow'],
     ]);
+  });
+
+  it('is judged by how unusual it is by then, not by how unusual it was', async () => {
+    await w[Symbol.asyncDispose]();
+    let score = 0;
+    const risks = { assess: () => ({ score, reasons: [] }) };
+    w = await world({ answer: echoing(), decider: judge, screens: { ...NO_SCREENS, risks } });
+    const usual = (most: number) =>
+      policyOf({ when: { all: [{ path: { is: '/chat' } }, { risk: { below: most } }] } });
+    const client = await opened();
+    state.current = usual(50);
+    assert.equal(w.inbound.recheck(), 0);
+    score = 90;
+    state.current = usual(60);
+    assert.equal(w.inbound.recheck(), 1);
+    assert.ok((await client.ends()).endsWith(CLOSE));
   });
 
   it('is told 1008 and cut where it would not, without being asked, and both are recorded', async () => {

@@ -246,4 +246,17 @@ describe('the feed of a sidecar', () => {
     await until(() => policies.current !== null);
     assert.deepEqual(names(), ['s']);
   });
+
+  it('takes no older version however often it is aimed at another workload', async () => {
+    broker.offer({ policies: set(4, 'a') }, 4);
+    await inForce(4);
+    broker.serve('nothing');
+    for (const id of [STOCK, ORDERS, STOCK, ORDERS]) policies.aim(parseSpiffeId(id));
+    broker.serve({ policies: set(2, 'old') });
+    await until(() => policies.status.fault === 'manifest_rollback');
+    assert.equal(policies.current, null);
+    broker.serve({ policies: set(4, 'a') });
+    await until(() => policies.current !== null);
+    assert.deepEqual(names(), ['a']);
+  });
 });

@@ -7,6 +7,7 @@ import { entryPath } from '../lib/grant/index.ts';
 import { type Denylist, readDenylist } from './denylist.ts';
 import { inParallel, readDocument, type VaultCaller, walkDocuments } from './kv.ts';
 import { changedSince, type Revision, readRevision } from './revision.ts';
+import { sharedLook } from './shared-look.ts';
 
 /** Everything registered, as of one revision. Entries by `tenant/name`, pending ones among them. */
 export type Snapshot = {
@@ -59,8 +60,6 @@ export function createRegistrations(deps: RegistrationsDeps): Registrations {
   const unreadable = new Map<string, string>();
   let loaded: Loaded | undefined;
   let seenAt: Date | undefined;
-  let running: Promise<Snapshot> | undefined;
-  let next: Promise<Snapshot> | undefined;
 
   /** Undefined when there is no such entry, or one that cannot be used: it is skipped, and the others live. */
   const readEntry = async (path: string): Promise<Entry | undefined> => {
@@ -139,22 +138,7 @@ export function createRegistrations(deps: RegistrationsDeps): Registrations {
     counts.unreadable.set(unreadable.size);
   };
 
-  const start = () => {
-    running = look().finally(() => {
-      running = undefined;
-    });
-    return running;
-  };
-
-  /** A look that began before the question may have missed what the asker means: then it is the next one that answers. */
-  const current = (): Promise<Snapshot> => {
-    if (running === undefined) return start();
-    next ??= running.then(ignore, ignore).then(() => {
-      next = undefined;
-      return running ?? start();
-    });
-    return next;
-  };
+  const current = sharedLook(look);
 
   return {
     current,
@@ -186,5 +170,3 @@ function isEntryPath(path: string): boolean {
   const ref = path.startsWith(FOLDER) ? parseEntryRef(path.slice(FOLDER.length)) : undefined;
   return ref !== undefined && entryPath(ref) === path;
 }
-
-function ignore(): void {}

@@ -3,6 +3,7 @@ import type { Log } from '../../lib/adapter/log.ts';
 import type { Denylist } from '../denylist.ts';
 import type { VaultCaller } from '../kv.ts';
 import type { Registrations } from '../registrations.ts';
+import { sharedLook } from '../shared-look.ts';
 import { readCurrent, readPolicyKey, readSet, type StoredSet } from './store.ts';
 
 /** What is published, as this broker last read it, and a way to wait for the next. */
@@ -40,8 +41,6 @@ export function createPublications({ vault, registrations, reloadMs, log }: Publ
   let failed = '';
   let woken = new AbortController();
   let over = false;
-  let running: Promise<void> | undefined;
-  let next: Promise<void> | undefined;
 
   const read = async () => {
     const [current, key] = await Promise.all([readCurrent(vault), readPolicyKey(vault)]);
@@ -61,21 +60,7 @@ export function createPublications({ vault, registrations, reloadMs, log }: Publ
     seen = { revision: snapshot.revision, at: performance.now() };
     for (const wake of waiting) wake();
   };
-  /** One after the other: what was read earlier must not be put in the place of what was read later. Who comes meanwhile shares the next. */
-  const start = () => {
-    running = look().finally(() => {
-      running = undefined;
-    });
-    return running;
-  };
-  const refresh = (): Promise<void> => {
-    if (running === undefined) return start();
-    next ??= running.then(ignore, ignore).then(() => {
-      next = undefined;
-      return running ?? start();
-    });
-    return next;
-  };
+  const refresh = sharedLook(look);
 
   return {
     get set() {
@@ -116,5 +101,3 @@ export function createPublications({ vault, registrations, reloadMs, log }: Publ
     },
   };
 }
-
-function ignore(): void {}

@@ -44,10 +44,13 @@ const live = queue.length === 1;
 const total = { passed: 0, failed: 0 };
 /** @type {string[]} */
 const skipped = [];
+/** What the groups that failed have to say. It is told last, where nobody who reads the end of a long log misses it. @type {string[]} */
+const broken = [];
 await runGroups(queue.filter(([name]) => timed.includes(name)));
 const others = queue.filter(([name]) => !timed.includes(name));
 await Promise.all([runGroups(others), runGroups(others)]);
 if (coverage) printCoverage(coverage);
+for (const text of broken) console.log(text);
 for (const title of skipped) console.log(`skipped: ${title}`);
 if (process.env['CI'] === 'true') total.failed += skipped.length;
 console.log(`${total.passed} passed, ${total.failed} failed`);
@@ -83,7 +86,7 @@ async function runGroups(list) {
         console.log(`${name}: ${title}: ${passed} passed, ${failed} failed`);
     const counts = `${outcome.passed} passed, ${outcome.failed} failed, ${outcome.skipped.length} skipped`;
     console.log(`test group ${name}: ${counts}, ${outcome.seconds.toFixed(1)} s`);
-    if (outcome.failed > 0 && outcome.output) console.log(outcome.output);
+    if (outcome.failed > 0 && outcome.output) broken.push(`test group ${name}:\n${outcome.output}`);
   }
 }
 

@@ -20,7 +20,7 @@ export type Countersignature = Statement & { readonly key: number; readonly sig:
 export type Countersigners = ReadonlyMap<number, KeyObject>;
 
 const DOMAIN = 'signet-audit-countersignature-v1\n';
-const SIG = /^[A-Za-z0-9_-]{86}$/;
+const SIG = /^[A-Za-z0-9_-]{85}[AQgw]$/;
 const HASH = /^[0-9a-f]{64}$/;
 const FIELDS = 'log,id,seq,hash,time,key,sig';
 

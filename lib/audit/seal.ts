@@ -15,7 +15,7 @@ export type AuditSigner = {
 const DOMAIN = 'signet-audit-v1\n';
 /** By how much the clock of the host that wrote the record may have been behind its CA's. */
 const SKEW_MS = 300_000;
-const SIGNATURE = /,"sig":"([A-Za-z0-9_-]{86})"\}$/;
+const SIGNATURE = /,"sig":"([A-Za-z0-9_-]{85}[AQgw])"\}$/;
 
 /** The hash that the first record of a file has in `prev`. */
 export const GENESIS = hash('sha256', `${DOMAIN}genesis`);

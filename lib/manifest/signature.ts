@@ -23,7 +23,8 @@ const DOMAINS: Readonly<Record<Kind, string>> = {
   manifest: 'signet-policy-manifest-v1\n',
   denylist: 'signet-denylist-v1\n',
 };
-const SIGNATURE = /^[A-Za-z0-9_-]{86}$/;
+/** 64 bytes in their one spelling: the four bits that the last letter has left over are zero. */
+const SIGNATURE = /^[A-Za-z0-9_-]{85}[AQgw]$/;
 const CODE_SIGNING = '1.3.6.1.5.5.7.3.3';
 /** By how much a verifier's clock may be behind the CA's. Expiry is never stretched. */
 const SKEW_MS = 300_000;

@@ -30,6 +30,12 @@ const without = (lines: string[], ...drop: number[]) => lines.filter((_, i) => !
 const edited = (lines: string[], i: number) => lines.with(i, lines[i]!.replace('allow', 'deny!'));
 const swapped = (lines: string[], i: number, j: number) => lines.with(i, lines[j]!).with(j, lines[i]!);
 
+/** Only bits that base64url leaves unused differ. */
+function respelled(line: string): string {
+  const at = line.indexOf('"}\n') - 1;
+  return line.slice(0, at) + String.fromCharCode(line.charCodeAt(at) + 1) + line.slice(at + 1);
+}
+
 describe('audit verification', () => {
   let by: Signatory;
   let lines: string[];
@@ -149,6 +155,11 @@ describe('audit verification', () => {
       ['edited 3', 'dropped 4'],
     ],
     ['a forged checkpoint without a signature', (l) => [...l, unsignedCheckpoint(l)], ['bad_signature 13']],
+    [
+      'the last signature in another spelling of its bytes',
+      (l) => l.with(11, respelled(l[11]!)),
+      ['bad_signature 12'],
+    ],
     ['nothing left', () => [], ['empty 1']],
     ['only rubbish', () => ['rubbish\n'], ['edited 1', 'empty 1']],
     ['a line longer than any record', (l) => l.with(2, `${'x'.repeat(MAX_LINE_BYTES + 1)}\n`), ['edited 3']],

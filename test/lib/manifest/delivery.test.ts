@@ -13,6 +13,11 @@ const id = parseSpiffeId(ORDERS);
 const document = (name: string, target = ORDERS): TestDocument => ({ name, target, level: 'application' });
 const DOCUMENTS = [document('a'), document('b'), document('c', STOCK)];
 
+/** The same bytes to a lenient reader: only bits that base64url leaves unused differ. */
+function respelled(signature: string): string {
+  return signature.slice(0, -1) + String.fromCharCode(signature.charCodeAt(signature.length - 1) + 1);
+}
+
 describe('a delivery of policies', () => {
   let author: Author;
   let good: Signed;
@@ -116,6 +121,11 @@ describe('a delivery of policies', () => {
     ],
     ['no signature', 'manifest_signature', () => ({ ...good, signature: '' })],
     ['a signature of zeros', 'manifest_signature', () => ({ ...good, signature: 'A'.repeat(86) })],
+    [
+      'the signature in another spelling of its last letter',
+      'manifest_signature',
+      () => ({ ...good, signature: respelled(good.signature) }),
+    ],
     ['no chain', 'manifest_chain', () => ({ ...good, chainDer: [] })],
     [
       'a chain without its issuer',

@@ -6,6 +6,7 @@ import { hasDependencies, installDependencies } from './dependencies.mjs';
 import { envoyBinary, installEnvoy } from './envoy.mjs';
 import { buildGhostunnel, ghostunnelBinary } from './ghostunnel.mjs';
 import { buildH2spec, h2specBinary } from './h2spec.mjs';
+import { hasImageParts, provideImageParts } from './image-parts.mjs';
 import { installKosoku, kosokuFolder } from './kosoku.mjs';
 import { withLock } from './lock.mjs';
 import { buildOpa, opaBinary } from './opa.mjs';
@@ -43,12 +44,16 @@ const strangers = [
   { present: pythonStrangers, provide: installPythonStrangers },
 ];
 
+/** @type {Part} */
+const imageParts = { present: hasImageParts, provide: provideImageParts };
+
 /** What each task stands on. @type {Record<string, Part[]>} */
 const partsOf = {
   run: [dependencies, vault, collector],
   check: [dependencies],
-  test: [dependencies, vault, kosoku, h2spec, ...strangers, ...observers],
+  test: [dependencies, vault, kosoku, h2spec, ...strangers, ...observers, imageParts],
   bench: [dependencies, vault, envoy, ghostunnel, opa],
+  image: [dependencies, imageParts],
 };
 
 /**

@@ -13,6 +13,7 @@ import { buildOpa, opaBinary } from './opa.mjs';
 import { buildOtelcol, otelcolBinary } from './otelcol.mjs';
 import { cache } from './paths.mjs';
 import { promtoolBinary, providePromtool } from './promtool.mjs';
+import { provideQemu, qemuBinary } from './qemu.mjs';
 import { buildGoStranger, goStranger, installPythonStrangers, pythonStrangers } from './strangers.mjs';
 import { ensureSystemPackages, neededFor } from './system-packages.mjs';
 import { findVault } from './vault.mjs';
@@ -46,12 +47,14 @@ const strangers = [
 
 /** @type {Part} */
 const imageParts = { present: hasImageParts, provide: provideImageParts };
+/** @type {Part} */
+const qemu = { present: qemuBinary, provide: provideQemu };
 
 /** What each task stands on. @type {Record<string, Part[]>} */
 const partsOf = {
   run: [dependencies, vault, collector],
   check: [dependencies],
-  test: [dependencies, vault, kosoku, h2spec, ...strangers, ...observers, imageParts],
+  test: [dependencies, vault, kosoku, h2spec, ...strangers, ...observers, imageParts, qemu],
   bench: [dependencies, vault, envoy, ghostunnel, opa],
   image: [dependencies, imageParts],
 };

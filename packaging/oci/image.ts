@@ -1,19 +1,21 @@
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { debianFolder, type Platform, platforms } from '../../setup/image-parts.mjs';
 import { root } from '../../setup/paths.mjs';
 import { baseLayer, debianPackages, nodeLayer } from './layers.ts';
-import { type Descriptor, type Layer, Layout, MEDIA } from './layout.ts';
+import { type Compression, type Descriptor, type Layer, Layout, MEDIA } from './layout.ts';
 import { buildProduct, type Product } from './product.ts';
 import { billOf, type NpmPackage } from './sbom.ts';
+import type { Entry } from './tar.ts';
 
 export interface Options {
-  /** A folder that is emptied and filled. */
+  /** A folder that is emptied, when an image is in it, and filled. */
   readonly out: string;
   /** What the image is called where it is imported: `registry.example.org/signet:0.1.0`. */
   readonly name: string | undefined;
   /** The commit that it is made of, for its label. */
   readonly revision: string | undefined;
+  readonly compression: Compression;
   /** Seconds since 1970 that the image bears as its time. */
   readonly epoch: number;
 }
@@ -37,15 +39,18 @@ const ENVIRONMENT = ['PATH=/usr/bin'];
 /**
  * Writes into `out` the image as an OCI layout (`layout/`), the same as one archive, and each platform's bill of materials. The same sources,
  * packages and options are the same bytes.
+ *
+ * @throws Error when `out` holds something else than an earlier image
  */
 export async function buildImage(options: Options): Promise<Image> {
   const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
   const name = options.name ?? `docker.io/library/signet:${manifest.version}`;
-  rmSync(options.out, { recursive: true, force: true });
+  empty(options.out);
   mkdirSync(options.out, { recursive: true });
   const product = await buildProduct();
   const layout = new Layout();
-  const top = layout.addLayer(product.entries);
+  const add = (entries: readonly Entry[]) => layout.addLayer(entries, options.compression);
+  const top = add(product.entries);
   const labels = {
     'org.opencontainers.image.title': manifest.name,
     'org.opencontainers.image.description': manifest.description,
@@ -54,7 +59,7 @@ export async function buildImage(options: Options): Promise<Image> {
     ...(options.revision && { 'org.opencontainers.image.revision': options.revision }),
   };
   const images = platforms.map((platform) => {
-    const layers = [layout.addLayer(baseLayer(platform)), layout.addLayer(nodeLayer(platform)), top];
+    const layers = [add(baseLayer(platform)), add(nodeLayer(platform)), top];
     const image = addImage(layout, platform, layers, labels, options.epoch);
     const bill = JSON.stringify(billFor(platform, product, manifest), null, 2);
     writeFileSync(join(options.out, `signet-${platform.architecture}.cdx.json`), `${bill}\n`);
@@ -80,6 +85,14 @@ export async function buildImage(options: Options): Promise<Image> {
       ...{ architecture: image.platform!.architecture, digest: image.digest, size },
     })),
   };
+}
+
+/** Only what an earlier build left is taken away. */
+function empty(folder: string): void {
+  if (!existsSync(folder)) return;
+  if (readdirSync(folder).length > 0 && !existsSync(join(folder, 'layout/oci-layout')))
+    throw new Error(`${folder} holds something else than an image: name another folder`);
+  rmSync(folder, { recursive: true });
 }
 
 function addImage(

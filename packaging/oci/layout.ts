@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { gzipSync } from 'node:zlib';
+import { constants, gzipSync, zstdCompressSync } from 'node:zlib';
 import { type Entry, writeTar } from './tar.ts';
 
 /** How one piece of content names another. */
@@ -18,9 +18,13 @@ export const MEDIA = {
   index: 'application/vnd.oci.image.index.v1+json',
   manifest: 'application/vnd.oci.image.manifest.v1+json',
   config: 'application/vnd.oci.image.config.v1+json',
-  layer: 'application/vnd.oci.image.layer.v1.tar+gzip',
+  zstd: 'application/vnd.oci.image.layer.v1.tar+zstd',
+  gzip: 'application/vnd.oci.image.layer.v1.tar+gzip',
   empty: 'application/vnd.oci.empty.v1+json',
 } as const;
+
+/** zstd is a fifth smaller and unpacks faster; gzip is for what is older than containerd 1.5 or Docker 23. */
+export type Compression = 'zstd' | 'gzip';
 
 export interface Layer {
   readonly descriptor: Descriptor;
@@ -42,11 +46,9 @@ export class Layout {
     return this.add(mediaType, Buffer.from(JSON.stringify(value)));
   }
 
-  addLayer(entries: readonly Entry[]): Layer {
+  addLayer(entries: readonly Entry[], compression: Compression): Layer {
     const tar = writeTar(entries);
-    const packed = gzipSync(tar, { level: 9 });
-    packed[9] = 255; // the machine that packed it: unknown
-    return { descriptor: this.add(MEDIA.layer, packed), diffId: digestOf(tar) };
+    return { descriptor: this.add(MEDIA[compression], COMPRESS[compression](tar)), diffId: digestOf(tar) };
   }
 
   /** Writes the layout as a folder, and the same as one archive. */
@@ -61,6 +63,15 @@ export class Layout {
     writeFileSync(archive, writeTar(files));
   }
 }
+
+const COMPRESS: Readonly<Record<Compression, (bytes: Buffer) => Buffer>> = {
+  zstd: (bytes) => zstdCompressSync(bytes, { params: { [constants.ZSTD_c_compressionLevel]: 9 } }),
+  gzip: (bytes) => {
+    const packed = gzipSync(bytes, { level: 9 });
+    packed[9] = 255; // the system that packed it: unknown
+    return packed;
+  },
+};
 
 function file(path: string, content: Buffer | object): Extract<Entry, { kind: 'file' }> {
   return {

@@ -25,6 +25,7 @@ export async function buildProduct(): Promise<Product> {
     entryPoints: Object.fromEntries(PROGRAMS.map((name) => [`${name}/main`, `${name}/main.ts`])),
     outdir: 'dist',
     bundle: true,
+    preserveSymlinks: true,
     splitting: true,
     write: false,
     metafile: true,

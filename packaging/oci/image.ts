@@ -134,7 +134,8 @@ function addBill(layout: Layout, image: Descriptor, bill: Buffer): Descriptor {
 function billFor(platform: Platform, product: Product, manifest: Readonly<Record<string, string>>): object {
   const { packages } = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8'));
   const locked = (place: string): NpmPackage => {
-    const { version, license, integrity } = packages[place];
+    const { version, license, integrity, dev } = packages[place];
+    if (dev) throw new Error(`${place} is for development, and a part of it is in the product`);
     return { name: place.slice(place.lastIndexOf('node_modules/') + 13), version, license, integrity };
   };
   const release = readFileSync(join(debianFolder(platform), 'base-files/usr/lib/os-release'), 'utf8');

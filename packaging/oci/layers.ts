@@ -1,5 +1,5 @@
 import { existsSync, globSync, readFileSync, realpathSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { basename, dirname, join, relative } from 'node:path';
 import { debianFolder, nodeFolder, type Platform } from '../../setup/image-parts.mjs';
 import { readElf, withoutUnloaded } from './elf.ts';
 import type { Entry } from './tar.ts';
@@ -48,7 +48,7 @@ export function baseLayer(platform: Platform): Entry[] {
     ...packages.flatMap(({ name }) => licence(from, name)),
     ...['dev', 'proc', 'run', 'sys'].map((path): Entry => ({ path, kind: 'folder' })),
     { path: 'tmp', kind: 'folder', mode: 0o1777 },
-    { path: 'var/run', kind: 'link', target: '/run' },
+    { path: 'var/run', kind: 'link', target: '../run' },
   ];
 }
 
@@ -80,7 +80,11 @@ function libraries(platform: Platform): Entry[] {
   if (loader.startsWith('/lib64/')) links.push({ path: 'lib64', kind: 'link', target: 'usr/lib64' });
   return [
     ...links,
-    { path: `usr${loader}`, kind: 'link', target: `/${folder}/${basename(loader)}` },
+    {
+      path: `usr${loader}`,
+      kind: 'link',
+      target: relative(dirname(`usr${loader}`), `${folder}/${basename(loader)}`),
+    },
     ...[...found].map(([name, bytes]) => file(`${folder}/${name}`, bytes, 0o755)),
   ];
 }

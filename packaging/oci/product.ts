@@ -13,6 +13,9 @@ export interface Product {
 const HOME = 'opt/signet';
 const PROGRAMS = ['broker', 'sidecar', 'cli'];
 
+/** What a package of ours tries to load and goes without: here only as a tool of development. */
+const OPTIONAL = ['supports-color'];
+
 /**
  * One file for each program and one for each part that is loaded on demand: a sidecar reads a dozen files instead of two hundred. Names and
  * lines are kept, so that a stack trace can be read.
@@ -39,6 +42,7 @@ export async function buildProduct(): Promise<Product> {
       js: "import { createRequire } from 'node:module';\nconst require = createRequire(import.meta.url);",
     },
     plugins: [withoutDemo],
+    external: OPTIONAL,
     logLevel: 'silent',
   });
   for (const { path, text } of outputFiles)
@@ -78,7 +82,7 @@ function launcher(): Entry[] {
     file('bin/signet.mjs', Buffer.from(script.replace(/^#!.*/, '#!/usr/bin/node')), 0o755),
     file('bin/flags.mjs', readFileSync(join(root, 'bin/flags.mjs'))),
     file('package.json', Buffer.from(`${JSON.stringify({ name, version, license, type }, null, 2)}\n`)),
-    { path: 'usr/bin/signet', kind: 'link', target: `/${HOME}/bin/signet.mjs` },
+    { path: 'usr/bin/signet', kind: 'link', target: `../../${HOME}/bin/signet.mjs` },
   ];
 }
 

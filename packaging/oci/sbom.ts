@@ -5,7 +5,8 @@ import type { DebianPackage } from './layers.ts';
 export interface NpmPackage {
   readonly name: string;
   readonly version: string;
-  readonly license: string;
+  /** An SPDX expression, or in old packages a list of names. */
+  readonly license: string | readonly { readonly type: string }[];
   /** As package-lock.json has it: `sha512-` and base64. */
   readonly integrity: string;
 }
@@ -65,7 +66,10 @@ function npmComponent({ name, version, license, integrity }: NpmPackage) {
   return {
     ...{ type: 'library', 'bom-ref': purl, name, version, purl },
     hashes: [{ alg: 'SHA-512', content }],
-    licenses: [{ expression: license }],
+    licenses:
+      typeof license === 'string'
+        ? [{ expression: license }]
+        : license.map(({ type }) => ({ license: { name: type } })),
   };
 }
 

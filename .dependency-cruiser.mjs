@@ -122,7 +122,14 @@ export default {
       name: 'product-knows-no-workshop',
       severity: 'error',
       from: { path: '^(lib|broker|sidecar|bin)/' },
-      to: { path: '^(test|bench|setup|harness)/' },
+      to: { path: '^(test|bench|setup|harness|packaging)/' },
+    },
+    {
+      name: 'packaging-takes-sources-as-files',
+      comment: 'it packs the product; it runs none of it',
+      severity: 'error',
+      from: { path: '^packaging/' },
+      to: { path: '^(lib|broker|sidecar|cli|bin|test|bench|harness)/' },
     },
     {
       name: 'product-needs-no-dev-package',

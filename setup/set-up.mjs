@@ -6,12 +6,14 @@ import { hasDependencies, installDependencies } from './dependencies.mjs';
 import { envoyBinary, installEnvoy } from './envoy.mjs';
 import { buildGhostunnel, ghostunnelBinary } from './ghostunnel.mjs';
 import { buildH2spec, h2specBinary } from './h2spec.mjs';
+import { hasImageParts, provideImageParts } from './image-parts.mjs';
 import { installKosoku, kosokuFolder } from './kosoku.mjs';
 import { withLock } from './lock.mjs';
 import { buildOpa, opaBinary } from './opa.mjs';
 import { buildOtelcol, otelcolBinary } from './otelcol.mjs';
 import { cache } from './paths.mjs';
 import { promtoolBinary, providePromtool } from './promtool.mjs';
+import { provideQemu, qemuBinary } from './qemu.mjs';
 import { buildGoStranger, goStranger, installPythonStrangers, pythonStrangers } from './strangers.mjs';
 import { ensureSystemPackages, neededFor } from './system-packages.mjs';
 import { findVault } from './vault.mjs';
@@ -43,12 +45,18 @@ const strangers = [
   { present: pythonStrangers, provide: installPythonStrangers },
 ];
 
+/** @type {Part} */
+const imageParts = { present: hasImageParts, provide: provideImageParts };
+/** @type {Part} */
+const qemu = { present: qemuBinary, provide: provideQemu };
+
 /** What each task stands on. @type {Record<string, Part[]>} */
 const partsOf = {
   run: [dependencies, vault, collector],
   check: [dependencies],
-  test: [dependencies, vault, kosoku, h2spec, ...strangers, ...observers],
+  test: [dependencies, vault, kosoku, h2spec, ...strangers, ...observers, imageParts, qemu],
   bench: [dependencies, vault, envoy, ghostunnel, opa],
+  image: [dependencies, imageParts],
 };
 
 /**

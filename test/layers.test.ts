@@ -108,6 +108,16 @@ describe('layers', () => {
         { 'broker/a.ts': `import '../test/b.ts';`, 'test/b.ts': '' },
       ],
       [
+        'a program that knows how it is packed',
+        'product-knows-no-workshop',
+        { 'sidecar/a.ts': `import '../packaging/b.ts';`, 'packaging/b.ts': '' },
+      ],
+      [
+        'packaging that runs what it packs',
+        'packaging-takes-sources-as-files',
+        { 'packaging/a.ts': `import '../broker/b.ts';`, 'broker/b.ts': '' },
+      ],
+      [
         'a program that needs a development package',
         'product-needs-no-dev-package',
         { 'broker/a.ts': `import 'fast-check';` },

@@ -17,7 +17,7 @@ const groups = {
   sidecar: /^test\/sidecar\//,
   broker: /^test\/broker\//,
   vault: /^test\/(vault|cli|lib\/adapter|lib\/vault-layout)\//,
-  setup: /^test\/(bin|setup|support)\//,
+  setup: /^test\/(bin|packaging|setup|support)\//,
   unit: /^test\//,
 };
 /** Groups whose suites are told one by one. */

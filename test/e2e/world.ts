@@ -36,7 +36,10 @@ export interface World extends AsyncDisposable {
   readonly brokerUrl: string;
   /** The broker that runs now. */
   readonly broker: LoggingProcess;
-  startBroker(env?: Readonly<Record<string, string>>): Promise<LoggingProcess>;
+  startBroker(
+    env?: Readonly<Record<string, string>>,
+    options?: Partial<ProcessOptions>,
+  ): Promise<LoggingProcess>;
   /** Registers a service by a host key made for it, or by `match`. */
   register(name: string, options?: { readonly ttl?: string; readonly match?: Match }): Promise<Registered>;
   /** A call of the broker's API with the tenant's registrar token; gives the answer's body. @throws for any status from 400 on */
@@ -76,7 +79,7 @@ export async function createWorld(options: VaultOptions = {}): Promise<World> {
   const brokerPort = await freePort();
   const brokerUrl = `https://127.0.0.1:${brokerPort}`;
   let broker: LoggingProcess;
-  const startBroker = async (env: Readonly<Record<string, string>> = {}) => {
+  const startBroker: World['startBroker'] = async (env = {}, options = {}) => {
     broker = await startProcess({
       args: ['broker'],
       env: {
@@ -87,6 +90,7 @@ export async function createWorld(options: VaultOptions = {}): Promise<World> {
         SIGNET_VAULT_SECRET_ID_FILE: secretFile,
         ...env,
       },
+      ...options,
     });
     await broker.addressOf('broker');
     return broker;

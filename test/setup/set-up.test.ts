@@ -45,7 +45,7 @@ describe('set-up', () => {
       {
         name: 'an unknown task',
         task: 'nonsense',
-        line: /^usage: setup\.mjs \[run\|check\|test\|bench\]$/,
+        line: /^usage: setup\.mjs \[run\|check\|test\|bench\|image\]$/,
         status: 2,
       },
       {

@@ -14,6 +14,7 @@ import { createBundleSource } from './bundle-source.ts';
 import { createCallStore } from './calls/store.ts';
 import { keepCertificate, type ServerCredential } from './certificate.ts';
 import { createChallengeKeys } from './challenge-keys.ts';
+import type { Clusters } from './clusters.ts';
 import type { Config } from './config.ts';
 import { createConnections } from './connection.ts';
 import { createExplanations } from './explanations.ts';
@@ -72,6 +73,8 @@ export async function runBroker(config: Config, world: World): Promise<void> {
     random,
     ended: ended.signal,
   });
+  using clusters = config.clusters.length === 0 ? undefined : await open(config.clusters);
+  for (const name of clusters?.live.keys() ?? []) log.info('cluster', { name });
   const alarms = createAlarms(log, metrics);
   const instances = createInstances(session);
   const attestors = createAttestors({ vault, instances, alarms });
@@ -190,6 +193,11 @@ export async function runBroker(config: Config, world: World): Promise<void> {
   ]);
   failure.signal.throwIfAborted();
   log.info('ended');
+}
+
+async function open(specs: Config['clusters']): Promise<Clusters> {
+  const { openClusters } = await import('./clusters.ts');
+  return await openClusters(specs);
 }
 
 async function untilFired(signal: AbortSignal): Promise<void> {

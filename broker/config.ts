@@ -4,6 +4,7 @@ import { collectorUrl } from '../lib/adapter/otlp/collector-url.ts';
 import type { OtlpSettings } from '../lib/adapter/otlp/index.ts';
 import { ConfigError, type Environment, readSettings } from '../lib/adapter/settings.ts';
 import { parseTrustDomain } from '../lib/spiffe/index.ts';
+import { type ClusterSpec, readClusterSpecs } from './cluster-specs.ts';
 import { SETTINGS, type SettingName } from './settings.ts';
 
 export type Listen = { readonly host: string; readonly port: number };
@@ -25,6 +26,8 @@ export type Config = {
     readonly secretIdFile: string;
     readonly timeoutMs: number;
   };
+  /** Kubernetes clusters; none: the feature is off, and nothing of it is loaded. */
+  readonly clusters: readonly ClusterSpec[];
   /** Where audit records are collected; empty: nowhere. */
   readonly auditDir: string;
   /** Null: nothing is sent to a collector. */
@@ -88,6 +91,7 @@ export function loadConfig(environment: Environment, readFile: (path: string) =>
       secretIdFile: text.SIGNET_VAULT_SECRET_ID_FILE,
       timeoutMs: duration('SIGNET_VAULT_TIMEOUT'),
     },
+    clusters: parse('SIGNET_KUBERNETES', (s) => asClusters(s, environment, readFile), []),
     auditDir: text.SIGNET_AUDIT_DIR,
     otlp: collector === null ? null : { url: collector, ca: collectorCa || null },
     limits: {
@@ -131,6 +135,16 @@ function parseCollector(text: string): URL {
   const url = collectorUrl(text);
   if (typeof url === 'string') throw new Refusal(url);
   return url;
+}
+
+function asClusters(
+  text: string,
+  environment: Environment,
+  readFile: (path: string) => string,
+): readonly ClusterSpec[] {
+  const specs = readClusterSpecs(text, { environment, readFile });
+  if (typeof specs === 'string') throw new Refusal(specs);
+  return specs;
 }
 
 function parseVaultAddress(text: string): string {

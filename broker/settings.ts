@@ -29,6 +29,10 @@ export const SETTINGS = {
     'info',
     `least severity that is logged: ${LOG_LEVELS.map((level) => `\`${level}\``).join(', ')}`,
   ),
+  SIGNET_KUBERNETES: optional(
+    '',
+    'clusters whose pods may prove who they are, separated by white space: `name=in-cluster`, `name=kubeconfig:/path` or `name=offline:/path`; docs/kubernetes-attestation.md',
+  ),
   SIGNET_AUDIT_DIR: optional(
     '',
     'folder in which audit records that sidecars send are kept; without it, none are taken; docs/audit.md',

@@ -8,6 +8,7 @@ import { buildGhostunnel, ghostunnelBinary } from './ghostunnel.mjs';
 import { buildH2spec, h2specBinary } from './h2spec.mjs';
 import { hasImageParts, provideImageParts } from './image-parts.mjs';
 import { installKosoku, kosokuFolder } from './kosoku.mjs';
+import { buildKubernetes, kubernetesPrograms } from './kubernetes.mjs';
 import { withLock } from './lock.mjs';
 import { buildOpa, opaBinary } from './opa.mjs';
 import { buildOtelcol, otelcolBinary } from './otelcol.mjs';
@@ -34,6 +35,8 @@ const opa = { present: opaBinary, provide: buildOpa };
 /** @type {Part} */
 const kosoku = { present: kosokuFolder, provide: installKosoku };
 /** @type {Part} */
+const kubernetes = { present: kubernetesPrograms, provide: buildKubernetes };
+/** @type {Part} */
 const h2spec = { present: h2specBinary, provide: buildH2spec };
 /** @type {Part} */
 const collector = { present: otelcolBinary, provide: buildOtelcol };
@@ -54,7 +57,7 @@ const qemu = { present: qemuBinary, provide: provideQemu };
 const partsOf = {
   run: [dependencies, vault, collector],
   check: [dependencies],
-  test: [dependencies, vault, kosoku, h2spec, ...strangers, ...observers, imageParts, qemu],
+  test: [dependencies, vault, kubernetes, kosoku, h2spec, ...strangers, ...observers, imageParts, qemu],
   bench: [dependencies, vault, envoy, ghostunnel, opa],
   image: [dependencies, imageParts],
 };

@@ -67,7 +67,7 @@ export function createCollection<T extends Labelled, R>(deps: CollectionDeps<T, 
     changed();
   };
   const follow = async (signal: AbortSignal) => {
-    const left = Math.max(0, resyncMs * (0.9 + random() / 5) - (performance.now() - listedAt));
+    const left = Math.max(0, Math.ceil(resyncMs * (0.9 + random() / 5) - (performance.now() - listedAt)));
     const turn = AbortSignal.any([signal, AbortSignal.timeout(left)]);
     for await (const { type, object } of api.watch<T>(path, { ...query, resourceVersion: version }, turn)) {
       const { resourceVersion } = object.metadata ?? {};

@@ -33,6 +33,7 @@ import { entryRoutes } from './routes/entries.ts';
 import { explanationRoutes } from './routes/explanations.ts';
 import { policyRoutes } from './routes/policies.ts';
 import { publicRoutes } from './routes/public.ts';
+import { serviceRoutes } from './routes/services.ts';
 import { createSchemas } from './schemas.ts';
 import { createBrokerServer } from './server.ts';
 import { createSession } from './session.ts';
@@ -111,6 +112,13 @@ export async function runBroker(config: Config, world: World): Promise<void> {
     reloadMs: limits.reloadMs,
     log,
   });
+  const services =
+    clusters === undefined
+      ? undefined
+      : (await import('./services/index.ts')).createServices({
+          ...{ clusters: clusters.live, annotations: config.kubernetes.annotations, registrations },
+          ...{ clock: world.clock, log, metrics, random },
+        });
   const keys = createChallengeKeys(session, log, now);
   const connections = createConnections({ trustDomain, keys });
   const perSource = createRateLimit(limits.ratePerSource, monotonic);
@@ -151,6 +159,7 @@ export async function runBroker(config: Config, world: World): Promise<void> {
       store: createCallStore(),
       perIdentity: createRateLimit(limits.ratePerIdentity, monotonic),
     }),
+    ...serviceRoutes({ trustDomain, bundles, registrations, services, now, stopped }),
     ...publicRoutes({ bundles, health, document: () => document }),
   ];
   const document = openApiDocument(routes, createSchemas(attestors));
@@ -190,6 +199,7 @@ export async function runBroker(config: Config, world: World): Promise<void> {
     bundles.run(stop),
     keys.run(stop),
     collecting.run(stop),
+    services?.run(stop),
     keepCertificate({ vault: session, trustDomain, names: config.names, log, now, random }, publish, stop),
     untilFired(stop).then(async () => {
       log.info('draining');

@@ -18,6 +18,7 @@ const PROBLEMS = {
   entry_not_found: [404, 'there is no such entry'],
   explanation_not_found: [404, 'this broker remembers no such attestation'],
   unknown_grant: [404, 'this broker knows no such grant'],
+  cluster_unknown: [404, 'this broker watches no such cluster'],
   audit_not_collected: [404, 'this broker collects no audit'],
   method_not_allowed: [405, 'this method is not for here'],
   request_timeout: [408, 'the request took too long to arrive'],
@@ -33,6 +34,7 @@ const PROBLEMS = {
   internal: [500, 'the broker failed'],
   vault_unavailable: [503, 'Vault cannot be reached or answers nothing usable'],
   cluster_unavailable: [503, 'the cluster that issued the evidence cannot be asked now'],
+  services_unavailable: [503, 'the Services of this cluster have not been read yet'],
   overloaded: [503, 'too many requests of this kind are under way'],
   audit_unwritable: [503, 'the audit cannot be written here now'],
 } as const satisfies Readonly<Record<string, readonly [status: number, title: string]>>;

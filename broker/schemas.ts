@@ -3,6 +3,7 @@ import type { Attestors } from './attestors/index.ts';
 import { callSchemas } from './calls/schemas.ts';
 import { PROBLEM_CODES } from './problem.ts';
 import { instant, type JsonSchema, list, object, ref, type Schemas, text } from './schema.ts';
+import { serviceSchemas } from './services/schemas.ts';
 
 export { type JsonSchema, ref, type Schemas } from './schema.ts';
 
@@ -17,6 +18,7 @@ export function createSchemas(attestors: Attestors): Schemas {
     ...registration,
     ...audit,
     ...callSchemas,
+    ...serviceSchemas,
     ...rest,
   };
 }

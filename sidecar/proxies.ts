@@ -9,6 +9,7 @@ import { type Observer, observingFor } from './observe.ts';
 import { createOutbound } from './outbound/index.ts';
 import type { Policies } from './policy/index.ts';
 import type { LocalRisks } from './risk/index.ts';
+import type { Services } from './services/index.ts';
 import type { ServingDeps } from './serving.ts';
 
 /** How long what is under way may take to end. Together under the 30 s after which orchestrators kill. */
@@ -30,8 +31,17 @@ export class Proxies {
   private readonly screens: Screens;
   private readonly stack = new AsyncDisposableStack();
 
-  constructor(deps: ServingDeps, policy: Policies | null, audit: AuditWriter, screens: Screens) {
+  private readonly services: Services | null;
+
+  constructor(
+    deps: ServingDeps,
+    policy: Policies | null,
+    audit: AuditWriter,
+    screens: Screens,
+    services: Services | null,
+  ) {
     this.deps = deps;
+    this.services = services;
     this.policy = policy;
     this.audit = audit;
     this.screens = screens;
@@ -53,6 +63,7 @@ export class Proxies {
     if (config.outbound !== null) {
       const outbound = await createOutbound({
         ...config.outbound,
+        services: this.services,
         limits: config.limits.outbound,
         screen: this.assertions?.outbound ?? null,
         prover: proverFor(config.fingerprint, clock),

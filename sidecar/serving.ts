@@ -12,6 +12,7 @@ import { NO_SCREENS } from './inbound/screens.ts';
 import { settleMemory } from './memory.ts';
 import { openPolicies, type PolicyStatus } from './policy/index.ts';
 import { LONG_DRAIN, Proxies } from './proxies.ts';
+import type { Services, ServicesStatus } from './services/index.ts';
 import type { Telemetry } from './telemetry/index.ts';
 import type { UsersFile, UsersStatus } from './users/index.ts';
 import { warmUp } from './warm-up.ts';
@@ -52,6 +53,7 @@ export interface Serving extends AsyncDisposable {
     readonly audit: Pick<AuditWriter, 'accepting' | 'head' | 'collected'>;
     readonly policy: PolicyStatus | null;
     readonly users: UsersStatus | null;
+    readonly services: ServicesStatus | null;
   };
   /** By which the app verifies what it is told. */
   readonly jwks: Jwks;
@@ -76,6 +78,15 @@ async function openUsers({ config, clock, log, metrics }: ServingDeps): Promise<
   return users.openUsers({ file: config.users, clock, log, metrics });
 }
 
+/** Loaded only where the app may call them. */
+async function openServices({ config, credentials, log, metrics }: ServingDeps): Promise<Services | null> {
+  const settings = config.outbound?.services;
+  if (settings === undefined) return null;
+  const services = await import('./services/index.ts');
+  const broker = { trustDomain: config.trustDomain, ...config.broker };
+  return await services.openServices({ settings, broker, credentials, log, metrics });
+}
+
 /**
  * Opens the audit, reads the policies and begins to listen. It needs no identity yet: what cannot work shows before evidence is spent.
  * One of several workers is different: on a port that others serve too it begins to listen only when it can serve.
@@ -98,6 +109,8 @@ export async function startServing(deps: ServingDeps): Promise<Serving> {
   if (policy !== null) stack.use(policy);
   const users = await openUsers(deps);
   if (users !== null) stack.use(users);
+  const services = await openServices(deps);
+  if (services !== null) stack.use(services);
   const aim = (svid: Svid | null) => {
     if (svid !== null) policy?.aim(svid.id);
   };
@@ -121,9 +134,10 @@ export async function startServing(deps: ServingDeps): Promise<Serving> {
     ...(audit.accepting ? [] : ['audit']),
     ...(config.inbound === null || policy === null || policy.current !== null ? [] : ['policy']),
     ...(users === null || users.ready ? [] : ['users']),
+    ...(services === null || services.current !== null ? [] : ['services']),
   ];
 
-  const proxies = new Proxies(deps, policy, audit, { ...NO_SCREENS, users });
+  const proxies = new Proxies(deps, policy, audit, { ...NO_SCREENS, users }, services);
   const closing = new AbortController();
   const mayListen = () =>
     config.worker === undefined || (credentials.current !== null && lacking().length === 0);
@@ -153,6 +167,7 @@ export async function startServing(deps: ServingDeps): Promise<Serving> {
         audit: { accepting, head, collected },
         policy: policy?.status ?? null,
         users: users?.status ?? null,
+        services: services?.status ?? null,
       };
     },
     get jwks() {

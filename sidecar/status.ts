@@ -49,6 +49,7 @@ export function statusOf({ credentials, rotator, serverClock }: Identity, parts:
             fault: policy.fault,
           },
     users: parts.serving?.users ?? null,
+    services: parts.serving?.services ?? null,
     audit: parts.serving?.audit ?? null,
     hardening: parts.hardening,
   };

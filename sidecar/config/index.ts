@@ -8,6 +8,7 @@ import { type AuditSettings, auditFlaw, parseAuditOptions, parseAuditSinks } fro
 import { type Fingerprint, parseProofMode, parseProofTtl } from './fingerprint.ts';
 import { type Limits, parseLimits } from './limits.ts';
 import { riskRules } from './risk.ts';
+import { parseCallees, type ServicesSettings } from './services.ts';
 import { SETTINGS, type SettingName } from './settings.ts';
 import { MOST_WORKERS, shared, unsharable } from './sharing.ts';
 import { parseCollector, parseShare, type TelemetrySettings, telemetryOf } from './telemetry.ts';
@@ -23,7 +24,6 @@ import {
   parseForwards,
   parseLoopback,
   parseOrigin,
-  parseUpstreams,
   SettingError,
   type Upstream,
 } from './values.ts';
@@ -43,6 +43,8 @@ export type Config = {
     readonly listen: Listen;
     readonly upstreams: readonly Upstream[];
     readonly transparent?: Listen;
+    /** Left out: the upstreams are all there is. */
+    readonly services?: ServicesSettings;
   } | null;
   readonly fingerprint: Fingerprint;
   /** File of the issuers of end users' tokens; null: no end user is told from another. */
@@ -99,7 +101,7 @@ export function loadConfig(environment: Environment, readFile: (path: string) =>
   const mode = parse('SIGNET_MODE', oneOf(['service', 'agent']));
   const forwards = parse('SIGNET_INBOUND', parseForwards);
   const listen = parse('SIGNET_OUTBOUND', parseLoopback);
-  const upstreams = parse('SIGNET_UPSTREAMS', parseUpstreams);
+  const callees = parse('SIGNET_UPSTREAMS', parseCallees) ?? { upstreams: [] };
   const transparent = parse('SIGNET_TRANSPARENT', parseLoopback);
   const app = {
     claims: parse('SIGNET_CLAIMS', parseClaims) ?? [],
@@ -130,7 +132,7 @@ export function loadConfig(environment: Environment, readFile: (path: string) =>
     outbound:
       listen === undefined
         ? null
-        : { listen, upstreams: upstreams ?? [], ...(transparent === undefined ? {} : { transparent }) },
+        : { listen, ...callees, ...(transparent === undefined ? {} : { transparent }) },
   };
   if (workers > 1) for (const [name, why] of unsharable({ mode, attest, ...listening })) flaw(name, why);
 

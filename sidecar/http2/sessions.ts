@@ -3,6 +3,7 @@ import {
   type Connector,
   type Failure,
   NO_ADDRESS,
+  NOWHERE,
   ONE_ADDRESS,
   type PoolDeps,
   type RelayLimits,
@@ -105,7 +106,7 @@ export class Sessions implements SessionOwner {
 
   private assign(waiting: Waiting): void {
     const session = this.choose(waiting.tried);
-    if (session === null) waiting.unreachable(BUSY);
+    if (session === null) waiting.unreachable(this.balance.choose(NONE) === NO_ADDRESS ? NOWHERE : BUSY);
     else if (session.canServe(waiting)) waiting.connected(session);
     else session.queue(waiting);
   }
@@ -141,6 +142,7 @@ export class Sessions implements SessionOwner {
   }
 }
 
+const NONE: ReadonlySet<number> = new Set();
 const BUSY: Failure = { kind: 'busy', cause: 'too_many_streams', reused: false };
 /** Those that wait for a connection, which does so no more. */
 function abandoned(session: Session): Waiting[] {

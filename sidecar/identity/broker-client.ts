@@ -21,6 +21,8 @@ export interface BrokerConnection extends Disposable {
   attest(method: string, challenge: string, evidence: object, signal: AbortSignal): Promise<Attested>;
   /** What is published and newer than `query` says we have; null when nothing came in time. */
   published(query: string, signal: AbortSignal): Promise<unknown>;
+  /** The Services of a cluster, if they are others than `query` says we have; null when nothing changed in time. */
+  services(query: string, signal: AbortSignal): Promise<unknown>;
   /** Any other call; gives the body of an answer with `status`. @throws AcquireError */
   call(path: string, body: object, status: number, signal: AbortSignal): Promise<unknown>;
   /** Tells the broker that a grant it gave was spent by someone else. */
@@ -89,6 +91,10 @@ export async function connectBroker(
     },
     async published(query, signal) {
       const reply = await ask('GET', `/v1/policies?${query}`, undefined, signal, PUBLISHED);
+      return reply.status === 204 ? null : accepted(reply, 200);
+    },
+    async services(query, signal) {
+      const reply = await ask('GET', `/v1/services?${query}`, undefined, signal, PUBLISHED);
       return reply.status === 204 ? null : accepted(reply, 200);
     },
     [Symbol.dispose]() {

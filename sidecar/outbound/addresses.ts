@@ -1,5 +1,6 @@
 import type { Log } from '../../lib/adapter/log.ts';
 import type { Counter } from '../../lib/adapter/metrics.ts';
+import type { SpiffeId } from '../../lib/spiffe/index.ts';
 import { type Address, formatAddress } from '../address.ts';
 import { type Balance, type Failure, NO_ADDRESS, type Ticker } from '../relay/index.ts';
 import { isIdentity } from './problem.ts';
@@ -10,8 +11,12 @@ const MOST_FAILURES = 5;
 const FIRST_MS = 1_000;
 const LONGEST_MS = 60_000;
 
+/** An address, and who alone may answer there; left out, those who may answer for the upstream. */
+export type AddressOf = Address & { readonly id?: SpiffeId };
+
 type Place = {
   readonly number: number;
+  readonly id: SpiffeId | undefined;
   readonly address: Address;
   /** Among those of the upstream at present. */
   current: boolean;
@@ -38,22 +43,30 @@ export type AddressesDeps = {
  */
 export class Addresses implements Balance {
   private readonly name: string;
+  private readonly ids: readonly SpiffeId[];
   private readonly deps: AddressesDeps;
   private readonly places = new Map<number, Place>();
   private current: Place[] = [];
+  /** Of the present addresses that name who may answer there. */
+  private readonly owners = new Map<string, SpiffeId>();
   private made = 0;
   private turn = 0;
 
-  constructor(name: string, deps: AddressesDeps) {
+  /** `ids`: who may answer at addresses that name nobody. */
+  constructor(name: string, ids: readonly SpiffeId[], deps: AddressesDeps) {
     this.name = name;
+    this.ids = ids;
     this.deps = deps;
   }
 
-  /** These are the addresses from now on. Those that stay keep what is known of them. */
-  set(addresses: readonly Address[]): void {
-    const byText = new Map(this.current.map((place) => [formatAddress(place.address), place]));
+  /** These are the addresses from now on. Those that stay keep what is known of them; one that became another's is a new one. */
+  set(addresses: readonly AddressOf[]): void {
+    const byText = new Map(this.current.map((place) => [textOf(place.address, place.id), place]));
     for (const place of this.current) place.current = false;
-    this.current = addresses.map((address) => byText.get(formatAddress(address)) ?? this.add(address));
+    this.current = addresses.map((address) => byText.get(textOf(address, address.id)) ?? this.add(address));
+    this.owners.clear();
+    for (const { address, id } of this.current)
+      if (id !== undefined) this.owners.set(formatAddress(address), id);
     for (const place of this.current) place.current = true;
     for (const [number, place] of this.places)
       if (!place.current && place.pending === 0) this.places.delete(number);
@@ -67,6 +80,18 @@ export class Addresses implements Balance {
   at(number: number): Address {
     return (this.places.get(number) ?? this.current[number % this.current.length] ?? this.current[0]!)
       .address;
+  }
+
+  /** Whether the holder of `id` may answer on a connection that was made to the address of this number. */
+  mayAnswer(number: number, address: Address, id: SpiffeId): boolean {
+    const own = this.owners.get(formatAddress(address)) ?? this.places.get(number)?.id;
+    return own === undefined ? this.ids.some((each) => each.equals(id)) : own.equals(id);
+  }
+
+  /** Whether the address is by now somebody else's. */
+  isOfAnother(address: string, id: SpiffeId): boolean {
+    const owner = this.owners.get(address);
+    return owner !== undefined && !owner.equals(id);
   }
 
   choose(tried: ReadonlySet<number>): number {
@@ -131,13 +156,17 @@ export class Addresses implements Balance {
     ejections.add(1, { upstream: this.name, code });
   }
 
-  private add(address: Address): Place {
+  private add({ host, port, id }: AddressOf): Place {
     const number = this.made++;
     const fresh = { current: true, pending: 0, used: 0, failures: 0, ejections: 0, ejectedUntil: 0 };
-    const place: Place = { number, address, ...fresh };
+    const place: Place = { number, id, address: { host, port }, ...fresh };
     this.places.set(number, place);
     return place;
   }
+}
+
+function textOf(address: Address, id: SpiffeId | undefined): string {
+  return id === undefined ? formatAddress(address) : `${formatAddress(address)}#${id}`;
 }
 
 function isBefore(a: Place, b: Place, now: number): boolean {

@@ -38,11 +38,11 @@ export function upstreamConnector(
   svid: Svid,
   deps: ConnectorDeps,
 ): Omit<Connector, 'problem'> & {
-  /** Cuts connections to servers that are denied by now. */ recheck(): void;
+  /** Cuts connections to servers that are denied by now, or whose address became another's. */ recheck(): void;
 } {
   const { protocol } = upstream;
-  const secureContext = createSecureContext(tlsContext(svid));
-  const peers = new Map<Socket, PeerSvid>();
+  const secureContext = contextOf(svid);
+  const peers = new Map<Socket, PeerSvid & { readonly at: string }>();
   const transports = new WeakMap<Socket, Socket>();
   return {
     balance: addresses,
@@ -50,9 +50,10 @@ export function upstreamConnector(
     open(number, onread) {
       const address = addresses.at(number);
       const judged = (certificate: PeerCertificate) => {
-        const peer = judge(certificate, upstream, svid.id.trustDomain, deps, address);
+        const mayAnswer = (id: SpiffeId) => addresses.mayAnswer(number, address, id);
+        const peer = judge(certificate, upstream.name, svid.id.trustDomain, deps, address, mayAnswer);
         if (peer instanceof Error) return peer;
-        peers.set(socket, peer);
+        peers.set(socket, { ...peer, at: formatAddress(address) });
         socket.once('close', () => peers.delete(socket));
         return undefined;
       };
@@ -73,12 +74,27 @@ export function upstreamConnector(
     },
     recheck() {
       for (const [socket, peer] of peers) {
-        if (deps.denied(peer) === null) continue;
-        deps.log.warn('upstream_cut', { upstream: upstream.name, id: peer.id });
-        (transports.get(socket) ?? socket).destroy(new SignetError('SVID_DENIED', `${peer.id} is denied`));
+        const code = addresses.isOfAnother(peer.at, peer.id)
+          ? 'SVID_WRONG_ID'
+          : deps.denied(peer) !== null
+            ? 'SVID_DENIED'
+            : null;
+        if (code === null) continue;
+        deps.log.warn('upstream_cut', { upstream: upstream.name, id: peer.id, code });
+        const error = new SignetError(code, `${peer.id} may not answer any more`);
+        (transports.get(socket) ?? socket).destroy(error);
       }
     },
   };
+}
+
+/** One for all upstreams: making it takes milliseconds. */
+const contexts = new WeakMap<Svid, SecureContext>();
+
+function contextOf(svid: Svid): SecureContext {
+  const made = contexts.get(svid) ?? createSecureContext(tlsContext(svid));
+  contexts.set(svid, made);
+  return made;
 }
 
 type Way = ConnectionOptions & Pick<NetConnectOpts, 'allowHalfOpen' | 'onread'>;
@@ -122,10 +138,11 @@ function dial(
 /** @returns who the server is, or why it may not answer */
 function judge(
   certificate: PeerCertificate,
-  { name, ids }: Upstream,
+  name: string,
   trustDomain: string,
   { clock, log, denied }: ConnectorDeps,
   address: Address,
+  mayAnswer: (id: SpiffeId) => boolean,
 ): PeerSvid | Error {
   const refuse = (code: string, id?: SpiffeId) => {
     log.warn('upstream_identity_refused', { upstream: name, address: formatAddress(address), code, id });
@@ -133,7 +150,7 @@ function judge(
   };
   try {
     const peer = checkPeer(certificate.raw, { trustDomain, now: clock.now() });
-    if (!ids.some((id) => id.equals(peer.id))) return refuse('SVID_WRONG_ID', peer.id);
+    if (!mayAnswer(peer.id)) return refuse('SVID_WRONG_ID', peer.id);
     return denied(peer) === null ? peer : refuse('SVID_DENIED', peer.id);
   } catch (error) {
     return refuse(error instanceof SignetError ? error.code : 'SVID_MALFORMED');

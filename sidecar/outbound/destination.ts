@@ -6,7 +6,7 @@ import { NOTHING } from '../http1/index.ts';
 import { Http2Route, Sessions } from '../http2/index.ts';
 import type { Svid } from '../identity/credentials.ts';
 import { type Failure, Pool, type PoolDeps, type RequestTransformer } from '../relay/index.ts';
-import { Addresses } from './addresses.ts';
+import { Addresses, type AddressOf } from './addresses.ts';
 import { type ConnectorDeps, upstreamConnector } from './connector.ts';
 import { type Lookup, Names } from './names.ts';
 import { upstreamProblem } from './problem.ts';
@@ -44,7 +44,7 @@ export class Destination {
     this.deps = deps;
     const { log, ejections, lookup } = deps;
     const { ticker } = deps.relay;
-    this.addresses = new Addresses(upstream.name, {
+    this.addresses = new Addresses(upstream.name, upstream.ids, {
       ticker,
       log,
       ejections,
@@ -67,6 +67,19 @@ export class Destination {
   /** Where it is at present. */
   get at(): readonly Address[] {
     return this.addresses.all;
+  }
+
+  /** From now on it is there, and there alone; nothing is sent any more to an address that became another's. */
+  move(addresses: readonly AddressOf[]): void {
+    this.addresses.set(addresses);
+    for (const connector of this.routes.values()) connector.recheck();
+  }
+
+  /** Connections, whatever they do. */
+  get size(): number {
+    let size = 0;
+    for (const { pool, sessions } of this.routes.keys()) size += pool.size + sessions.size;
+    return size;
   }
 
   adopt(svid: Svid): void {

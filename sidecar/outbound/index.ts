@@ -21,6 +21,7 @@ import {
   SpliceMeter,
 } from '../relay/index.ts';
 import { Destinations } from './destinations.ts';
+import type { ServiceSource } from './discovered.ts';
 import { AppGate, type OutboundScreen } from './gate.ts';
 import { type Lookup, lookup } from './names.ts';
 import { originalDestinations } from './transparent.ts';
@@ -48,6 +49,8 @@ export type OutboundDeps = {
   readonly prover?: Prover | null;
   /** Why a server is refused although its certificate is good, or null. Asked whenever a connection is taken: it must be cheap. */
   readonly denied?: (peer: PeerSvid) => string | null;
+  /** The Services of a cluster, which may be called beside the upstreams. Null, or left out: none. */
+  readonly services?: ServiceSource | null;
   /** Left out, names are resolved as this machine does. */
   readonly lookup?: Lookup;
   /** How often. */
@@ -86,7 +89,7 @@ export async function createOutbound(deps: OutboundDeps): Promise<Outbound> {
     http2: HTTP2,
     crowded: (reason, peer) => crowd.count(reason, peer),
   });
-  const destinations = destinationsOf(deps, listener);
+  const destinations = await destinationsOf(deps, listener);
   destinations.adopt(credentials.current);
   const unsubscribe = credentials.subscribe((svid) => destinations.adopt(svid));
   listener.ticker.each(() => {
@@ -125,9 +128,9 @@ function transformersOf({ transformers = [], screen = null }: OutboundDeps): rea
   return screen === null ? transformers : [...transformers, screen.transform];
 }
 
-function destinationsOf(deps: OutboundDeps, relay: PoolDeps): Destinations {
+async function destinationsOf(deps: OutboundDeps, relay: PoolDeps): Promise<Destinations> {
   const { clock, log, metrics } = deps;
-  return new Destinations(deps.upstreams, transformersOf(deps), {
+  const common = {
     relay,
     clock,
     log,
@@ -140,7 +143,12 @@ function destinationsOf(deps: OutboundDeps, relay: PoolDeps): Destinations {
     denied: deps.denied ?? (() => null),
     lookup: deps.lookup ?? lookup,
     lookupMs: deps.lookupMs ?? LOOKUP_MS,
-  });
+  };
+  const transformers = transformersOf(deps);
+  if (!deps.services) return new Destinations(deps.upstreams, transformers, common, null);
+  const { Discovered } = await import('./discovered.ts');
+  const discovered = new Discovered(deps.services, transformers, common);
+  return new Destinations(deps.upstreams, transformers, common, discovered);
 }
 
 /** Opens the ports by which the app can say, each in its own way, which upstream it means. */

@@ -1,5 +1,5 @@
 import type { Problem } from '../http1/index.ts';
-import type { Failure } from '../relay/index.ts';
+import { type Failure, NOWHERE } from '../relay/index.ts';
 
 /** A failed exchange with the upstream `name`, as our own app is told of it. */
 export function upstreamProblem(name: string, { kind, reused, cause }: Failure): Problem {
@@ -12,6 +12,8 @@ export function upstreamProblem(name: string, { kind, reused, cause }: Failure):
   });
   switch (kind) {
     case 'connect':
+      if (cause === NOWHERE.cause)
+        return about(503, 'no_endpoints', `${name} has no pod that is ready to answer at present`);
       return isIdentity(cause)
         ? about(
             502,

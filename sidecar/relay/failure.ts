@@ -18,6 +18,9 @@ export type Failure = {
   readonly cause: string;
 };
 
+/** There is no address to connect to, at present. */
+export const NOWHERE: Failure = { kind: 'connect', cause: 'no_endpoints', reused: false };
+
 /**
  * The connection was cut before it stood, by no judgement of what either side showed: a process that went away, perhaps, where another
  * listens. Nothing of a request was sent on it.

@@ -3,7 +3,7 @@ export { type Balance, NO_ADDRESS, ONE_ADDRESS } from './balance.ts';
 export type { Caller } from './caller.ts';
 export { CrowdMeter } from './crowd-meter.ts';
 export { IDEMPOTENT, MOST_TRIES, TOO_SLOW, UNJUDGED } from './exchange-rules.ts';
-export { type Failure, wasCut } from './failure.ts';
+export { type Failure, NOWHERE, wasCut } from './failure.ts';
 export { RELAY_LIMITS, type RelayLimits } from './limits.ts';
 export { type Http2, Listener, type ListenerDeps, type Port } from './listener.ts';
 export { type Connection, type Connector, Pool, type PoolDeps } from './pool.ts';

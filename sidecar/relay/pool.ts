@@ -2,7 +2,7 @@ import type { OnReadOpts, Socket } from 'node:net';
 import { type HeadWriter, type Problem, ResponseHead } from '../http1/index.ts';
 import { type Balance, NO_ADDRESS, ONE_ADDRESS } from './balance.ts';
 import type { Caller } from './caller.ts';
-import { type Failure, wasCut } from './failure.ts';
+import { type Failure, NOWHERE, wasCut } from './failure.ts';
 import type { RelayLimits } from './limits.ts';
 import { NEVER, type Ticker } from './ticker.ts';
 import { Upstream } from './upstream.ts';
@@ -114,6 +114,10 @@ export class Pool {
   }
 
   private dialTo(address: number, caller: Caller, tried: Set<number>, again = true): void {
+    if (address === NO_ADDRESS) {
+      process.nextTick(() => this.refuse(caller, NOWHERE));
+      return;
+    }
     tried.add(address);
     const up: Upstream = new Upstream(this, address, (onread) => this.connector.open(address, onread));
     this.all.add(up);
@@ -230,8 +234,11 @@ export class Pool {
   }
 
   private tooMany(caller: Caller): void {
-    if (caller.awaits(this))
-      caller.upstreamFailed({ kind: 'busy', cause: 'too_many_requests', reused: false });
+    this.refuse(caller, { kind: 'busy', cause: 'too_many_requests', reused: false });
+  }
+
+  private refuse(caller: Caller, failure: Failure): void {
+    if (caller.awaits(this)) caller.upstreamFailed(failure);
   }
 
   private engage(up: Upstream): void {

@@ -14,7 +14,6 @@ import { createBundleSource } from './bundle-source.ts';
 import { createCallStore } from './calls/store.ts';
 import { keepCertificate, type ServerCredential } from './certificate.ts';
 import { createChallengeKeys } from './challenge-keys.ts';
-import type { Clusters } from './clusters.ts';
 import type { Config } from './config.ts';
 import { createConnections } from './connection.ts';
 import { createExplanations } from './explanations.ts';
@@ -73,11 +72,18 @@ export async function runBroker(config: Config, world: World): Promise<void> {
     random,
     ended: ended.signal,
   });
-  using clusters = config.clusters.length === 0 ? undefined : await open(config.clusters);
-  for (const name of clusters?.live.keys() ?? []) log.info('cluster', { name });
+  const pods = config.kubernetes.clusters.length === 0 ? undefined : await import('./clusters.ts');
+  using clusters = await pods?.openClusters(config.kubernetes.clusters);
+  for (const { name, kind } of config.kubernetes.clusters)
+    log.info('cluster', { name, verified: kind === 'offline' ? 'offline' : 'review' });
   const alarms = createAlarms(log, metrics);
   const instances = createInstances(session);
-  const attestors = createAttestors({ vault, instances, alarms });
+  const attestors = createAttestors(
+    { vault, instances, alarms },
+    pods !== undefined && clusters !== undefined
+      ? [pods.kubernetes({ ...config.kubernetes, clusters, log })]
+      : [],
+  );
   const unfit = (entry: Entry) => entryDefects(attestors, entry);
   const registrations = createRegistrations({
     vault: session,
@@ -193,11 +199,6 @@ export async function runBroker(config: Config, world: World): Promise<void> {
   ]);
   failure.signal.throwIfAborted();
   log.info('ended');
-}
-
-async function open(specs: Config['clusters']): Promise<Clusters> {
-  const { openClusters } = await import('./clusters.ts');
-  return await openClusters(specs);
 }
 
 async function untilFired(signal: AbortSignal): Promise<void> {

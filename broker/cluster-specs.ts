@@ -9,6 +9,15 @@ export type ClusterSpec = { readonly name: string } & (
   | { readonly kind: 'offline'; readonly file: string }
 );
 
+export type KubernetesConfig = {
+  /** None: the feature is off, and nothing of it is loaded. */
+  readonly clusters: readonly ClusterSpec[];
+  /** Annotations that entries may select by. */
+  readonly annotations: readonly string[];
+  /** Where the connection of a pod may come from. */
+  readonly source: 'pod' | 'any';
+};
+
 type World = { readonly environment: Environment; readonly readFile: (path: string) => string };
 
 /** It stands in selectors, in IDs and in evidence. */
@@ -33,6 +42,12 @@ export function readClusterSpecs(text: string, world: World): readonly ClusterSp
   }
   if (specs.length > MOST) defects.push(`names over ${MOST} clusters`);
   return defects.length > 0 ? defects.join('; ') : specs;
+}
+
+/** Names of annotations, by comma; undefined when they are not. */
+export function readAnnotations(text: string): readonly string[] | undefined {
+  const names = text.split(',').map((name) => name.trim());
+  return names.every((name) => /^[a-zA-Z0-9][a-zA-Z0-9._/-]{0,111}$/.test(name)) ? names : undefined;
 }
 
 type Place<T> = T extends unknown ? Omit<T, 'name'> : never;

@@ -4,7 +4,12 @@ import { collectorUrl } from '../lib/adapter/otlp/collector-url.ts';
 import type { OtlpSettings } from '../lib/adapter/otlp/index.ts';
 import { ConfigError, type Environment, readSettings } from '../lib/adapter/settings.ts';
 import { parseTrustDomain } from '../lib/spiffe/index.ts';
-import { type ClusterSpec, readClusterSpecs } from './cluster-specs.ts';
+import {
+  type ClusterSpec,
+  type KubernetesConfig,
+  readAnnotations,
+  readClusterSpecs,
+} from './cluster-specs.ts';
 import { SETTINGS, type SettingName } from './settings.ts';
 
 export type Listen = { readonly host: string; readonly port: number };
@@ -27,7 +32,7 @@ export type Config = {
     readonly timeoutMs: number;
   };
   /** Kubernetes clusters; none: the feature is off, and nothing of it is loaded. */
-  readonly clusters: readonly ClusterSpec[];
+  readonly kubernetes: KubernetesConfig;
   /** Where audit records are collected; empty: nowhere. */
   readonly auditDir: string;
   /** Null: nothing is sent to a collector. */
@@ -76,6 +81,8 @@ export function loadConfig(environment: Environment, readFile: (path: string) =>
   const caCert = parse('VAULT_CACERT', readable, '');
   const collector = parse<URL | null>('SIGNET_OTLP', parseCollector, null);
   const collectorCa = parse('SIGNET_OTLP_CA', readable, '');
+  const clusters = parse('SIGNET_KUBERNETES', (s) => asClusters(s, environment, readFile), []);
+  const source = parse('SIGNET_KUBERNETES_SOURCE', (s) => asSource(s, clusters), 'any');
   const config: Config = {
     trustDomain: parse('SIGNET_TRUST_DOMAIN', asTrustDomain, ''),
     logLevel: parse('SIGNET_LOG_LEVEL', asLogLevel, 'info'),
@@ -91,7 +98,11 @@ export function loadConfig(environment: Environment, readFile: (path: string) =>
       secretIdFile: text.SIGNET_VAULT_SECRET_ID_FILE,
       timeoutMs: duration('SIGNET_VAULT_TIMEOUT'),
     },
-    clusters: parse('SIGNET_KUBERNETES', (s) => asClusters(s, environment, readFile), []),
+    kubernetes: {
+      clusters,
+      annotations: parse('SIGNET_KUBERNETES_ANNOTATIONS', parseAnnotations, []),
+      source,
+    },
     auditDir: text.SIGNET_AUDIT_DIR,
     otlp: collector === null ? null : { url: collector, ca: collectorCa || null },
     limits: {
@@ -145,6 +156,19 @@ function asClusters(
   const specs = readClusterSpecs(text, { environment, readFile });
   if (typeof specs === 'string') throw new Refusal(specs);
   return specs;
+}
+
+function parseAnnotations(text: string): readonly string[] {
+  const names = readAnnotations(text);
+  if (names === undefined) throw new Refusal('is not a list of annotations, by comma');
+  return names;
+}
+
+function asSource(text: string, clusters: readonly ClusterSpec[]): KubernetesConfig['source'] {
+  if (text !== 'pod' && text !== 'any') throw new Refusal('is not pod or any');
+  if (text === 'pod' && clusters.some(({ kind }) => kind === 'offline'))
+    throw new Refusal('is pod, and of an offline cluster the addresses of pods are not known');
+  return text;
 }
 
 function parseVaultAddress(text: string): string {

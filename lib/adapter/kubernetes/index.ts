@@ -53,7 +53,7 @@ export async function openKubernetes(
 ): Promise<KubernetesApi & Disposable> {
   const access = await accessOf(cluster, place);
   await access.current();
-  return createApi({ cluster, access, timeoutMs: options.timeoutMs ?? 5_000 });
+  return createApi({ cluster, access, timeoutMs: options.timeoutMs ?? 4_000 });
 }
 
 async function accessOf(cluster: string, place: KubernetesPlace): Promise<AccessSource> {

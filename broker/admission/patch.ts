@@ -1,6 +1,6 @@
 import { type Parts, RESERVED } from './parts.ts';
 import { isOurs, type Pod } from './pod.ts';
-import { escaped, type Json, recordsOf, textIn } from './values.ts';
+import { escaped, type Json, recordOf, recordsOf, textIn } from './values.ts';
 
 /** One operation of a JSON patch, RFC 6902. */
 export type Operation =
@@ -29,7 +29,7 @@ function mapPatch(
   has: Readonly<Record<string, string>>,
   wanted: Readonly<Record<string, string>>,
 ): Operation[] {
-  if (typeof raw !== 'object' || raw === null) return [{ op: 'add', path, value: wanted }];
+  if (recordOf(raw) !== raw) return [{ op: 'add', path, value: wanted }];
   return Object.entries(wanted)
     .filter(([key, value]) => has[key] !== value)
     .map(([key, value]) => ({ op: 'add', path: `${path}/${escaped(key)}`, value }));
@@ -71,10 +71,12 @@ function removals(path: string, list: readonly Json[], which: (part: Json) => bo
 
 /** A container of the app that sets one of the variables has its own mind about all of them. */
 function environmentPatch({ containers }: Pod, wanted: readonly Json[]): Operation[] {
+  if (wanted.length === 0) return [];
   const names = wanted.map(({ name }) => name);
   return containers.flatMap((container, i): Operation[] => {
     const { env } = container;
-    if (wanted.length === 0 || recordsOf(env).some(({ name }) => names.includes(name))) return [];
+    if (textIn(container, 'name') === undefined || recordsOf(env).some(({ name }) => names.includes(name)))
+      return [];
     const path = `/spec/containers/${i}/env`;
     if (!Array.isArray(env)) return [{ op: 'add', path, value: wanted }];
     return wanted.map((value) => ({ op: 'add', path: `${path}/-`, value }));

@@ -50,6 +50,7 @@ export function obstacles(pod: Pod, asked: Asked, { user }: Pick<InjectorConfig,
     );
   if (textIn(recordOf(spec['os']), 'name') === 'windows')
     found.push('spec.os: the sidecar runs on Linux alone');
+  if (pod.containers.length === 0) found.push('spec.containers: there are none');
   const others = othersOf(pod);
   found.push(...reservedNames(pod));
   const taken = Object.values(PORTS);

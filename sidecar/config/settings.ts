@@ -136,7 +136,7 @@ export const SETTINGS = {
   SIGNET_HEALTH: {
     fallback: '',
     required: '',
-    doc: 'address where anybody may ask `GET /healthz` and `GET /readyz`, such as `0.0.0.0:15021` for the probes of a kubelet; without it, none',
+    doc: 'address where anybody may ask `GET /healthz` and `GET /readyz`, such as `0.0.0.0:15021` for the probes of a kubelet; without it, none; docs/kubernetes-injection.md',
   },
   SIGNET_LOG_LEVEL: {
     fallback: 'info',

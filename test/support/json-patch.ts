@@ -3,7 +3,8 @@ import type { Operation } from '../../broker/admission/patch.ts';
 /** A document after a JSON patch (RFC 6902), as far as `add`, `replace` and `remove`. @throws where a path leads nowhere */
 export function applyPatch<T>(document: T, patch: readonly Operation[]): T {
   const root = structuredClone({ '': document });
-  for (const operation of patch) {
+  // what is applied belongs to the document from then on
+  for (const operation of structuredClone(patch)) {
     const steps = operation.path.split('/').map((step) => step.replaceAll('~1', '/').replaceAll('~0', '~'));
     const last = steps.pop() ?? '';
     // biome-ignore lint/suspicious/noExplicitAny: a document is walked as the JSON it is

@@ -75,7 +75,7 @@ export async function createAdmissionStage(injector: object = {}): Promise<Admis
   };
 }
 
-export const RESTRICTED = { 'pod-security.kubernetes.io/enforce': 'restricted' };
+const RESTRICTED = { 'pod-security.kubernetes.io/enforce': 'restricted' };
 
 /** What the restricted profile asks of an app. */
 export function appSpec(more: object = {}): object {

@@ -173,6 +173,34 @@ describe('the webhooks of a broker, asked by a real API server', function () {
     );
   });
 
+  it('take a review of up to 3 MiB that is one, and nothing else', async () => {
+    const { broker } = stage;
+    const review = (request: object) => ({
+      apiVersion: 'admission.k8s.io/v1',
+      kind: 'AdmissionReview',
+      request: { uid: 'u', operation: 'CREATE', kind: { group: '', version: 'v1', kind: 'Pod' }, ...request },
+    });
+    const ask = async (body: unknown, query = '') => broker.call('POST', `/admission/mutate${query}`, body);
+    const padded = (bytes: number) =>
+      review({ namespace: 'shop', object: { metadata: { x: 'x'.repeat(bytes) } } });
+    const good = await ask(padded(3_000_000), '?timeout=5s');
+    assert.deepEqual([good.status, good.body.response], [200, { uid: 'u', allowed: true }]);
+    assert.equal((await ask(padded(3_200_000))).status, 413);
+    for (const body of [
+      {},
+      [],
+      review({ uid: '' }),
+      review({ operation: 'X' }),
+      { ...review({}), kind: 'Pod' },
+    ])
+      assert.equal((await ask(body)).status, 400, JSON.stringify(body));
+    assert.equal((await ask(review({}), '?timeout=never')).status, 400);
+    assert.equal((await ask(review({ object: null, namespace: 'shop' }))).status, 200);
+    const secret = { group: '', version: 'v1', kind: 'Secret' };
+    const other = await ask(review({ kind: secret, object: { metadata: { annotations: ASK } } }));
+    assert.deepEqual(other.body.response, { uid: 'u', allowed: true }, 'what is no pod');
+  });
+
   it('go on while the CA is changed: old and new are both in, and then the new alone', async () => {
     const { vault } = stage.site;
     const made = await vault.request('POST', 'signet-pki/issuers/generate/root/internal', {
@@ -204,7 +232,7 @@ describe('the webhooks of a broker, asked by a real API server', function () {
   });
 
   it('away, keep pods out of namespaces that have opted in, and out of no other', async () => {
-    await refused({}, /failed calling webhook "mutate\.admission\.signet"/);
+    await refused({}, /failed calling webhook \S*mutate\.admission\.signet.*connection refused/);
     await refused({ annotations: {} }, /failed calling webhook/);
     await stage.server.createNamespace('other');
     await create({ namespace: 'other', serviceAccount: 'default' });

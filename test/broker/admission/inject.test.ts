@@ -2,6 +2,8 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
 import { type InjectorWorld, inject } from '../../../broker/admission/inject.ts';
 import { readPod } from '../../../broker/admission/pod.ts';
+import { loadConfig } from '../../../sidecar/config/index.ts';
+import { createCa } from '../../support/ca.ts';
 import { applyPatch } from '../../support/json-patch.ts';
 import { type AnyPod, CA, configOf, podOf, worldOf } from './cases.ts';
 
@@ -234,6 +236,33 @@ describe('the injector', () => {
       'orders=10.0.0.7:8443,[fd00::1]:8443#spiffe://example.org/a,spiffe://example.org/b\n db@tcp:127.0.0.1:15432=db.shop:5432#spiffe://example.org/db services';
     const { pod } = injected(podOf({ 'signet/upstreams': text }));
     assert.equal(envOf(pod.spec.initContainers[0])['SIGNET_UPSTREAMS'], text.replace(/\s+/g, ' '));
+  });
+
+  it('makes an environment that the sidecar takes', async () => {
+    const { pem } = await createCa();
+    const config = configOf({ vault: { address: 'https://vault:8200' }, environment: {} });
+    const asks: Record<string, string>[] = [
+      {},
+      IN,
+      {
+        'signet/upstreams': 'orders=orders.shop:8443#spiffe://example.org/ns/shop/sa/orders',
+        'signet/redirect': 'true',
+      },
+      { ...IN, 'signet/upstreams': 'db@tcp:127.0.0.1:15432=[fd00::1]:5432#spiffe://example.org/db' },
+    ];
+    for (const ask of asks) {
+      const { pod } = injected(
+        podOf(ask),
+        worldOf({ config: { ...config, vault: { ...config.vault, ca: pem } } }),
+      );
+      const loaded = loadConfig(envOf(pod.spec.initContainers[0]), () => pem);
+      assert.deepEqual(loaded.health, { host: '0.0.0.0', port: 15_021 });
+      assert.deepEqual(
+        loaded.inbound?.http?.app,
+        'signet/inbound' in ask ? { host: '127.0.0.1', port: 8_080 } : undefined,
+      );
+      assert.equal(loaded.outbound?.transparent?.port, 'signet/redirect' in ask ? 15_006 : undefined);
+    }
   });
 
   it('warns of what may surprise', () => {

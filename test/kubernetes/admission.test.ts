@@ -4,6 +4,7 @@ import type { PodOptions } from '../../harness/kubernetes/objects.ts';
 import { until } from '../broker/site.ts';
 import { RULES } from './admission-objects.ts';
 import { type AdmissionStage, appSpec, createAdmissionStage, ordersEntry } from './admission-stage.ts';
+import { startMeddler } from './meddler.ts';
 
 const ASK = { 'signet/inject': 'true', 'signet/inbound': '8080', 'signet/upstreams': 'services' };
 
@@ -49,7 +50,7 @@ describe('the webhooks of a broker, asked by a real API server', function () {
     assert.deepEqual([spec.initContainers, metadata.labels], [undefined, undefined]);
   });
 
-  it('agree with what the cluster itself adds: defaults of a LimitRange, other webhooks of the chain', async () => {
+  it('agree with what the cluster itself adds: defaults of a LimitRange', async () => {
     await stage.createNamespace('bounded');
     const limits = [
       { type: 'Container', default: { cpu: '1', memory: '1Gi' }, max: { cpu: '2', memory: '2Gi' } },
@@ -64,6 +65,23 @@ describe('the webhooks of a broker, asked by a real API server', function () {
     ]);
     const pod = await create({ namespace: 'bounded', serviceAccount: 'default' });
     assert.equal(pod.spec.initContainers[0].resources.limits.cpu, '1');
+  });
+
+  it('put right what another webhook did to the sidecar', async () => {
+    const { containers } = appSpec() as { containers: object[] };
+    await using meddler = await startMeddler(stage.server, 'meddled', [
+      {
+        op: 'add',
+        path: '/spec/initContainers/0/env/-',
+        value: { name: 'NODE_OPTIONS', value: '--inspect' },
+      },
+      { op: 'add', path: '/spec/initContainers/0', value: { ...containers[0], name: 'meddler' } },
+    ]);
+    await stage.createNamespace('meddled', {}, { meddled: 'yes' });
+    const pod = await create({ namespace: 'meddled', serviceAccount: 'default' });
+    const [sidecar, other] = pod.spec.initContainers;
+    assert.deepEqual([sidecar.name, other.name, meddler.calls], ['signet-sidecar', 'meddler', 1]);
+    assert.equal(JSON.stringify(sidecar).includes('NODE_OPTIONS'), false);
   });
 
   it('refuse what the namespace does not allow, and let in what it does', async () => {

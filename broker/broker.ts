@@ -142,6 +142,21 @@ export async function runBroker(config: Config, world: World): Promise<void> {
     draining: () => stopped.aborted,
   });
   const publicVault = { address: config.vault.publicAddress, namespace: config.vault.namespace };
+  const own = config.injector === null ? undefined : clusters?.live.get(config.injector.cluster);
+  const admitting =
+    config.injector === null || own === undefined
+      ? undefined
+      : (await import('./admission/open.ts')).openAdmission({
+          ...{
+            config: config.injector,
+            trustDomain,
+            api: own,
+            annotations: config.kubernetes.annotations,
+            bundles,
+            registrations,
+          },
+          ...{ log, metrics, monotonic, ratePerSource: limits.ratePerSource },
+        });
   const routes = [
     ...attestationRoutes({
       ...{ trustDomain, vault: publicVault, attest, gate: createGate(limits.attestations) },
@@ -160,9 +175,10 @@ export async function runBroker(config: Config, world: World): Promise<void> {
       perIdentity: createRateLimit(limits.ratePerIdentity, monotonic),
     }),
     ...serviceRoutes({ trustDomain, bundles, registrations, services, now, stopped }),
+    ...(admitting?.routes ?? []),
     ...publicRoutes({ bundles, health, document: () => document }),
   ];
-  const document = openApiDocument(routes, createSchemas(attestors));
+  const document = openApiDocument(routes, { ...createSchemas(attestors), ...admitting?.schemas });
   const app = createApp({
     ...{ routes, connections, perSource, newCorrelationId, log, metrics },
     validate: createValidate(document),
@@ -200,6 +216,7 @@ export async function runBroker(config: Config, world: World): Promise<void> {
     keys.run(stop),
     collecting.run(stop),
     services?.run(stop),
+    admitting?.run(stop),
     keepCertificate({ vault: session, trustDomain, names: config.names, log, now, random }, publish, stop),
     untilFired(stop).then(async () => {
       log.info('draining');

@@ -5,6 +5,7 @@ import type { OtlpSettings } from '../lib/adapter/otlp/index.ts';
 import { ConfigError, type Environment, readSettings } from '../lib/adapter/settings.ts';
 import { parseTrustDomain } from '../lib/spiffe/index.ts';
 import { SETTINGS, type SettingName } from './settings.ts';
+import { parseVaultLogin, type VaultLogin } from './vault-login.ts';
 
 export type Listen = { readonly host: string; readonly port: number };
 
@@ -21,8 +22,7 @@ export type Config = {
     readonly namespace: string;
     /** PEM. */
     readonly caCert?: string;
-    readonly roleId: string;
-    readonly secretIdFile: string;
+    readonly login: VaultLogin;
     readonly timeoutMs: number;
   };
   /** Where audit records are collected; empty: nowhere. */
@@ -70,6 +70,7 @@ export function loadConfig(environment: Environment, readFile: (path: string) =>
 
   const address = parse('VAULT_ADDR', parseVaultAddress, '');
   parse('SIGNET_VAULT_SECRET_ID_FILE', readable, '');
+  parse('SIGNET_VAULT_KUBERNETES_TOKEN_FILE', readable, '');
   const caCert = parse('VAULT_CACERT', readable, '');
   const collector = parse<URL | null>('SIGNET_OTLP', parseCollector, null);
   const collectorCa = parse('SIGNET_OTLP_CA', readable, '');
@@ -84,8 +85,7 @@ export function loadConfig(environment: Environment, readFile: (path: string) =>
       publicAddress: parse('SIGNET_VAULT_PUBLIC_ADDR', parsePublicAddress, address),
       namespace: parse('VAULT_NAMESPACE', asNamespace, ''),
       ...(caCert === '' ? {} : { caCert }),
-      roleId: text.SIGNET_VAULT_ROLE_ID,
-      secretIdFile: text.SIGNET_VAULT_SECRET_ID_FILE,
+      login: parseVaultLogin(text, (defect) => void defects.push(defect)),
       timeoutMs: duration('SIGNET_VAULT_TIMEOUT'),
     },
     auditDir: text.SIGNET_AUDIT_DIR,

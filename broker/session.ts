@@ -1,11 +1,10 @@
-import { readFile } from 'node:fs/promises';
 import { sleep } from '../lib/adapter/lifecycle.ts';
 import type { Log } from '../lib/adapter/log.ts';
 import type { Vault, VaultMethod, VaultReply } from '../lib/adapter/vault.ts';
 import { VaultError, type VaultErrorCode } from '../lib/adapter/vault.ts';
-import { MOUNTS } from '../lib/grant/index.ts';
 import { retryDelay } from '../lib/rotation/index.ts';
-import { Secret } from '../lib/secret.ts';
+import type { Secret } from '../lib/secret.ts';
+import { logInToVault, type VaultLogin } from './vault-login.ts';
 
 /** Vault with the broker's own credential. */
 export interface Session extends AsyncDisposable {
@@ -28,8 +27,7 @@ export interface Session extends AsyncDisposable {
 
 export type SessionDeps = {
   readonly vault: Vault;
-  readonly roleId: string;
-  readonly secretIdFile: string;
+  readonly login: VaultLogin;
   readonly log: Log;
   /** In [0, 1). */
   readonly random: () => number;
@@ -162,11 +160,8 @@ export function createSession(deps: SessionDeps): Session {
   };
 }
 
-async function logIn({ vault, roleId, secretIdFile, ended }: SessionDeps): Promise<Held> {
-  const secretId = new Secret((await readFile(secretIdFile, 'utf8')).trim());
-  const body = { role_id: roleId, secret_id: secretId.reveal() };
-  const { auth } = await vault.request('POST', `auth/${MOUNTS.approle}/login`, body, { signal: ended });
-  if (auth === undefined) throw new VaultError('VAULT_UNAVAILABLE', 'a log-in that gave no token');
+async function logIn({ vault, login, ended }: SessionDeps): Promise<Held> {
+  const auth = await logInToVault(vault, login, ended);
   return { token: auth.token, leaseMs: auth.leaseSeconds * 1000, since: performance.now() };
 }
 

@@ -1,0 +1,28 @@
+// Renders kubernetes/manifests/signet.yaml from the chart, for those who install with kubectl alone.
+import { spawnSync } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const here = dirname(fileURLToPath(import.meta.url));
+const helm = process.env['SIGNET_HELM_BIN'] ?? 'helm';
+/** The oldest that the chart installs on. */
+const KUBERNETES = '1.30.0';
+
+/** What the chart makes of manifest-values.yaml. */
+export function renderManifests() {
+  const { stdout, stderr, status } = spawnSync(
+    helm,
+    [
+      ...['template', 'signet', join(here, 'chart'), '--namespace', 'signet', '--kube-version', KUBERNETES],
+      ...['--values', join(here, 'manifest-values.yaml')],
+    ],
+    { encoding: 'utf8' },
+  );
+  if (status !== 0) throw new Error(stderr);
+  return `# Rendered from the chart by kubernetes/render.mjs.\n${stdout}`;
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  writeFileSync(join(here, 'manifests/signet.yaml'), renderManifests());
+}

@@ -17,6 +17,7 @@ const PEM = '-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n';
 const EVERYTHING = {
   trustDomain: 'example.org',
   cluster: 'east',
+  otherClusters: ['west=kubeconfig:/etc/west/kubeconfig#ctx', 'far=offline:/etc/far.json'],
   vault: {
     address: 'https://vault.example.org',
     publicAddress: 'https://vault.example.com:8200',
@@ -148,6 +149,12 @@ describe('the chart', function () {
       ['an odd log level', { logLevel: 'loud' }, /logLevel/],
       ['a setting that is none of ours', { settings: { NODE_OPTIONS: '-r x' } }, /settings.*'NODE_OPTIONS'/],
       ['a setting that is no text', { settings: { SIGNET_RATE_SOURCE: 5 } }, /settings\/SIGNET_RATE_SOURCE/],
+      [
+        'a setting that a value stands for',
+        { settings: { SIGNET_LISTEN: ':1' } },
+        /SIGNET_LISTEN/,
+      ],
+      ['a cluster in no form', { otherClusters: ['east'] }, /otherClusters/],
       ['a digest that is none', { image: { digest: 'latest' } }, /image\/digest/],
       ['an odd pull policy', { image: { pullPolicy: 'Sometimes' } }, /image\/pullPolicy/],
       ['a webhook that waits too long', { injector: { timeoutSeconds: 31 } }, /injector\/timeoutSeconds/],

@@ -32,6 +32,8 @@ const notInSidecar = [
   'reflect-metadata',
   'ajv',
   'commander',
+  '@kubernetes/client-node',
+  'js-yaml',
 ];
 
 /** Node's modules that a stage may use: they touch nothing outside the process. Of `net` only `isIP` and `BlockList` are meant. */
@@ -106,10 +108,23 @@ export default {
       to: { path: packages(['node-vault']) },
     },
     {
+      name: 'one-room-speaks-to-kubernetes',
+      severity: 'error',
+      from: { path: '^(lib|broker|sidecar|cli|bench)/', pathNot: '^lib/adapter/kubernetes/' },
+      to: { path: packages(['@kubernetes/client-node', 'js-yaml']) },
+    },
+    {
       name: 'lean-sidecar',
       severity: 'error',
       from: { path: '^sidecar/' },
       to: { path: packages(notInSidecar), reachable: true },
+    },
+    {
+      name: 'sidecar-knows-no-cluster',
+      comment: 'it shows a token that it was given; what a cluster says of it is for the broker to ask',
+      severity: 'error',
+      from: { path: '^sidecar/' },
+      to: { path: '^lib/adapter/kubernetes/', reachable: true },
     },
     {
       name: 'no-cycle',

@@ -17,6 +17,7 @@ import {
   type Attestors,
   type InstanceRef,
   type PeerCertificate,
+  prefixOf,
   type Verified,
 } from './attestors/index.ts';
 import type { BundleSource } from './bundle-source.ts';
@@ -36,6 +37,7 @@ export type Asked = {
   readonly prove: () => Promise<Uint8Array>;
   readonly peer: PeerCertificate | undefined;
   readonly source: string;
+  readonly address: string;
   readonly correlationId: string;
 };
 
@@ -104,7 +106,7 @@ export function createAttestation(deps: AttestationDeps): (asked: Asked) => Prom
 
 async function attest(deps: AttestationDeps, asked: Asked, trail: Trail): Promise<Granted> {
   const { trustDomain, registrations, session, perIdentity, issuedGrants } = deps;
-  const { peer, correlationId } = asked;
+  const { peer, address, correlationId } = asked;
   const attestor = deps.attestors.get(asked.method);
   if (attestor === undefined) throw new Problem('malformed');
   const proof = await asked.prove();
@@ -113,6 +115,7 @@ async function attest(deps: AttestationDeps, asked: Asked, trail: Trail): Promis
   const verified = await attestor.verify(asked.evidence, {
     trustDomain,
     proof,
+    address,
     peer,
     bundle,
     registered,
@@ -206,12 +209,14 @@ function asProblem(error: unknown): Problem {
 }
 
 function conclude(
-  { explanations, log, now }: AttestationDeps,
+  { attestors, explanations, log, now }: AttestationDeps,
   { correlationId, source, method }: Asked,
   { verified, considered = [], entry, id, instance }: Trail,
   outcome: Explanation['outcome'],
   error?: unknown,
 ): void {
+  const attestor = attestors.get(method);
+  const prefix = attestor === undefined ? method : prefixOf(attestor);
   const cause = error instanceof Problem ? error.cause : error;
   const reason = cause instanceof Error ? cause.message : undefined;
   const facts = {
@@ -224,7 +229,7 @@ function conclude(
     ...(id === undefined ? {} : { spiffe_id: id.toString() }),
     ...(instance === undefined ? {} : { instance: instance.id }),
   };
-  explanations.keep({ ...facts, time: now().toISOString(), outcome, ...nearest(considered, method) });
+  explanations.keep({ ...facts, time: now().toISOString(), outcome, ...nearest(considered, prefix) });
   if (outcome === 'granted') log.info('granted', facts);
   else log.warn('refused', { ...facts, outcome, considered: considered.length });
 }

@@ -71,9 +71,18 @@ export async function runBroker(config: Config, world: World): Promise<void> {
     random,
     ended: ended.signal,
   });
+  const pods = config.kubernetes.clusters.length === 0 ? undefined : await import('./clusters.ts');
+  using clusters = await pods?.openClusters(config.kubernetes.clusters);
+  for (const { name, kind } of config.kubernetes.clusters)
+    log.info('cluster', { name, verified: kind === 'offline' ? 'offline' : 'review' });
   const alarms = createAlarms(log, metrics);
   const instances = createInstances(session);
-  const attestors = createAttestors({ vault, instances, alarms });
+  const attestors = createAttestors(
+    { vault, instances, alarms },
+    pods !== undefined && clusters !== undefined
+      ? [pods.kubernetes({ ...config.kubernetes, clusters, log })]
+      : [],
+  );
   const unfit = (entry: Entry) => entryDefects(attestors, entry);
   const registrations = createRegistrations({
     vault: session,

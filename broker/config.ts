@@ -4,6 +4,12 @@ import { collectorUrl } from '../lib/adapter/otlp/collector-url.ts';
 import type { OtlpSettings } from '../lib/adapter/otlp/index.ts';
 import { ConfigError, type Environment, readSettings } from '../lib/adapter/settings.ts';
 import { parseTrustDomain } from '../lib/spiffe/index.ts';
+import {
+  type ClusterSpec,
+  type KubernetesConfig,
+  readAnnotations,
+  readClusterSpecs,
+} from './cluster-specs.ts';
 import { SETTINGS, type SettingName } from './settings.ts';
 import { parseVaultLogin, type VaultLogin } from './vault-login.ts';
 
@@ -25,6 +31,8 @@ export type Config = {
     readonly login: VaultLogin;
     readonly timeoutMs: number;
   };
+  /** Kubernetes clusters; none: the feature is off, and nothing of it is loaded. */
+  readonly kubernetes: KubernetesConfig;
   /** Where audit records are collected; empty: nowhere. */
   readonly auditDir: string;
   /** Null: nothing is sent to a collector. */
@@ -74,6 +82,8 @@ export function loadConfig(environment: Environment, readFile: (path: string) =>
   const caCert = parse('VAULT_CACERT', readable, '');
   const collector = parse<URL | null>('SIGNET_OTLP', parseCollector, null);
   const collectorCa = parse('SIGNET_OTLP_CA', readable, '');
+  const clusters = parse('SIGNET_KUBERNETES', (s) => asClusters(s, environment, readFile), []);
+  const source = parse('SIGNET_KUBERNETES_SOURCE', (s) => asSource(s, clusters), 'any');
   const config: Config = {
     trustDomain: parse('SIGNET_TRUST_DOMAIN', asTrustDomain, ''),
     logLevel: parse('SIGNET_LOG_LEVEL', asLogLevel, 'info'),
@@ -87,6 +97,11 @@ export function loadConfig(environment: Environment, readFile: (path: string) =>
       ...(caCert === '' ? {} : { caCert }),
       login: parseVaultLogin(text, (defect) => void defects.push(defect)),
       timeoutMs: duration('SIGNET_VAULT_TIMEOUT'),
+    },
+    kubernetes: {
+      clusters,
+      annotations: parse('SIGNET_KUBERNETES_ANNOTATIONS', parseAnnotations, []),
+      source,
     },
     auditDir: text.SIGNET_AUDIT_DIR,
     otlp: collector === null ? null : { url: collector, ca: collectorCa || null },
@@ -131,6 +146,29 @@ function parseCollector(text: string): URL {
   const url = collectorUrl(text);
   if (typeof url === 'string') throw new Refusal(url);
   return url;
+}
+
+function asClusters(
+  text: string,
+  environment: Environment,
+  readFile: (path: string) => string,
+): readonly ClusterSpec[] {
+  const specs = readClusterSpecs(text, { environment, readFile });
+  if (typeof specs === 'string') throw new Refusal(specs);
+  return specs;
+}
+
+function parseAnnotations(text: string): readonly string[] {
+  const names = readAnnotations(text);
+  if (names === undefined) throw new Refusal('is not a list of annotations, by comma');
+  return names;
+}
+
+function asSource(text: string, clusters: readonly ClusterSpec[]): KubernetesConfig['source'] {
+  if (text !== 'pod' && text !== 'any') throw new Refusal('is not pod or any');
+  if (text === 'pod' && clusters.some(({ kind }) => kind === 'offline'))
+    throw new Refusal('is pod, and of an offline cluster the addresses of pods are not known');
+  return text;
 }
 
 function parseVaultAddress(text: string): string {

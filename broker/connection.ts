@@ -4,13 +4,15 @@ import { TLSSocket } from 'node:tls';
 import { ChallengeError, mintChallenge, openChallenge, proofMessage } from '../lib/attestation/index.ts';
 import type { PeerCertificate } from './attestors/index.ts';
 import type { ChallengeKeys } from './challenge-keys.ts';
-import { sourceOf } from './limits.ts';
+import { addressOf, sourceOf } from './limits.ts';
 import { Problem } from './problem.ts';
 
 /** One TLS connection, as attestation sees it. */
 export interface Connection {
   /** Whom a limit counts as one. */
   readonly source: string;
+  /** Without the notation of IPv4 in IPv6. */
+  readonly address: string;
   readonly peer: PeerCertificate | undefined;
   /** A challenge that is good for a minute, on this connection only. */
   challenge(now: Date): Promise<{ readonly text: string; readonly expiresAt: Date }>;
@@ -47,6 +49,7 @@ function createConnection(
   const binding = { trustDomain, exporter: exporterOf(socket) };
   return {
     source: sourceOf(socket.remoteAddress),
+    address: addressOf(socket.remoteAddress),
     get peer() {
       return peerOf(socket);
     },

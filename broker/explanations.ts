@@ -42,11 +42,11 @@ export function createExplanations(): Explanations {
 /** The considerations worth keeping: what matched, then what came nearest, entries of other methods last. */
 export function nearest(
   considered: readonly Consideration[],
-  method: string,
+  prefix: string,
 ): Pick<Explanation, 'considered' | 'considered_more'> {
   const rank = ({ matched, differs }: Consideration) => {
     if (matched) return 0;
-    if (!differs?.selector.startsWith(`${method}:`)) return 3;
+    if (!differs?.selector.startsWith(`${prefix}:`)) return 3;
     return differs.found.length > 0 ? 1 : 2;
   };
   const sorted = considered.toSorted((a, b) => rank(a) - rank(b)).slice(0, MOST_CONSIDERED);

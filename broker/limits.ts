@@ -43,9 +43,14 @@ export function createGate(most: number): <T>(work: () => Promise<T>) => Promise
   };
 }
 
+/** An address as a socket tells it, in its one form. */
+export function addressOf(address: string | undefined): string {
+  return (address ?? '').replace(/^::ffff:(?=\d+\.)/, '').replace(/%.*$/, '');
+}
+
 /** Whom a limit counts as one: an IPv4 address, or the /64 that one IPv6 host has to itself. */
 export function sourceOf(address: string | undefined): string {
-  const plain = (address ?? '').replace(/^::ffff:(?=\d+\.)/, '').replace(/%.*$/, '');
+  const plain = addressOf(address);
   if (!isIPv6(plain)) return plain;
   const [head = '', tail] = plain.split('::');
   const front = head.split(':').filter(Boolean);

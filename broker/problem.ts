@@ -32,6 +32,7 @@ const PROBLEMS = {
   headers_too_large: [431, 'the head of the request is too large'],
   internal: [500, 'the broker failed'],
   vault_unavailable: [503, 'Vault cannot be reached or answers nothing usable'],
+  cluster_unavailable: [503, 'the cluster that issued the evidence cannot be asked now'],
   overloaded: [503, 'too many requests of this kind are under way'],
   audit_unwritable: [503, 'the audit cannot be written here now'],
 } as const satisfies Readonly<Record<string, readonly [status: number, title: string]>>;

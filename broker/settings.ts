@@ -38,6 +38,18 @@ export const SETTINGS = {
     'info',
     `least severity that is logged: ${LOG_LEVELS.map((level) => `\`${level}\``).join(', ')}`,
   ),
+  SIGNET_KUBERNETES: optional(
+    '',
+    'clusters whose pods may prove who they are, separated by white space: `name=in-cluster`, `name=kubeconfig:/path` or `name=offline:/path`; docs/kubernetes-attestation.md',
+  ),
+  SIGNET_KUBERNETES_ANNOTATIONS: optional(
+    '',
+    'annotations of pods, by comma, that entries may select by as `k8s:annotation:<name>`',
+  ),
+  SIGNET_KUBERNETES_SOURCE: optional(
+    'any',
+    'where a pod may connect from: `any`, or `pod` for an address of that pod alone, which needs a network that does not translate addresses',
+  ),
   SIGNET_AUDIT_DIR: optional(
     '',
     'folder in which audit records that sidecars send are kept; without it, none are taken; docs/audit.md',

@@ -91,6 +91,19 @@ describe('layers', () => {
         { 'broker/a.ts': `import 'node-vault';` },
       ],
       [
+        'a second importer of the Kubernetes client',
+        'one-room-speaks-to-kubernetes',
+        { 'broker/a.ts': `import '@kubernetes/client-node';` },
+      ],
+      [
+        'a sidecar that asks a cluster',
+        'sidecar-knows-no-cluster',
+        {
+          'sidecar/a.ts': `import '../lib/adapter/kubernetes/index.ts';`,
+          'lib/adapter/kubernetes/index.ts': '',
+        },
+      ],
+      [
         'a sidecar that reaches express by two steps',
         'lean-sidecar',
         { 'sidecar/a.ts': `import '../lib/adapter/b.ts';`, 'lib/adapter/b.ts': `import 'express';` },
@@ -136,7 +149,12 @@ describe('layers', () => {
 /** A folder that looks like the clone to the rules, with stand-ins for the packages that its files import. */
 async function layOut(files: Record<string, string>) {
   const folder = await mkdtemp(join(tmpdir(), 'signet-layers-'));
-  const dependencies = { express: '1', 'node-vault': '1', '@peculiar/x509': '1' };
+  const dependencies = {
+    express: '1',
+    'node-vault': '1',
+    '@peculiar/x509': '1',
+    '@kubernetes/client-node': '1',
+  };
   const devDependencies = { 'fast-check': '1' };
   await writeFile(join(folder, 'package.json'), JSON.stringify({ dependencies, devDependencies }));
   const packages = Object.keys({ ...dependencies, ...devDependencies });

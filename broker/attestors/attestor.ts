@@ -10,13 +10,15 @@ import type { JsonSchema } from '../schemas.ts';
  * document, and entries may be registered for it.
  */
 export interface Attestor {
-  /** Its name on the wire, and the front of its selectors: `ssh-host`. */
+  /** Its name on the wire: `ssh-host`. */
   readonly method: string;
+  /** The front of its selectors, where that is not its name. */
+  readonly prefix?: string;
   /** The form of its evidence. Nothing else reaches `verify`. */
   readonly evidence: JsonSchema;
   /**
    * What the evidence proves, and by that nothing about who may be what: that is for the entries.
-   * @throws AttestationError when it proves nothing; VaultError when Vault had to be asked and could not be
+   * @throws AttestationError when it proves nothing; VaultError, or a Problem, when Vault or another had to be asked and could not be
    */
   verify(evidence: unknown, context: AttestContext): Promise<Verified>;
   /** What makes a well-formed entry of this method unsafe: selectors that anyone could show. Empty for a sound one. */
@@ -27,6 +29,8 @@ export type AttestContext = {
   readonly trustDomain: string;
   /** The bytes that a signed proof covers: this challenge, this trust domain, this connection. */
   readonly proof: Uint8Array;
+  /** The address that the connection comes from. */
+  readonly address: string;
   /** What the other side showed in the handshake. */
   readonly peer: PeerCertificate | undefined;
   /** The authorities of this moment. */
@@ -71,7 +75,24 @@ export type AttestationErrorCode =
   | 'JOIN_NO_ENTRY'
   | 'INSTANCE_UNKNOWN'
   | 'INSTANCE_LOCKED'
-  | 'INSTANCE_CLONED';
+  | 'INSTANCE_CLONED'
+  | 'CLUSTER_UNKNOWN'
+  | 'CLUSTER_UNCLEAR'
+  | 'TOKEN_AUDIENCE'
+  | 'TOKEN_EXPIRED'
+  | 'TOKEN_EARLY'
+  | 'TOKEN_FOREIGN'
+  | 'TOKEN_INVALIDATED'
+  | 'TOKEN_ACCOUNT'
+  | 'TOKEN_NO_POD'
+  | 'TOKEN_NO_NODE'
+  | 'POD_GONE'
+  | 'POD_REPLACED'
+  | 'POD_FINISHED'
+  | 'POD_OVERDUE'
+  | 'POD_ACCOUNT'
+  | 'POD_MOVED'
+  | 'POD_ELSEWHERE';
 
 /** Evidence that proves nothing. The message is for the log and for `signet explain`, never for the caller. */
 export class AttestationError extends SignetError<AttestationErrorCode> {

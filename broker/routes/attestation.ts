@@ -68,6 +68,7 @@ function attest({ trustDomain, vault, attest, gate, now }: AttestationRouteDeps)
       'identity_denied',
       'rate_limited',
       'vault_unavailable',
+      'cluster_unavailable',
       'overloaded',
     ],
     async handle({ body, connection, correlationId }) {
@@ -76,9 +77,11 @@ function attest({ trustDomain, vault, attest, gate, now }: AttestationRouteDeps)
         challenge: string;
         evidence: unknown;
       };
-      const { peer, source } = connection;
+      const { peer, source, address } = connection;
       const prove = () => connection.useChallenge(challenge, now());
-      const granted = await gate(() => attest({ method, evidence, prove, peer, source, correlationId }));
+      const granted = await gate(() =>
+        attest({ method, evidence, prove, peer, source, address, correlationId }),
+      );
       return { status: 201, body: attested(granted, { trustDomain, vault, correlationId }) };
     },
   };

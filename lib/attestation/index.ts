@@ -19,7 +19,7 @@ export { type Instance, judgeRenewal, parseInstance, type Renewal, type RenewalV
 export { formatJoinCode, type JoinCode, parseJoinCode } from './join-code.ts';
 export { type Consideration, type MatchOutcome, matchEntries, overlapping } from './match.ts';
 export { proofMessage } from './proof.ts';
-export { type Selectors, selectors } from './selectors.ts';
+export { parseSelectorKey, type Selectors, selectors } from './selectors.ts';
 export {
   parseSshPrivateKey,
   parseSshPublicKey,

@@ -4,7 +4,7 @@
  */
 export type Selectors = ReadonlyMap<string, readonly string[]>;
 
-const KEY = /^[a-z][a-z0-9-]*:[a-zA-Z0-9][a-zA-Z0-9._/-]*$/;
+const KEY = /^[a-z][a-z0-9-]*:(?:[a-z]+:)?[a-zA-Z0-9][a-zA-Z0-9._/-]*$/;
 
 /** Builds selectors from an attestor's findings; a key without a value is left out. */
 export function selectors(
@@ -18,7 +18,7 @@ export function selectors(
   return map;
 }
 
-/** A selector's key: `<method>:<claim>`, at most 128 characters. Undefined when it is not one. */
+/** A selector's key: `<method>:<claim>` or `<method>:<kind>:<name>`, at most 128 characters. Undefined when it is not one. */
 export function parseSelectorKey(text: string): string | undefined {
   return text.length <= 128 && KEY.test(text) ? text : undefined;
 }

@@ -6,7 +6,9 @@ import { type Address, formatAddress, isLoopback, type Listen, parseAddress } fr
 export type AttestSpec =
   | { readonly method: 'ssh-host'; readonly keyFile: string }
   /** `-` is standard input. */
-  | { readonly method: 'join'; readonly file: string };
+  | { readonly method: 'join'; readonly file: string }
+  /** `cluster` is the name by which the broker knows the cluster, where it has to be told. */
+  | { readonly method: 'kubernetes'; readonly tokenFile: string; readonly cluster?: string };
 
 /** A service that the app may call: the name it uses, where that is, and who may answer for it. */
 export type Upstream = {
@@ -80,9 +82,15 @@ export function parseAttest(text: string): AttestSpec {
   const [, method, input = ''] = /^([a-z-]+):(.+)$/s.exec(text) ?? [];
   if (/^sj1\./.test(input) || /^sj1\./.test(text))
     throw new SettingError('holds a join code: put the code into a file, or give it on standard input');
+  if (/^eyJ/.test(input) || /^eyJ/.test(text))
+    throw new SettingError('holds a token: give the path of the file that it is in');
   if (method === 'ssh-host') return { method, keyFile: input };
   if (method === 'join') return { method, file: input };
-  throw new SettingError('is not ssh-host:/path, join:/path or join:-');
+  if (method === 'kubernetes') {
+    const [, tokenFile = '', cluster] = /^(.+?)(?:@([a-z0-9][a-z0-9-]{0,62}))?$/s.exec(input) ?? [];
+    return { method, tokenFile, ...(cluster === undefined ? {} : { cluster }) };
+  }
+  throw new SettingError('is not ssh-host:/path, kubernetes:/path[@cluster], join:/path or join:-');
 }
 
 const H2C = 'h2c://';

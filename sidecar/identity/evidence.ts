@@ -19,7 +19,7 @@ export type Proof = {
 
 /** One attempt to prove who we are, and the key that its SVID shall be for. */
 export type Claim = {
-  readonly method: 'ssh-host' | 'join' | 'svid';
+  readonly method: 'ssh-host' | 'join' | 'svid' | 'kubernetes';
   readonly key: KeyPair;
   /** What to show as TLS client. */
   readonly identity: ClientIdentity | null;
@@ -42,7 +42,14 @@ export interface EvidenceSource {
 export type EvidenceInput = { readonly readStdin: () => Promise<string> };
 
 export function createEvidence(spec: AttestSpec, input: EvidenceInput): EvidenceSource {
-  return spec.method === 'ssh-host' ? sshHostEvidence(spec.keyFile) : joinEvidence(spec.file, input);
+  switch (spec.method) {
+    case 'ssh-host':
+      return sshHostEvidence(spec.keyFile);
+    case 'kubernetes':
+      return kubernetesEvidence(spec);
+    case 'join':
+      return joinEvidence(spec.file, input);
+  }
 }
 
 /** A new P-256 key pair. It stays in this process. */
@@ -65,6 +72,25 @@ function sshHostEvidence(keyFile: string): EvidenceSource {
         key: await newKeyPair(),
         identity: null,
         evidence: (proof) => ({ signature: signer.sign('signet-attest-v1', proofMessage(proof)) }),
+        accepted() {},
+        refused() {},
+      };
+    },
+  };
+}
+
+/** The kubelet replaces the token long before it runs out: it is read for each claim and let go of. */
+function kubernetesEvidence({ tokenFile, cluster }: AttestSpec & { method: 'kubernetes' }): EvidenceSource {
+  return {
+    async claim() {
+      const token = new Secret((await readInput(tokenFile, 'the service-account token')).trim());
+      if (!/^[\w-]+\.[\w-]+\.[\w-]+$/.test(token.reveal()))
+        throw new AcquireError('EVIDENCE_UNAVAILABLE', 'the service-account token is not one');
+      return {
+        method: 'kubernetes',
+        key: await newKeyPair(),
+        identity: null,
+        evidence: () => ({ token: token.reveal(), ...(cluster === undefined ? {} : { cluster }) }),
         accepted() {},
         refused() {},
       };

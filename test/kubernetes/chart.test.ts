@@ -149,11 +149,7 @@ describe('the chart', function () {
       ['an odd log level', { logLevel: 'loud' }, /logLevel/],
       ['a setting that is none of ours', { settings: { NODE_OPTIONS: '-r x' } }, /settings.*'NODE_OPTIONS'/],
       ['a setting that is no text', { settings: { SIGNET_RATE_SOURCE: 5 } }, /settings\/SIGNET_RATE_SOURCE/],
-      [
-        'a setting that a value stands for',
-        { settings: { SIGNET_LISTEN: ':1' } },
-        /SIGNET_LISTEN/,
-      ],
+      ['a setting that a value stands for', { settings: { SIGNET_LISTEN: ':1' } }, /SIGNET_LISTEN/],
       ['a cluster in no form', { otherClusters: ['east'] }, /otherClusters/],
       ['a digest that is none', { image: { digest: 'latest' } }, /image\/digest/],
       ['an odd pull policy', { image: { pullPolicy: 'Sometimes' } }, /image\/pullPolicy/],

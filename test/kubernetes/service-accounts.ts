@@ -9,7 +9,8 @@ export async function makeServiceAccounts(
   wanted: Readonly<Record<string, readonly string[]>>,
 ): Promise<void> {
   for (const [namespace, names] of Object.entries(wanted)) {
-    await made(api, '/api/v1/namespaces', { metadata: { name: namespace } });
+    const there = await api.request('GET', `/api/v1/namespaces/${namespace}`);
+    if (there.status === 404) await made(api, '/api/v1/namespaces', { metadata: { name: namespace } });
     for (const name of names)
       await made(api, `/api/v1/namespaces/${namespace}/serviceaccounts`, { metadata: { name } });
   }

@@ -4,7 +4,7 @@ import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { renderManifests } from '../../kubernetes/render.mjs';
+import { renderManifests } from '../../setup/render-manifests.mjs';
 import { type ApiServer, helmBinary, startApiServer } from './interim.ts';
 
 const room = fileURLToPath(new URL('../../kubernetes', import.meta.url));
@@ -123,7 +123,7 @@ describe('the chart', function () {
     assert.equal(
       await readFile(join(room, 'manifests/signet.yaml'), 'utf8'),
       renderManifests(),
-      'run node kubernetes/render.mjs',
+      'run node setup/render-manifests.mjs',
     );
   });
   it('makes pods anew when what they read at their start has changed, and else not', async () => {

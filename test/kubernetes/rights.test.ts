@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { renderManifests } from '../../kubernetes/render.mjs';
+import { renderManifests } from '../../setup/render-manifests.mjs';
 import { hostEntry, type TestBroker } from '../broker/site.ts';
 import { type ClusterSite, openClusterSite } from './cluster-site.ts';
 import { type AuditLine, type Rule, rightsOf, rightsUsed } from './rights.ts';

@@ -1,10 +1,11 @@
 // Renders kubernetes/manifests/signet.yaml from the chart, for those who install with kubectl alone.
 import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { root } from './paths.mjs';
 
-const here = dirname(fileURLToPath(import.meta.url));
+const room = join(root, 'kubernetes');
 const helm = process.env['SIGNET_HELM_BIN'] ?? 'helm';
 /** The oldest that the chart installs on. */
 const KUBERNETES = '1.30.0';
@@ -14,15 +15,15 @@ export function renderManifests() {
   const { stdout, stderr, status } = spawnSync(
     helm,
     [
-      ...['template', 'signet', join(here, 'chart'), '--namespace', 'signet', '--kube-version', KUBERNETES],
-      ...['--values', join(here, 'manifest-values.yaml')],
+      ...['template', 'signet', join(room, 'chart'), '--namespace', 'signet', '--kube-version', KUBERNETES],
+      ...['--values', join(room, 'manifest-values.yaml')],
     ],
     { encoding: 'utf8' },
   );
   if (status !== 0) throw new Error(stderr);
-  return `# Rendered from the chart by kubernetes/render.mjs.\n${stdout}`;
+  return `# Rendered from the chart by setup/render-manifests.mjs.\n${stdout}`;
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  writeFileSync(join(here, 'manifests/signet.yaml'), renderManifests());
+  writeFileSync(join(room, 'manifests/signet.yaml'), renderManifests());
 }

@@ -10,7 +10,7 @@ import { type ApiServer, helmBinary, startApiServer } from './interim.ts';
 const room = fileURLToPath(new URL('../../kubernetes', import.meta.url));
 const chart = join(room, 'chart');
 const values = join(room, 'manifest-values.yaml');
-const WEBHOOKS = '/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations/signet-broker';
+const WEBHOOKS = '/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations/signet-injector';
 const PEM = '-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n';
 
 /** Every value that is not the default, so that every line of every template is rendered. */
@@ -37,6 +37,10 @@ const EVERYTHING = {
   brokerNames: ['broker.example.org', '10.0.0.7'],
   settings: { SIGNET_RATE_SOURCE: '500', SIGNET_OTLP_CA: '/etc/otlp/ca.pem' },
   injector: {
+    image: 'registry.example/sidecar:1',
+    upstreams: 'none',
+    resources: { limits: { memory: '64Mi' } },
+    settings: { SIGNET_LOG_LEVEL: 'debug' },
     timeoutSeconds: 3,
     excludedNamespaces: ['legacy'],
     objectSelector: { matchLabels: { team: 'a' } },
@@ -126,6 +130,31 @@ describe('the chart', function () {
       'run node setup/render-manifests.mjs',
     );
   });
+  it('tells brokers how to inject, in JSON', async () => {
+    const document = async (what: object) => {
+      const [, text = ''] = /^ {2}injector\.json: \|\n((?: {4}.*\n)+)/m.exec(await rendered(what)) ?? [];
+      return JSON.parse(text);
+    };
+    const webhooks = { mutating: 'signet-injector', validating: 'signet-injector', service: 'signet-broker' };
+    assert.deepEqual(await document(EVERYTHING), {
+      cluster: 'east',
+      namespace: 'signet',
+      image: 'registry.example/sidecar:1',
+      image_pull_policy: 'Always',
+      resources: { requests: { cpu: '20m', memory: '48Mi' }, limits: { memory: '64Mi' } },
+      broker_url: 'https://signet-broker.signet.svc',
+      vault: {
+        address: 'https://vault.example.com:8200',
+        namespace: 'team/a',
+        ca_file: '/etc/signet/vault-ca.pem',
+      },
+      upstreams: 'none',
+      environment: { SIGNET_LOG_LEVEL: 'debug' },
+      webhooks,
+    });
+    const { image, vault } = await document({ ...EVERYTHING, vault: LEAST.vault, injector: {} });
+    assert.deepEqual([image, vault], [`registry.example/signet@sha256:${'a'.repeat(64)}`, {}]);
+  });
   it('makes pods anew when what they read at their start has changed, and else not', async () => {
     const stamp = async (caCert: string) =>
       /signet\/config: "(\w+)"/.exec(
@@ -153,6 +182,11 @@ describe('the chart', function () {
       ['a cluster in no form', { otherClusters: ['east'] }, /otherClusters/],
       ['a digest that is none', { image: { digest: 'latest' } }, /image\/digest/],
       ['an odd pull policy', { image: { pullPolicy: 'Sometimes' } }, /image\/pullPolicy/],
+      [
+        'sidecars of an odd size',
+        { injector: { resources: { limits: { cpu: 1 } } } },
+        /injector\/resources\/limits\/cpu/,
+      ],
       ['a webhook that waits too long', { injector: { timeoutSeconds: 31 } }, /injector\/timeoutSeconds/],
       [
         'a token of under ten minutes',
@@ -266,13 +300,13 @@ describe('the chart', function () {
         ).body;
         assert.deepEqual(
           told.map(([, what, verbs]) => ({
-            resources: words(what).filter((word) => word !== 'signet-broker'),
-            named: words(what).includes('signet-broker'),
+            resources: words(what).filter((word) => word !== 'signet-injector'),
+            named: words(what).includes('signet-injector'),
             verbs: words(verbs),
           })),
           role.rules.map((rule: { resources: string[]; verbs: string[]; resourceNames?: string[] }) => ({
             resources: rule.resources,
-            named: rule.resourceNames?.join() === 'signet-broker',
+            named: rule.resourceNames?.join() === 'signet-injector',
             verbs: rule.verbs,
           })),
         );

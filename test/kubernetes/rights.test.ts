@@ -22,7 +22,7 @@ const AWAITED: readonly string[] = [
   'get namespaces',
   ...['mutating', 'validating'].flatMap((kind) =>
     ['get', 'patch'].map(
-      (verb) => `${verb} ${kind}webhookconfigurations.admissionregistration.k8s.io signet-broker`,
+      (verb) => `${verb} ${kind}webhookconfigurations.admissionregistration.k8s.io signet-injector`,
     ),
   ),
 ];

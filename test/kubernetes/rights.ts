@@ -20,7 +20,7 @@ export type AuditLine = {
   readonly annotations?: Readonly<Record<string, string>>;
 };
 
-/** A right as a text: `get pods`, `create tokenreviews.authentication.k8s.io`, `patch x.admissionregistration.k8s.io signet-broker`. */
+/** A right as a text: `get pods`, `create tokenreviews.authentication.k8s.io`, `patch x.admissionregistration.k8s.io signet-injector`. */
 export function rightsOf(rules: readonly Rule[]): string[] {
   return rules
     .flatMap(({ apiGroups, resources, verbs, resourceNames = [''] }) =>

@@ -3,15 +3,18 @@ import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { SetupError } from './commands.mjs';
+import { helmBinary } from './kubernetes.mjs';
 import { root } from './paths.mjs';
 
 const room = join(root, 'kubernetes');
-const helm = process.env['SIGNET_HELM_BIN'] ?? 'helm';
 /** The oldest that the chart installs on. */
 const KUBERNETES = '1.30.0';
 
-/** What the chart makes of manifest-values.yaml. */
+/** What the chart makes of manifest-values.yaml. @throws {SetupError} */
 export function renderManifests() {
+  const helm = helmBinary();
+  if (!helm) throw new SetupError('there is no Helm here yet: run `npm run setup test` first');
   const { stdout, stderr, status } = spawnSync(
     helm,
     [
@@ -20,7 +23,7 @@ export function renderManifests() {
     ],
     { encoding: 'utf8' },
   );
-  if (status !== 0) throw new Error(stderr);
+  if (status !== 0) throw new SetupError(stderr);
   return `# Rendered from the chart by setup/render-manifests.mjs.\n${stdout}`;
 }
 

@@ -67,8 +67,7 @@ export async function runBroker(config: Config, world: World): Promise<void> {
   const ended = new AbortController();
   await using session = createSession({
     vault,
-    roleId: config.vault.roleId,
-    secretIdFile: config.vault.secretIdFile,
+    login: config.vault.login,
     log,
     random,
     ended: ended.signal,

@@ -13,6 +13,7 @@ import {
   readClusterSpecs,
 } from './cluster-specs.ts';
 import { SETTINGS, type SettingName } from './settings.ts';
+import { parseVaultLogin, type VaultLogin } from './vault-login.ts';
 
 export type Listen = { readonly host: string; readonly port: number };
 
@@ -29,8 +30,7 @@ export type Config = {
     readonly namespace: string;
     /** PEM. */
     readonly caCert?: string;
-    readonly roleId: string;
-    readonly secretIdFile: string;
+    readonly login: VaultLogin;
     readonly timeoutMs: number;
   };
   /** Kubernetes clusters; none: the feature is off, and nothing of it is loaded. */
@@ -82,6 +82,7 @@ export function loadConfig(environment: Environment, readFile: (path: string) =>
 
   const address = parse('VAULT_ADDR', parseVaultAddress, '');
   parse('SIGNET_VAULT_SECRET_ID_FILE', readable, '');
+  parse('SIGNET_VAULT_KUBERNETES_TOKEN_FILE', readable, '');
   const caCert = parse('VAULT_CACERT', readable, '');
   const collector = parse<URL | null>('SIGNET_OTLP', parseCollector, null);
   const collectorCa = parse('SIGNET_OTLP_CA', readable, '');
@@ -103,8 +104,7 @@ export function loadConfig(environment: Environment, readFile: (path: string) =>
       publicAddress: parse('SIGNET_VAULT_PUBLIC_ADDR', parsePublicAddress, address),
       namespace: parse('VAULT_NAMESPACE', asNamespace, ''),
       ...(caCert === '' ? {} : { caCert }),
-      roleId: text.SIGNET_VAULT_ROLE_ID,
-      secretIdFile: text.SIGNET_VAULT_SECRET_ID_FILE,
+      login: parseVaultLogin(text, (defect) => void defects.push(defect)),
       timeoutMs: duration('SIGNET_VAULT_TIMEOUT'),
     },
     injector,

@@ -1,11 +1,10 @@
-import { readFile } from 'node:fs/promises';
 import { sleep } from '../lib/adapter/lifecycle.ts';
 import type { Log } from '../lib/adapter/log.ts';
 import type { Vault, VaultMethod, VaultReply } from '../lib/adapter/vault.ts';
 import { VaultError, type VaultErrorCode } from '../lib/adapter/vault.ts';
-import { MOUNTS } from '../lib/grant/index.ts';
 import { retryDelay } from '../lib/rotation/index.ts';
-import { Secret } from '../lib/secret.ts';
+import type { Secret } from '../lib/secret.ts';
+import { logInToVault, type VaultLogin } from './vault-login.ts';
 
 /** Vault with the broker's own credential. */
 export interface Session extends AsyncDisposable {
@@ -28,8 +27,7 @@ export interface Session extends AsyncDisposable {
 
 export type SessionDeps = {
   readonly vault: Vault;
-  readonly roleId: string;
-  readonly secretIdFile: string;
+  readonly login: VaultLogin;
   readonly log: Log;
   /** In [0, 1). */
   readonly random: () => number;
@@ -46,6 +44,8 @@ export function createSession(deps: SessionDeps): Session {
   const { vault, log, ended } = deps;
   let held: Held | undefined;
   let failure: VaultErrorCode | undefined = 'VAULT_UNAVAILABLE';
+  /** Whoever is not let in is no use either, whatever Vault answers to others. */
+  let loginFailure: VaultErrorCode | undefined;
   let underWay: Promise<Held> | undefined;
   /** After a log-in that failed, callers hear its error until the next try is due: they must not hammer Vault. */
   let refused: { readonly until: number; readonly error: unknown } | undefined;
@@ -57,8 +57,13 @@ export function createSession(deps: SessionDeps): Session {
       .then((fresh) => {
         held = fresh;
         refused = undefined;
+        loginFailure = undefined;
         woken.abort();
         return fresh;
+      })
+      .catch((error: unknown) => {
+        if (error instanceof VaultError) loginFailure = error.code;
+        throw error;
       })
       .finally(() => {
         underWay = undefined;
@@ -118,7 +123,7 @@ export function createSession(deps: SessionDeps): Session {
 
   return {
     get failure() {
-      return failure;
+      return loginFailure ?? failure;
     },
     async call<T>(method: VaultMethod, path: string, body?: object, options: { wrapTtl?: string } = {}) {
       try {
@@ -162,11 +167,8 @@ export function createSession(deps: SessionDeps): Session {
   };
 }
 
-async function logIn({ vault, roleId, secretIdFile, ended }: SessionDeps): Promise<Held> {
-  const secretId = new Secret((await readFile(secretIdFile, 'utf8')).trim());
-  const body = { role_id: roleId, secret_id: secretId.reveal() };
-  const { auth } = await vault.request('POST', `auth/${MOUNTS.approle}/login`, body, { signal: ended });
-  if (auth === undefined) throw new VaultError('VAULT_UNAVAILABLE', 'a log-in that gave no token');
+async function logIn({ vault, login, ended }: SessionDeps): Promise<Held> {
+  const auth = await logInToVault(vault, login, ended);
   return { token: auth.token, leaseMs: auth.leaseSeconds * 1000, since: performance.now() };
 }
 

@@ -12,8 +12,17 @@ export const SETTINGS = {
   VAULT_ADDR: required('Vault, such as `https://vault:8200`; plain http on loopback only'),
   VAULT_NAMESPACE: optional('', 'Vault namespace that holds the layout'),
   VAULT_CACERT: optional('', "PEM file of the authorities for Vault's certificate; without it, the system's"),
-  SIGNET_VAULT_ROLE_ID: required('role id of the AppRole `broker`'),
-  SIGNET_VAULT_SECRET_ID_FILE: required('file with its secret id, read again at every log-in'),
+  SIGNET_VAULT_ROLE_ID: optional(
+    '',
+    'role id of the AppRole `broker`; this and the next, or `SIGNET_VAULT_KUBERNETES_TOKEN_FILE`',
+  ),
+  SIGNET_VAULT_SECRET_ID_FILE: optional('', 'file with its secret id, read again at every log-in'),
+  SIGNET_VAULT_KUBERNETES_TOKEN_FILE: optional(
+    '',
+    'instead: log in by Kubernetes auth with the service-account token in this file, read again at every log-in; docs/kubernetes-install.md',
+  ),
+  SIGNET_VAULT_KUBERNETES_ROLE: optional('broker', 'the role to log in as'),
+  SIGNET_VAULT_KUBERNETES_MOUNT: optional('signet-kubernetes', "path of Vault's auth method"),
   SIGNET_VAULT_TIMEOUT: optional('5s', 'how long one call to Vault may take'),
   SIGNET_VAULT_PUBLIC_ADDR: optional('', 'Vault as sidecars reach it; without it, `VAULT_ADDR`'),
   SIGNET_LISTEN: optional(

@@ -11,6 +11,9 @@ export type LayoutFlags = {
   readonly brokerDns?: readonly string[];
   readonly root: boolean;
   readonly publicUrl?: string;
+  readonly kubernetesHost?: string;
+  readonly kubernetesCa?: string;
+  readonly kubernetesMount?: string;
 };
 
 /** The flags by which a layout is given: a file, or piece by piece. */
@@ -29,7 +32,19 @@ export function withLayoutFlags(command: Command): Command {
     )
     .option('--broker-dns <names...>', "DNS names in the broker's certificate")
     .option('--no-root', 'the root CA is kept elsewhere: prints the request that it has to sign')
-    .option('--public-url <url>', 'where verifiers reach Vault, to be put into certificates');
+    .option('--public-url <url>', 'where verifiers reach Vault, to be put into certificates')
+    .option(
+      '--kubernetes-host <url>',
+      'brokers also log in by Kubernetes auth, at signet-kubernetes/: the API server that Vault asks about their tokens',
+    )
+    .option(
+      '--kubernetes-ca <file>',
+      "the API server's authorities (PEM); without it, Vault runs in that cluster and asks in its own name",
+    )
+    .option(
+      '--kubernetes-mount <path>',
+      'instead: Kubernetes auth that is there already, of which only the role broker is written',
+    );
 }
 
 function several(value: string, before: readonly string[] = []): string[] {
@@ -63,6 +78,21 @@ function documentOf(flags: LayoutFlags): object {
     broker: { dns: flags.brokerDns ?? ['localhost'] },
     root: flags.root ? 'vault' : 'external',
     ...(flags.publicUrl === undefined ? {} : { public_url: flags.publicUrl }),
+    ...kubernetesOf(flags),
+  };
+}
+
+function kubernetesOf({ kubernetesHost, kubernetesCa, kubernetesMount }: LayoutFlags): object {
+  if (kubernetesHost === undefined && kubernetesMount === undefined) {
+    if (kubernetesCa !== undefined) throw usage('--kubernetes-ca', 'goes with --kubernetes-host');
+    return {};
+  }
+  return {
+    kubernetes: {
+      ...(kubernetesHost === undefined ? {} : { host: kubernetesHost }),
+      ...(kubernetesCa === undefined ? {} : { ca_cert: textIn(kubernetesCa, '--kubernetes-ca') }),
+      ...(kubernetesMount === undefined ? {} : { mount: kubernetesMount }),
+    },
   };
 }
 

@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import { VaultError, withToken } from '../lib/adapter/vault.ts';
+import { Secret } from '../lib/secret.ts';
 import {
   applyLayout,
   type Change,
@@ -16,6 +17,7 @@ import { type LayoutFlags, layoutOf, textIn, withLayoutFlags } from './vault-lay
 type ApplyFlags = LayoutFlags & {
   readonly dryRun?: boolean;
   readonly signedIntermediate?: string;
+  readonly kubernetesReviewer?: string;
   readonly json?: boolean;
 };
 
@@ -25,6 +27,7 @@ export function vaultCommand(): Command {
   withLayoutFlags(command.command('plan'))
     .description('show what apply would change')
     .option('--signed-intermediate <file>', 'as for apply')
+    .option('--kubernetes-reviewer <file>', 'as for apply')
     .option('--json', 'for machines')
     .addHelpText('after', VAULT_ENVIRONMENT)
     .action((flags: ApplyFlags) => inVault((vault) => apply(vault, { ...flags, dryRun: true })));
@@ -33,6 +36,10 @@ export function vaultCommand(): Command {
     .option(
       '--signed-intermediate <file>',
       'an issuing CA signed outside, with its chain up to the root (PEM)',
+    )
+    .option(
+      '--kubernetes-reviewer <file>',
+      'with a Vault outside of the cluster: the token in whose name it asks the API server about others',
     )
     .option('--dry-run', 'show what would be changed, and change nothing')
     .option('--json', 'for machines')
@@ -67,6 +74,11 @@ async function apply(vault: VaultPort, flags: ApplyFlags): Promise<void> {
     ...(flags.signedIntermediate === undefined
       ? {}
       : { signedIntermediate: textIn(flags.signedIntermediate, '--signed-intermediate') }),
+    ...(flags.kubernetesReviewer === undefined
+      ? {}
+      : {
+          kubernetesReviewer: new Secret(textIn(flags.kubernetesReviewer, '--kubernetes-reviewer').trim()),
+        }),
   };
   const say = (change: Change) => {
     if (!flags.json) print(`${SIGNS[change.kind]} ${change.summary}`);

@@ -8,6 +8,7 @@ export const MOUNTS = {
   kv: 'signet',
   transit: 'signet-transit',
   approle: 'signet-approle',
+  kubernetes: 'signet-kubernetes',
 } as const;
 
 /** A tenant where no slash may stand: `acme/shop` is `acme.shop`. Tenants hold no dot, so the way back is exact. */

@@ -1,5 +1,13 @@
 import { MOUNTS } from '../grant/index.ts';
-import { engineAt, engines, pkiAddresses, type Resource, resources, SEEDS } from './desired/index.ts';
+import {
+  engineAt,
+  engines,
+  kubernetesConfig,
+  pkiAddresses,
+  type Resource,
+  resources,
+  SEEDS,
+} from './desired/index.ts';
 import type { Layout } from './layout.ts';
 import { aclPolicies } from './policies/index.ts';
 import { documentAt, listAt, type OnDenied, readAt, type VaultPort } from './port.ts';
@@ -54,7 +62,7 @@ export async function readActual(vault: VaultPort, layout: Layout, onDenied?: On
     const [, kind, name] = path.split('/');
     found.set(id, engineAt((kind === 'auth' ? auths : mounts)[`${name}/`]));
   }
-  for (const { id, path } of [...pkiAddresses(layout), ...resources(layout, tokenAccessor)]) {
+  for (const { id, path } of everyResource(layout, { tokenAccessor }).slice(engines(layout).length)) {
     found.set(id, await readAt(vault, path, onDenied));
   }
   const seeds = new Set<string>();
@@ -79,7 +87,12 @@ export async function readLayoutDocument(vault: VaultPort, onDenied?: OnDenied):
 
 /** The resources of the layout, in the order in which they can be made. */
 export function everyResource(layout: Layout, { tokenAccessor }: Pick<Actual, 'tokenAccessor'>): Resource[] {
-  return [...engines(layout), ...pkiAddresses(layout), ...resources(layout, tokenAccessor)];
+  return [
+    ...engines(layout),
+    ...pkiAddresses(layout),
+    ...kubernetesConfig(layout),
+    ...resources(layout, tokenAccessor),
+  ];
 }
 
 const NO_PKI: PkiState = { issuers: [], defaultIssuer: '', followsLatest: false, keys: new Map() };

@@ -2,6 +2,12 @@ import { BlockList, isIP } from 'node:net';
 import { parseTenant } from '../attestation/index.ts';
 import { type Defect, InputError } from '../errors.ts';
 import { isIdSegment, parseTrustDomain } from '../spiffe/index.ts';
+import {
+  KUBERNETES_FIELDS,
+  type KubernetesLogin,
+  kubernetesDocument,
+  parseKubernetesLogin,
+} from './kubernetes.ts';
 import { secondsOf } from './ttl.ts';
 
 /** A tenant and the prefixes of the SPIFFE ID paths that it may register: `ns/shop/`, lower case, ending with a slash. */
@@ -23,12 +29,14 @@ export type Layout = {
   };
   /** Whether the root CA lives in this Vault. If not, the intermediate's CSR goes to whoever keeps it. */
   readonly root: 'vault' | 'external';
+  /** Left out: brokers log in by AppRole alone. */
+  readonly kubernetes?: KubernetesLogin;
   /** Where verifiers reach Vault for issuers and CRLs (`https://vault.example.org`); none means certificates carry no address. */
   readonly publicUrl?: string;
 };
 
 const LONGEST_SVID_SECONDS = 7 * 24 * 3600;
-const FIELDS = ['trust_domain', 'svid_ttls', 'tenants', 'broker', 'root', 'public_url'];
+const FIELDS = ['trust_domain', 'svid_ttls', 'tenants', 'broker', 'root', 'public_url', 'kubernetes'];
 const BROKER_FIELDS = ['dns', 'secret_id_ttl', 'networks'];
 const TENANT_FIELDS = ['name', 'id_prefixes'];
 const DNS_NAME = /^(?=.{1,253}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$/;
@@ -71,6 +79,14 @@ export function parseLayout(value: unknown): Layout {
       ),
     },
     root: root === 'external' ? 'external' : 'vault',
+    ...(raw['kubernetes'] === undefined
+      ? {}
+      : {
+          kubernetes: parseKubernetesLogin(
+            objectAt(raw['kubernetes'], '/kubernetes', KUBERNETES_FIELDS, flaw),
+            flaw,
+          ),
+        }),
     ...(typeof publicUrl === 'string' ? { publicUrl: publicUrl.replace(/\/$/, '') } : {}),
   };
   if (defects.length > 0) throw new InputError('layout', defects);
@@ -89,6 +105,7 @@ export function layoutDocument(layout: Layout): Record<string, unknown> {
       networks: layout.broker.networks,
     },
     root: layout.root,
+    ...(layout.kubernetes === undefined ? {} : { kubernetes: kubernetesDocument(layout.kubernetes) }),
     ...(layout.publicUrl === undefined ? {} : { public_url: layout.publicUrl }),
   };
 }

@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { SignetError } from '../errors.ts';
+import type { Secret } from '../secret.ts';
 import { type Actual, LAYOUT_PATH } from './actual.ts';
 import { caChanges } from './ca.ts';
 import {
@@ -13,6 +14,7 @@ import {
   SEEDS,
   shown,
 } from './desired/index.ts';
+import { kubernetesConfigChanges } from './kubernetes-config.ts';
 import { type Layout, layoutDocument } from './layout.ts';
 import { aclPolicies, isGenerated } from './policies/index.ts';
 import { certificateChanges } from './policy-certificate.ts';
@@ -27,6 +29,8 @@ export type PlannedChange = Change & { make(vault: VaultPort): Promise<void> };
 export type PlanOptions = {
   /** A signed intermediate with its chain up to the root (PEM): of an external root, or a new issuer beside those there are. */
   readonly signedIntermediate?: string;
+  /** The token in whose name Vault asks the API server about others. */
+  readonly kubernetesReviewer?: Secret;
   /** By which the policy key's certificate is renewed; left out, it is not. */
   readonly now?: Date;
 };
@@ -41,6 +45,7 @@ export function planLayout(actual: Actual, layout: Layout, options: PlanOptions 
   return [
     ...before.flatMap((resource) => resourceChanges(resource, actual)),
     ...policyChanges(actual, layout),
+    ...kubernetesConfigChanges(actual, layout, options.kubernetesReviewer),
     ...caChanges(actual, layout, options.signedIntermediate),
     ...after.flatMap((resource) => resourceChanges(resource, actual)),
     ...certificateChanges(actual, layout, {

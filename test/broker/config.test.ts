@@ -11,7 +11,12 @@ const sound = {
   SIGNET_VAULT_ROLE_ID: 'role',
   SIGNET_VAULT_SECRET_ID_FILE: '/secret',
 };
-const files: Readonly<Record<string, string>> = { '/secret': 'secret-id', '/ca': 'PEM', '/empty': ' \n' };
+const files: Readonly<Record<string, string>> = {
+  '/secret': 'secret-id',
+  '/token': 'token',
+  '/ca': 'PEM',
+  '/empty': ' \n',
+};
 const read = (path: string) => {
   const text = files[path];
   if (text === undefined) throw Object.assign(new Error('no'), { code: 'ENOENT' });
@@ -82,6 +87,8 @@ describe("the broker's configuration", () => {
     ['VAULT_CACERT', '/none', /does not exist/],
     ['SIGNET_VAULT_SECRET_ID_FILE', '/none', /does not exist/],
     ['SIGNET_VAULT_SECRET_ID_FILE', '/empty', /empty file/],
+    ['SIGNET_VAULT_ROLE_ID', '', /missing, and so is SIGNET_VAULT_KUBERNETES_TOKEN_FILE/],
+    ['SIGNET_VAULT_SECRET_ID_FILE', '', /missing, and so is SIGNET_VAULT_KUBERNETES_TOKEN_FILE/],
     ['SIGNET_LISTEN', 'localhost', /not an address/],
     ['SIGNET_LISTEN', '127.0.0.1:70000', /not an address/],
     ['SIGNET_LISTEN', 'broker.example.org:443', /not an address/],
@@ -122,6 +129,57 @@ describe("the broker's configuration", () => {
       );
     });
   }
+  describe('that logs in to Vault by Kubernetes auth', () => {
+    const { SIGNET_VAULT_ROLE_ID, SIGNET_VAULT_SECRET_ID_FILE, ...bare } = sound;
+    const kubernetes = { ...bare, SIGNET_VAULT_KUBERNETES_TOKEN_FILE: '/token' };
+    it('needs a token file, and no AppRole', () => {
+      assert.deepEqual(loadConfig(kubernetes, read).vault.login, {
+        method: 'kubernetes',
+        mount: 'signet-kubernetes',
+        role: 'broker',
+        tokenFile: '/token',
+      });
+    });
+    it("takes another role, and an auth method of the user's own", () => {
+      const config = loadConfig(
+        {
+          ...kubernetes,
+          SIGNET_VAULT_KUBERNETES_ROLE: 'broker-2',
+          SIGNET_VAULT_KUBERNETES_MOUNT: 'k8s/main',
+        },
+        read,
+      );
+      assert.deepEqual(config.vault.login, {
+        method: 'kubernetes',
+        mount: 'k8s/main',
+        role: 'broker-2',
+        tokenFile: '/token',
+      });
+    });
+    const refused: [name: string, text: string, says: RegExp][] = [
+      ['SIGNET_VAULT_ROLE_ID', SIGNET_VAULT_ROLE_ID, /a second way to log in/],
+      ['SIGNET_VAULT_SECRET_ID_FILE', SIGNET_VAULT_SECRET_ID_FILE, /a second way to log in/],
+      ['SIGNET_VAULT_KUBERNETES_TOKEN_FILE', '/none', /does not exist/],
+      ['SIGNET_VAULT_KUBERNETES_TOKEN_FILE', '/empty', /empty file/],
+      ['SIGNET_VAULT_KUBERNETES_ROLE', 'a/b', /not the name of a role/],
+      ['SIGNET_VAULT_KUBERNETES_MOUNT', '../approle', /not the path of an auth method/],
+      ['SIGNET_VAULT_KUBERNETES_MOUNT', 'kubernetes/', /not the path of an auth method/],
+    ];
+    for (const [name, text, says] of refused) {
+      it(`refuses ${name} as ${JSON.stringify(text)}`, () => {
+        assert.throws(
+          () => loadConfig({ ...kubernetes, [name]: text }, read),
+          (error) => {
+            assert.ok(error instanceof ConfigError);
+            assert.equal(error.defects.length, 1, error.message);
+            assert.match(error.message, new RegExp(`^${name} `));
+            assert.match(error.message, says);
+            return true;
+          },
+        );
+      });
+    }
+  });
   it('says all that is wrong at once', () => {
     assert.throws(
       () => loadConfig({ SIGNET_LISTEN: 'x', SIGNET_RATE_SOURCE: 'many' }, read),

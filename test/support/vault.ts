@@ -16,6 +16,8 @@ export interface VaultOptions {
   /** HTTPS with a certificate made for this Vault, which is its own CA: `caCert`. */
   readonly tls?: boolean;
   readonly port?: number;
+  /** Programs that it may run as plugins. */
+  readonly pluginFolder?: string;
   /** Folder for its configuration and data. It is kept; without it a temporary one is made, and removed by `stop()`. */
   readonly dir?: string;
 }
@@ -47,7 +49,7 @@ export async function startVault(options: VaultOptions = {}): Promise<TestVault>
   const { storage = 'inmem', tls = false, port = await freePort() } = options;
   const address = `${tls ? 'https' : 'http'}://127.0.0.1:${port}`;
   const dir = options.dir ?? (await mkdtemp(join(tmpdir(), 'signet-vault-')));
-  const caCert = await writeConfiguration(dir, storage, tls, port, address);
+  const caCert = await writeConfiguration(dir, { ...options, storage, tls, port }, address);
   const send = vaultRequester(address, caCert);
   const args = ['server', '-config', join(dir, 'vault.json')];
   const launch = () => startChild(vaultBinary(), args, { cwd: dir, env: environment() });
@@ -105,9 +107,7 @@ export async function startVault(options: VaultOptions = {}): Promise<TestVault>
 /** Writes Vault's configuration, and gives back the CA that its clients need. */
 async function writeConfiguration(
   dir: string,
-  storage: 'inmem' | 'raft',
-  tls: boolean,
-  port: number,
+  { storage, tls, port, pluginFolder }: VaultOptions & { readonly port: number },
   address: string,
 ) {
   const data = join(dir, 'data');
@@ -129,6 +129,7 @@ async function writeConfiguration(
     cluster_addr: 'https://127.0.0.1:0',
     disable_mlock: true,
     ui: true,
+    ...(pluginFolder === undefined ? {} : { plugin_directory: pluginFolder }),
   };
   await writeFile(join(dir, 'vault.json'), JSON.stringify(configuration));
   return certified?.caCert;

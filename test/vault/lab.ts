@@ -12,6 +12,7 @@ import { Secret } from '../../lib/secret.ts';
 import { type CertificateInfo, createCsr, readCertificate } from '../../lib/svid/index.ts';
 import {
   type Applied,
+  type ApplyOptions,
   applyLayout,
   examineVault,
   type Layout,
@@ -27,7 +28,7 @@ export interface Lab extends AsyncDisposable {
   readonly layout: Layout;
   /** As root. */
   readonly port: VaultPort;
-  apply(layout?: Layout): Promise<Applied>;
+  apply(layout?: Layout, options?: ApplyOptions): Promise<Applied>;
   examine(): Promise<Report>;
   /** A token that has these policies and no other. */
   tokenOf(...policies: string[]): Promise<string>;
@@ -53,13 +54,17 @@ export const DOCUMENT = {
   broker: { dns: ['localhost'] },
 };
 
-/** Starts a Vault and applies the layout. */
-export async function openLab(document: object = DOCUMENT): Promise<Lab> {
-  const vault = await startVault();
+/** Starts a Vault, or takes the one that is given, and applies the layout. */
+export async function openLab(
+  document: object = DOCUMENT,
+  options: ApplyOptions = {},
+  given?: TestVault,
+): Promise<Lab> {
+  const vault = given ?? (await startVault());
   const layout = parseLayout(document);
   const client = createVault({ address: vault.address });
   const port = withToken(client, new Secret(vault.rootToken));
-  await applyLayout(port, layout);
+  await applyLayout(port, layout, options);
   const { request } = vault;
   let broker: string | undefined;
 
@@ -67,7 +72,7 @@ export async function openLab(document: object = DOCUMENT): Promise<Lab> {
     vault,
     layout,
     port,
-    apply: (other = layout) => applyLayout(port, other),
+    apply: (other = layout, more = {}) => applyLayout(port, other, more),
     examine: () => examineVault(port, layout, { now: new Date(), nodeVersion: '26.13.1' }),
     async tokenOf(...policies) {
       const made = await request('POST', 'auth/token/create', {

@@ -25,6 +25,7 @@ export function engines(layout: Layout): Resource[] {
     ),
     engine(transit, 'transit', []),
     auth(approle, 'approle'),
+    ...(layout.kubernetes?.cluster === undefined ? [] : [auth(MOUNTS.kubernetes, 'kubernetes')]),
     tokenAuth(),
   ];
 }

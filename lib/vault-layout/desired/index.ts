@@ -1,11 +1,13 @@
 import type { Layout } from '../layout.ts';
 import { transitKeys } from './keys.ts';
+import { kubernetesLogin } from './kubernetes.ts';
 import { pkiConfig } from './pki-config.ts';
 import { pkiRoles } from './pki-roles.ts';
 import type { Resource } from './resource.ts';
 import { brokerLogin, kvConfig } from './stores.ts';
 
 export { engineAt, engines } from './engines.ts';
+export { kubernetesConfig, REVIEWER_SET } from './kubernetes.ts';
 export { pkiAddresses } from './pki-config.ts';
 export { POLICY_CERTIFICATE_TTL } from './pki-roles.ts';
 export {
@@ -26,6 +28,7 @@ export function resources(layout: Layout, tokenAccessor: string): Resource[] {
     ...pkiRoles(layout, tokenAccessor),
     ...transitKeys(),
     brokerLogin(layout),
+    ...kubernetesLogin(layout),
     kvConfig(),
   ];
 }

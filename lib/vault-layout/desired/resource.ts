@@ -26,7 +26,10 @@ export type Resource = {
 export type Difference = { readonly setting: Setting; readonly found: unknown };
 
 /** The settings in which what Vault has is not what the layout has. */
-export function differences(resource: Resource, found: Readonly<Record<string, unknown>>): Difference[] {
+export function differences(
+  resource: Pick<Resource, 'settings'>,
+  found: Readonly<Record<string, unknown>>,
+): Difference[] {
   return resource.settings
     .filter((setting) => !isSame(setting.want, found[setting.name]))
     .map((setting) => ({ setting, found: found[setting.name] }));

@@ -6,7 +6,8 @@ import { bodyOf, type Resource, type Setting } from './resource.ts';
 const HOUR = 3600;
 
 /** How brokers log in. */
-export function brokerLogin({ broker }: Layout): Resource {
+export function brokerLogin(layout: Layout): Resource {
+  const { broker } = layout;
   const path = `auth/${MOUNTS.approle}/role/broker`;
   const settings: Setting[] = [
     {
@@ -14,6 +15,31 @@ export function brokerLogin({ broker }: Layout): Resource {
       want: true,
       allows: 'the role_id alone, which is no secret, logs in as a broker',
     },
+    {
+      name: 'secret_id_ttl',
+      want: secondsOf(broker.secretIdTtl) ?? 0,
+      allows: 'a secret_id that leaked long ago still logs in',
+    },
+    { name: 'secret_id_num_uses', want: 0, allows: 'a broker that restarts cannot log in again' },
+    {
+      name: 'secret_id_bound_cidrs',
+      want: broker.networks,
+      allows: 'a stolen secret_id logs in from other networks',
+    },
+    ...brokerToken(layout),
+  ];
+  return {
+    id: 'approle-broker',
+    path,
+    settings,
+    missing: 'brokers cannot log in',
+    write: { create: { path, body: bodyOf(settings) }, update: { path, send: 'all' } },
+  };
+}
+
+/** What a broker's token may be, however the broker logged in. */
+export function brokerToken({ broker }: Layout): Setting[] {
+  return [
     { name: 'token_policies', want: ['signet-broker'], allows: 'brokers get rights beyond their own policy' },
     {
       name: 'token_no_default_policy',
@@ -29,29 +55,11 @@ export function brokerLogin({ broker }: Layout): Resource {
     { name: 'token_num_uses', want: 0, allows: 'brokers are cut off in the middle of their work' },
     { name: 'token_explicit_max_ttl', want: 0, allows: 'brokers are cut off in the middle of their work' },
     {
-      name: 'secret_id_ttl',
-      want: secondsOf(broker.secretIdTtl) ?? 0,
-      allows: 'a secret_id that leaked long ago still logs in',
-    },
-    { name: 'secret_id_num_uses', want: 0, allows: 'a broker that restarts cannot log in again' },
-    {
-      name: 'secret_id_bound_cidrs',
-      want: broker.networks,
-      allows: 'a stolen secret_id logs in from other networks',
-    },
-    {
       name: 'token_bound_cidrs',
       want: broker.networks,
       allows: 'a stolen broker token works from other networks',
     },
   ];
-  return {
-    id: 'approle-broker',
-    path,
-    settings,
-    missing: 'brokers cannot log in',
-    write: { create: { path, body: bodyOf(settings) }, update: { path, send: 'all' } },
-  };
 }
 
 /** The document store as a whole. */

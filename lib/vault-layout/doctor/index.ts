@@ -45,7 +45,7 @@ export async function examineVault(
     blind(`${MOUNTS.kv}/metadata/`, `${MOUNTS.kv}/data/entries/`, 'auth/token/roles')
       ? NONE
       : registrationFindings(around, layout),
-    { findings: strangeRoles(around), warnings: reachWarnings(around) },
+    { findings: strangeRoles(around, layout), warnings: reachWarnings(around) },
     platformReport(around, nodeVersion, unread),
     {
       findings: [],

@@ -1,9 +1,11 @@
 import { MOUNTS } from '../../grant/index.ts';
+import { kubernetesRole } from '../kubernetes.ts';
+import type { Layout } from '../layout.ts';
 import { overlaps, readPolicy } from './acl.ts';
 import type { Finding } from './finding.ts';
 import type { Surroundings } from './surroundings.ts';
 
-const { kv, pki, root, transit, approle } = MOUNTS;
+const { kv, pki, root, transit, approle, kubernetes } = MOUNTS;
 const WRITES = ['create', 'update', 'patch'];
 
 /** Paths that only Signet's own policies should open, and what each is good for. */
@@ -37,6 +39,8 @@ const GUARDED: readonly [path: string, capabilities: readonly string[], allows: 
   [`${transit}/keys/policy/set-certificate`, WRITES, 'say which certificate signs policies'],
   [`${kv}/data/policies/*`, [...WRITES, 'delete'], 'change what is published'],
   [`auth/${approle}/role/broker/secret-id`, WRITES, 'become a broker'],
+  [`auth/${kubernetes}/role/+`, WRITES, 'become a broker'],
+  [`auth/${kubernetes}/config`, WRITES, 'become a broker'],
   ['identity/entity/id/+', WRITES, 'give identities more rights'],
   ['identity/entity-alias', WRITES, 'make identities'],
   ['sys/policies/acl/signet-broker', [...WRITES, 'delete'], "change Signet's policies"],
@@ -77,7 +81,7 @@ export function reachWarnings(around: Surroundings): Finding[] {
 }
 
 /** What else in the engines lets somebody sign or log in. */
-export function strangeRoles(around: Surroundings): Finding[] {
+export function strangeRoles(around: Surroundings, layout: Layout): Finding[] {
   const known = new Set(['workload', 'broker', 'policy'].map((name) => `${pki}/roles/${name}`));
   const roles = around.pkiRoles
     .filter((path) => !known.has(path))
@@ -95,5 +99,14 @@ export function strangeRoles(around: Surroundings): Finding[] {
       allows: "a second way to the broker's credential, with limits of its own",
       fix: `delete auth/${approle}/role/${name}`,
     }));
-  return [...roles, ...logins];
+  const own = layout.kubernetes && kubernetesRole(layout.kubernetes);
+  const accounts = [...around.kubernetesLogins]
+    .filter(([path, role]) => path !== own && [role['token_policies']].flat().includes('signet-broker'))
+    .map(([path]) => ({
+      id: 'kubernetes.unknown',
+      setting: `${path} logs in as a broker`,
+      allows: "a second way to the broker's credential, for service accounts that the layout does not name",
+      fix: `delete ${path}`,
+    }));
+  return [...roles, ...logins, ...accounts];
 }

@@ -18,6 +18,8 @@ export type Surroundings = {
   readonly entries: ReadonlyMap<string, unknown>;
   /** Roles of the brokers' log-in, by name. */
   readonly logins: ReadonlyMap<string, Fields>;
+  /** Roles of Kubernetes auth, by path. */
+  readonly kubernetesLogins: ReadonlyMap<string, Fields>;
 };
 
 /**
@@ -41,6 +43,12 @@ export async function readSurroundings(
   }
   const roles = await listAt(vault, 'auth/token/roles', onDenied);
   const logins = await listAt(vault, `auth/${MOUNTS.approle}/role`, onDenied);
+  const kubernetesMounts = new Set([MOUNTS.kubernetes, layout.kubernetes?.mount ?? MOUNTS.kubernetes]);
+  const kubernetesRoles: string[] = [];
+  for (const mount of kubernetesMounts) {
+    for (const name of await listAt(vault, `auth/${mount}/role`, onDenied))
+      kubernetesRoles.push(`auth/${mount}/role/${name}`);
+  }
   const entries = await entryNames(vault, '', onDenied);
   return {
     version: String(seal?.['version'] ?? ''),
@@ -55,6 +63,7 @@ export async function readSurroundings(
       documentAt(vault, `${MOUNTS.kv}/data/entries/${ref}`, onDenied),
     ),
     logins: await readEach(logins, (name) => readAt(vault, `auth/${MOUNTS.approle}/role/${name}`, onDenied)),
+    kubernetesLogins: await readEach(kubernetesRoles, (path) => readAt(vault, path, onDenied)),
   };
 }
 

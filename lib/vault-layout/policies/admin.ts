@@ -1,31 +1,37 @@
 import { MOUNTS } from '../../grant/index.ts';
+import { kubernetesRole } from '../kubernetes.ts';
+import type { Layout } from '../layout.ts';
 import type { Capability, Rule } from '../rule.ts';
 import { OWN_TOKEN, VAULT_UI } from './shared.ts';
 
 const ALL: readonly Capability[] = ['create', 'read', 'update', 'delete', 'list', 'sudo'];
+const LOGINS: readonly string[] = [MOUNTS.approle, MOUNTS.kubernetes];
 
 /**
  * Everything that is Signet's, and so, through the policies it may write, in effect Vault's root. For the few who run
  * `signet vault apply` and who hold the root CA; everyone else's work has a policy of its own.
  */
-export function adminRules(): Rule[] {
+export function adminRules(layout: Layout): Rule[] {
   return [
     ...Object.values(MOUNTS)
-      .filter((mount) => mount !== MOUNTS.approle)
+      .filter((mount) => !LOGINS.includes(mount))
       .flatMap((mount): Rule[] => [
         { why: `Everything in ${mount}.`, path: `${mount}/*`, capabilities: ALL },
         { why: 'The engine itself.', path: `sys/mounts/${mount}`, capabilities: ALL },
         { why: 'Likewise.', path: `sys/mounts/${mount}/tune`, capabilities: ALL },
       ]),
-    { why: "The brokers' log-in.", path: `auth/${MOUNTS.approle}/*`, capabilities: ALL },
-    { why: 'Likewise, the method itself.', path: `sys/auth/${MOUNTS.approle}`, capabilities: ALL },
-    { why: 'Likewise.', path: `sys/auth/${MOUNTS.approle}/tune`, capabilities: ALL },
-    { why: 'Likewise, as its engine.', path: `sys/mounts/auth/${MOUNTS.approle}/tune`, capabilities: ALL },
-    {
-      why: 'Likewise, every token that came of a log-in, at once.',
-      path: `sys/leases/revoke-prefix/auth/${MOUNTS.approle}/*`,
-      capabilities: ['update', 'sudo'],
-    },
+    ...LOGINS.flatMap((mount): Rule[] => [
+      { why: "The brokers' log-in.", path: `auth/${mount}/*`, capabilities: ALL },
+      { why: 'Likewise, the method itself.', path: `sys/auth/${mount}`, capabilities: ALL },
+      { why: 'Likewise.', path: `sys/auth/${mount}/tune`, capabilities: ALL },
+      { why: 'Likewise, as its engine.', path: `sys/mounts/auth/${mount}/tune`, capabilities: ALL },
+      {
+        why: 'Likewise, every token that came of a log-in, at once.',
+        path: `sys/leases/revoke-prefix/auth/${mount}/*`,
+        capabilities: ['update', 'sudo'],
+      },
+    ]),
+    ...ownMount(layout),
     { why: "Signet's policies.", path: 'sys/policies/acl/signet-*', capabilities: ALL },
     { why: 'Token roles.', path: 'auth/token/roles/signet-*', capabilities: ALL },
     {
@@ -37,6 +43,17 @@ export function adminRules(): Rule[] {
     ...looking(),
     ...OWN_TOKEN,
     ...VAULT_UI,
+  ];
+}
+
+/** Kubernetes auth that was there before: the brokers' role in it, and no other. */
+function ownMount({ kubernetes }: Layout): Rule[] {
+  if (kubernetes === undefined || kubernetes.cluster !== undefined) return [];
+  const { mount } = kubernetes;
+  return [
+    { why: "The brokers' log-in by Kubernetes auth.", path: kubernetesRole(kubernetes), capabilities: ALL },
+    { why: 'doctor: who else logs in there.', path: `auth/${mount}/role`, capabilities: ['list'] },
+    { why: 'Likewise.', path: `auth/${mount}/role/+`, capabilities: ['read'] },
   ];
 }
 

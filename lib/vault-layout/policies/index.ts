@@ -30,8 +30,8 @@ export function aclPolicies(layout: Layout): AclPolicy[] {
     ),
     policy('signet-author', 'Publishes policies.', authorRules()),
     policy('signet-operator', 'CA work and the kill switch.', operatorRules(layout)),
-    policy('signet-admin', "All of Signet: in effect, Vault's root.", adminRules()),
-    policy('signet-viewer', 'Looks, and changes nothing.', viewerRules()),
+    policy('signet-admin', "All of Signet: in effect, Vault's root.", adminRules(layout)),
+    policy('signet-viewer', 'Looks, and changes nothing.', viewerRules(layout)),
   ];
 }
 

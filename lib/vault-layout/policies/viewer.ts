@@ -1,11 +1,13 @@
 import { MOUNTS } from '../../grant/index.ts';
+import type { Layout } from '../layout.ts';
 import type { Rule } from '../rule.ts';
 import { OWN_TOKEN, registrations, VAULT_UI } from './shared.ts';
 
-const { kv, pki, root, transit, approle } = MOUNTS;
+const { kv, pki, root, transit, approle, kubernetes } = MOUNTS;
 
 /** Sees everything that is no secret and changes nothing: enough for `signet vault plan` and `signet vault doctor`. */
-export function viewerRules(): Rule[] {
+export function viewerRules(layout: Layout): Rule[] {
+  const logins = new Set([approle, kubernetes, layout.kubernetes?.mount ?? kubernetes]);
   const seen: readonly [path: string, capability: 'read' | 'list'][] = [
     ...[pki, root].flatMap((mount): [string, 'read' | 'list'][] => [
       [`${mount}/issuers`, 'list'],
@@ -23,8 +25,11 @@ export function viewerRules(): Rule[] {
     [`${kv}/data/layout`, 'read'],
     [`${kv}/data/instances/*`, 'read'],
     [`${kv}/metadata/instances/*`, 'list'],
-    [`auth/${approle}/role`, 'list'],
-    [`auth/${approle}/role/+`, 'read'],
+    ...[...logins].flatMap((mount): [string, 'read' | 'list'][] => [
+      [`auth/${mount}/role`, 'list'],
+      [`auth/${mount}/role/+`, 'read'],
+    ]),
+    [`auth/${kubernetes}/config`, 'read'],
     ['auth/token/roles', 'list'],
     ['auth/token/roles/+', 'read'],
     ['sys/mounts', 'read'],

@@ -9,6 +9,8 @@ const GOOD = {
   broker: { dns: ['localhost', 'broker.example.org'] },
 };
 
+const PEM = '-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----';
+
 describe('a layout', () => {
   it('is parsed: lifetimes sorted, the rest by default', () => {
     assert.deepEqual(parseLayout(GOOD), {
@@ -30,6 +32,33 @@ describe('a layout', () => {
     assert.equal(full.publicUrl, 'https://vault.example.org');
     assert.deepEqual(parseLayout(JSON.parse(JSON.stringify(layoutDocument(full)))), full);
     assert.deepEqual(parseLayout(layoutDocument(parseLayout(GOOD))), parseLayout(GOOD));
+  });
+
+  it('has, with Kubernetes auth, one service account for brokers', () => {
+    const own = parseLayout({ ...GOOD, kubernetes: { host: 'https://10.0.0.1:6443/', ca_cert: `${PEM}\n` } });
+    assert.deepEqual(own.kubernetes, {
+      mount: 'signet-kubernetes',
+      cluster: { host: 'https://10.0.0.1:6443', caCert: PEM },
+      namespace: 'signet',
+      serviceAccount: 'signet-broker',
+      audience: 'vault',
+    });
+    const theirs = parseLayout({
+      ...GOOD,
+      kubernetes: {
+        mount: 'k8s/main',
+        namespace: 'identity',
+        service_account: 'broker',
+        audience: 'our-vault',
+      },
+    });
+    assert.deepEqual(theirs.kubernetes, {
+      mount: 'k8s/main',
+      namespace: 'identity',
+      serviceAccount: 'broker',
+      audience: 'our-vault',
+    });
+    for (const layout of [own, theirs]) assert.deepEqual(parseLayout(layoutDocument(layout)), layout);
   });
 
   it('needs no tenant and no DNS name', () => {
@@ -131,6 +160,35 @@ describe('a layout', () => {
       { broker: { networks: ['10.0.0.0', '10.0.0.0/33', 'x/8', '10.0.0.0/08', '::/129'] } },
       ...[0, 1, 2, 3, 4].map((i) => `/broker/networks/${i}`),
     ],
+    ['Kubernetes auth of no cluster', { kubernetes: {} }, '/kubernetes'],
+    ['Kubernetes auth of both kinds', { kubernetes: { host: 'https://k', mount: 'k' } }, '/kubernetes'],
+    ['an API server in the clear', { kubernetes: { host: 'http://10.0.0.1:8080' } }, '/kubernetes/host'],
+    ['an API server with a password', { kubernetes: { host: 'https://a:b@k' } }, '/kubernetes/host'],
+    [
+      'authorities that are none, and odd names',
+      {
+        kubernetes: {
+          host: 'https://k',
+          ca_cert: 'PEM',
+          namespace: '*',
+          service_account: '*',
+          audience: '',
+          reviewer: 'x',
+        },
+      },
+      '/kubernetes/ca_cert',
+      '/kubernetes/namespace',
+      '/kubernetes/service_account',
+      '/kubernetes/audience',
+      '/kubernetes/reviewer',
+    ],
+    ['namespaces by comma', { kubernetes: { mount: 'k', namespace: 'a,b' } }, '/kubernetes/namespace'],
+    [
+      "authorities for somebody else's mount",
+      { kubernetes: { mount: 'k', ca_cert: PEM } },
+      '/kubernetes/ca_cert',
+    ],
+    ['a mount that climbs', { kubernetes: { mount: '../approle' } }, '/kubernetes/mount'],
     ['an odd root', { root: 'somewhere' }, '/root'],
     ['an address with a path', { public_url: 'https://vault.example.org/v1' }, '/public_url'],
     ['an address that is none', { public_url: 'vault' }, '/public_url'],

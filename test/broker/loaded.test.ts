@@ -1,0 +1,53 @@
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'mocha';
+import { openSite, type Site } from './site.ts';
+
+const recorder = new URL('../support/module-recorder.mjs', import.meta.url);
+const OF_CLUSTERS =
+  /\/lib\/adapter\/kubernetes\/|\/broker\/(clusters|offline-keys)\.ts|attestors\/kubernetes|@kubernetes\/|js-yaml/;
+
+describe('the running broker', () => {
+  let site: Site;
+  before(async () => {
+    site = await openSite();
+  });
+  after(() => site?.[Symbol.asyncDispose]());
+  const recording = (name: string) => ({
+    NODE_OPTIONS: `--import ${recorder}`,
+    LOADED_MODULES: join(site.dir, name),
+  });
+  const loaded = async (name: string) => (await readFile(join(site.dir, name), 'utf8')).split('\n');
+
+  it('has loaded nothing of clusters where it was told of none', async () => {
+    const broker = await site.startBroker(recording('without'));
+    await broker.stop();
+    const modules = await loaded('without');
+    assert.ok(
+      modules.some((url) => url.endsWith('/broker/attestation.ts')),
+      'the recorder sees modules',
+    );
+    assert.deepEqual(
+      modules.filter((url) => OF_CLUSTERS.test(url)),
+      [],
+    );
+  });
+
+  it('has loaded no package for the cluster that it runs in, and says which one it cannot use', async () => {
+    const broker = await site.launchBroker({
+      ...recording('within'),
+      SIGNET_KUBERNETES: 'main=in-cluster',
+      KUBERNETES_SERVICE_HOST: '127.0.0.1',
+      KUBERNETES_SERVICE_PORT: '1',
+    });
+    assert.equal((await broker.ended).code, 1);
+    assert.match(broker.stderr(), /SIGNET_KUBERNETES main: the credentials cannot be had: ENOENT/);
+    const modules = await loaded('within');
+    assert.ok(modules.some((url) => OF_CLUSTERS.test(url)));
+    assert.deepEqual(
+      modules.filter((url) => /node_modules\/(?:@kubernetes|js-yaml|undici)\//.test(url)),
+      [],
+    );
+  });
+});

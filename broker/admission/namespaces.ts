@@ -1,10 +1,11 @@
 import type { KubernetesApi } from '../../lib/adapter/kubernetes/index.ts';
+import { createRateLimit } from '../limits.ts';
 import { ALLOW } from './annotations.ts';
 import { recordOf, textsOf } from './values.ts';
 
 /** What a namespace, whose writers are the cluster's administrators, says of its pods. */
 export interface Namespaces {
-  /** The words of `signet/allow`. @throws KubernetesError */
+  /** The words of `signet/allow`. @throws KubernetesError, and Problem `rate_limited` when too many are asked for */
   allowed(name: string): Promise<readonly string[]>;
 }
 
@@ -12,16 +13,20 @@ export interface Namespaces {
 const GOOD_MS = 5_000;
 const MOST = 1_000;
 const MOST_WORDS = 32;
+/** Looks a second, five times as many at once: anybody may make up namespaces, and the API server has other work. */
+const LOOKS = 50;
 
 type Kept = { readonly until: number; readonly words: Promise<readonly string[]> };
 
 /** Asks at most once for each in that time, however many pods come. `now` is in milliseconds and never goes back. */
 export function createNamespaces(api: Pick<KubernetesApi, 'get'>, now: () => number): Namespaces {
   const kept = new Map<string, Kept>();
+  const looks = createRateLimit(LOOKS, now);
   return {
-    allowed(name) {
+    async allowed(name) {
       const found = kept.get(name);
       if (found !== undefined && found.until > now()) return found.words;
+      looks.take('');
       const words = api.get<unknown>(`/api/v1/namespaces/${encodeURIComponent(name)}`).then(wordsOf);
       const fresh = { until: now() + GOOD_MS, words };
       // a failure is not kept: the next pod asks again

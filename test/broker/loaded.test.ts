@@ -6,7 +6,7 @@ import { openSite, type Site } from './site.ts';
 
 const recorder = new URL('../support/module-recorder.mjs', import.meta.url);
 const OF_CLUSTERS =
-  /\/lib\/adapter\/kubernetes\/|\/broker\/(clusters|offline-keys)\.ts|attestors\/kubernetes|@kubernetes\/|js-yaml/;
+  /\/lib\/adapter\/kubernetes\/|\/broker\/(clusters|offline-keys)\.ts|attestors\/kubernetes|\/broker\/admission\/(?:index|inject|open)\.ts|@kubernetes\/|js-yaml/;
 
 describe('the running broker', () => {
   let site: Site;

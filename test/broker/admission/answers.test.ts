@@ -3,8 +3,10 @@ import { describe, it } from 'mocha';
 import { parseInjector } from '../../../broker/admission/config.ts';
 import { type AdmissionDeps, createAdmission } from '../../../broker/admission/index.ts';
 import type { Request } from '../../../broker/admission/review.ts';
+import { loadConfig } from '../../../broker/config.ts';
 import { KubernetesError } from '../../../lib/adapter/kubernetes/index.ts';
 import { createMetrics } from '../../../lib/adapter/metrics.ts';
+import { ConfigError } from '../../../lib/adapter/settings.ts';
 import { VaultError } from '../../../lib/adapter/vault.ts';
 import { InputError } from '../../../lib/errors.ts';
 import { createCa } from '../../support/ca.ts';
@@ -133,6 +135,24 @@ describe("the injector's document", () => {
   ];
   for (const [document, wanted] of cases)
     it(`refuses ${JSON.stringify(document)}`, () => assert.match(defects(document).join('\n'), wanted));
+  it('is for a cluster whose API server the broker asks, and its defects are told by variable', () => {
+    const environment = {
+      ...{ SIGNET_TRUST_DOMAIN: 'example.org', VAULT_ADDR: 'https://v', SIGNET_VAULT_ROLE_ID: 'r' },
+      ...{ SIGNET_VAULT_SECRET_ID_FILE: '/secret', SIGNET_KUBERNETES: 'main=kubeconfig:/k far=offline:/o' },
+      SIGNET_INJECTOR: '/injector.json',
+    };
+    const load = (document: object) => () =>
+      loadConfig(environment, (path) => (path === '/injector.json' ? JSON.stringify(document) : 'x'));
+    assert.equal(load(good)().injector?.cluster, 'main');
+    const told = (message: string) => (error: unknown) =>
+      error instanceof ConfigError && error.defects.join() === `SIGNET_INJECTOR cannot be used: ${message}`;
+    for (const cluster of ['far', 'none'])
+      assert.throws(
+        load({ ...good, cluster }),
+        told('/cluster is not one of SIGNET_KUBERNETES with an API server'),
+      );
+    assert.throws(load({ ...good, image: undefined }), told('/image is missing'));
+  });
   it('takes authorities, and no key', async () => {
     const { pem, privateKeyPem } = await createCa();
     const document = { ...good, vault: { ca_file: '/ca.pem' } };

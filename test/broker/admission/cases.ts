@@ -16,11 +16,13 @@ export function configOf(more: object = {}): InjectorConfig {
   });
 }
 
+const USUAL = configOf();
+
 export const CA = '-----BEGIN CERTIFICATE-----\nnew\n-----END CERTIFICATE-----\n';
 
 export function worldOf(more: Partial<InjectorWorld> = {}): InjectorWorld {
   return {
-    config: configOf(),
+    config: USUAL,
     trustDomain: 'example.org',
     brokerCa: CA,
     acceptsCa: (pem) => pem === CA,

@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { run } from './command.ts';
 
@@ -146,8 +146,10 @@ async function removeNetworks(): Promise<void> {
   const results = '/var/lib/cni/results';
   const names = existsSync(results) ? readdirSync(results) : [];
   for (const name of names.filter((each) => each.startsWith(`${BRIDGE}-`))) {
-    const { containerId, netns } = JSON.parse(read(join(results, name)) || '{}');
-    if (netns) await run('ip', 'netns', 'delete', basename(netns)).catch(() => {});
+    const text = read(join(results, name));
+    const [, netns] = /\/netns\/(cni-[0-9a-f-]+)/.exec(text) ?? [];
+    const { containerId } = JSON.parse(text || '{}');
+    if (netns) await run('ip', 'netns', 'delete', netns).catch(() => {});
     for (const each of names.filter((other) => containerId && other.includes(containerId)))
       rmSync(join(results, each), { force: true });
   }

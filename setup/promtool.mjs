@@ -1,6 +1,7 @@
+import { renameSync } from 'node:fs';
 import { join } from 'node:path';
-import { isExecutable, say, which, withProgress } from './commands.mjs';
-import { takeFromPackage } from './debian-package.mjs';
+import { isExecutable, say, which } from './commands.mjs';
+import { hasDebian, unpackDebian } from './debian.mjs';
 import { cache } from './paths.mjs';
 
 const built = join(cache, 'promtool', 'promtool');
@@ -16,9 +17,12 @@ export function promtoolBinary() {
  * @param {AbortSignal} signal
  */
 export async function providePromtool(signal) {
-  if (!which('apt-get') || !which('dpkg-deb'))
-    return say('promtool is not on PATH: the test with it is skipped; install Prometheus');
-  await withProgress('fetching promtool with apt-get', 'under a minute', () =>
-    takeFromPackage('prometheus', 'usr/bin/promtool', built, signal),
-  );
+  if (!hasDebian()) return say('promtool is not on PATH: the test with it is skipped; install Prometheus');
+  await unpackDebian({
+    names: ['prometheus'],
+    what: 'promtool',
+    beside: join(cache, 'promtool'),
+    keep: (folder) => renameSync(join(folder, 'usr', 'bin', 'promtool'), built),
+    signal,
+  });
 }

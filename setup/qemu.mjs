@@ -1,6 +1,7 @@
+import { renameSync } from 'node:fs';
 import { join } from 'node:path';
-import { isExecutable, say, which, withProgress } from './commands.mjs';
-import { takeFromPackage } from './debian-package.mjs';
+import { isExecutable, say, which } from './commands.mjs';
+import { hasDebian, unpackDebian } from './debian.mjs';
 import { cache } from './paths.mjs';
 
 const NAME = 'qemu-aarch64-static';
@@ -16,9 +17,12 @@ export function qemuBinary() {
  * @param {AbortSignal} signal
  */
 export async function provideQemu(signal) {
-  if (!which('apt-get') || !which('dpkg-deb'))
-    return say(`${NAME} is not on PATH: the image for arm64 is not tried`);
-  await withProgress('fetching QEMU with apt-get', 'under a minute', () =>
-    takeFromPackage('qemu-user-static', `usr/bin/${NAME}`, taken, signal),
-  );
+  if (!hasDebian()) return say(`${NAME} is not on PATH: the image for arm64 is not tried`);
+  await unpackDebian({
+    names: ['qemu-user-static'],
+    what: 'QEMU',
+    beside: join(cache, 'qemu'),
+    keep: (folder) => renameSync(join(folder, 'usr', 'bin', NAME), taken),
+    signal,
+  });
 }

@@ -2,6 +2,7 @@ import { constants } from 'node:os';
 import { join } from 'node:path';
 import { SetupError, say } from './commands.mjs';
 import { fillCompileCache } from './compile-cache.mjs';
+import { containerPrograms, provideContainers } from './containers.mjs';
 import { hasDependencies, installDependencies } from './dependencies.mjs';
 import { envoyBinary, installEnvoy } from './envoy.mjs';
 import { buildGhostunnel, ghostunnelBinary } from './ghostunnel.mjs';
@@ -34,8 +35,11 @@ const ghostunnel = { present: ghostunnelBinary, provide: buildGhostunnel };
 const opa = { present: opaBinary, provide: buildOpa };
 /** @type {Part} */
 const kosoku = { present: kosokuFolder, provide: installKosoku };
-/** @type {Part} */
-const kubernetes = { present: kubernetesPrograms, provide: buildKubernetes };
+/** @type {Part[]} */
+const kubernetes = [
+  { present: kubernetesPrograms, provide: buildKubernetes },
+  { present: containerPrograms, provide: provideContainers },
+];
 /** @type {Part} */
 const h2spec = { present: h2specBinary, provide: buildH2spec };
 /** @type {Part} */
@@ -57,7 +61,7 @@ const qemu = { present: qemuBinary, provide: provideQemu };
 const partsOf = {
   run: [dependencies, vault, collector],
   check: [dependencies],
-  test: [dependencies, vault, kubernetes, kosoku, h2spec, ...strangers, ...observers, imageParts, qemu],
+  test: [dependencies, vault, ...kubernetes, kosoku, h2spec, ...strangers, ...observers, imageParts, qemu],
   bench: [dependencies, vault, envoy, ghostunnel, opa],
   image: [dependencies, imageParts],
 };

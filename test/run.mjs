@@ -13,6 +13,7 @@ import { runMocha } from './support/mocha-group.mjs';
  */
 const groups = {
   e2e: /^test\/e2e\//,
+  kubernetes: /^test\/kubernetes\//,
   conformance: /^test\/conformance\//,
   sidecar: /^test\/sidecar\//,
   broker: /^test\/broker\//,
@@ -22,8 +23,8 @@ const groups = {
 };
 /** Groups whose suites are told one by one. */
 const told = ['conformance'];
-/** Groups that hold our programs to a time have the machine to themselves; of the others, two run side by side. */
-const timed = ['e2e'];
+/** Groups that hold our programs to a time, or make a node of the machine, have the machine to themselves; of the others, two run side by side. */
+const timed = ['e2e', 'kubernetes'];
 
 const asked = process.argv.slice(2);
 const strange = asked.filter((name) => !(name in groups));

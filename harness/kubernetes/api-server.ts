@@ -19,6 +19,8 @@ export interface ApiServerOptions {
   readonly controllers?: boolean;
   /** It listens on every address, and tells this one to pods; without it on 127.0.0.1 alone. */
   readonly advertise?: string;
+  /** Its own folder is made in this one, not in the system's for temporary files. */
+  readonly within?: string;
   /** Further flags of the API server. */
   readonly flags?: Readonly<Record<string, string>>;
 }
@@ -60,7 +62,7 @@ export interface ApiServer extends Objects, AsyncDisposable {
 /** Starts an API server and waits until it serves: about 5 s. */
 export async function startApiServer(options: ApiServerOptions = {}): Promise<ApiServer> {
   await using stack = new AsyncDisposableStack();
-  const folder = await mkdtemp(join(tmpdir(), 'signet-kubernetes-'));
+  const folder = await mkdtemp(join(options.within ?? tmpdir(), 'signet-kubernetes-'));
   stack.defer(() => rm(folder, { recursive: true, force: true }));
   const port = await freePort();
   const url = `https://127.0.0.1:${port}`;

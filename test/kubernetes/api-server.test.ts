@@ -2,11 +2,13 @@ import assert from 'node:assert/strict';
 import { access } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type ApiServer, startApiServer } from '../../harness/kubernetes/api-server.ts';
+import { kubeBinary } from '../../setup/kubernetes.mjs';
 
 describe('an API server for tests', function () {
   this.timeout(60_000);
   let server: ApiServer;
-  before(async () => {
+  before(async function () {
+    if (!kubeBinary()) return this.skip();
     server = await startApiServer();
     await server.createNamespace('shop', { team: 'one' });
     await server.createServiceAccount('shop', 'orders');

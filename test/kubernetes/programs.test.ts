@@ -1,8 +1,12 @@
 import assert from 'node:assert/strict';
 import { startChild } from '../../harness/child.ts';
-import { helmBinary, vaultAuthBinary } from '../../setup/kubernetes.mjs';
+import { helmBinary, kubernetesPrograms, vaultAuthBinary } from '../../setup/kubernetes.mjs';
 
 describe('what set-up builds to go with Kubernetes', () => {
+  before(function () {
+    if (!kubernetesPrograms()) this.skip();
+  });
+
   const said = async (file: string | undefined, ...args: string[]) => {
     assert.ok(file, 'set-up has built none');
     const child = await startChild(file, args);

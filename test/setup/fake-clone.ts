@@ -43,6 +43,9 @@ export async function fakeClone(): Promise<FakeClone> {
     'tools/strangers',
     'tools/opa',
     'tools/otelcol',
+    'tools/kubernetes',
+    'tools/helm/go.mod',
+    'tools/vault-auth-kubernetes/go.mod',
   ]) {
     await cp(join(top, file), path(file), { recursive: true });
   }

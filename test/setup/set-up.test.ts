@@ -196,8 +196,8 @@ describe('set-up', () => {
       await clone.has('go');
       for (const _ of [1, 2]) assert.equal((await clone.run('test', {}, asOrdinaryUser)).code, 0);
       assert.ok((await clone.cached()).some((name) => /^h2spec\/h2spec-\d/.test(name)));
-      // this one, the strangers of the conformance tests, and the collector
-      assert.equal((await clone.calls()).filter((call) => call === 'go build').length, 3);
+      // this one, the strangers of the conformance tests, the collector, and three for Kubernetes
+      assert.equal((await clone.calls()).filter((call) => call === 'go build').length, 6);
     });
 
     it('or says that its cases are skipped, where there is no Go', async () => {
@@ -228,6 +228,39 @@ describe('set-up', () => {
       for (const skipped of [
         /^Go is not on PATH: the demo shows no trace, and tests with the OpenTelemetry collector are skipped/,
         /^promtool is not on PATH: the test with it is skipped/,
+      ])
+        assert.ok(
+          lines.some((line) => skipped.test(line)),
+          String(skipped),
+        );
+    });
+  });
+
+  describe('provides Kubernetes for tests', () => {
+    beforeEach(async () => {
+      await clone.has('npm', 'python3');
+      await clone.hasVault('1.21.1');
+    });
+
+    it('its components, Helm, and the auth of Vault, once', async () => {
+      await clone.has('go');
+      for (const _ of [1, 2]) assert.equal((await clone.run('test', {}, asOrdinaryUser)).code, 0);
+      const cached = (await clone.cached()).filter((name) => /kube|helm/.test(name) && name.includes('/'));
+      const names = [
+        /^helm\/helm-3\./,
+        /^kube\/kube-1\.34\.4-/,
+        /^vault-plugin-auth-kubernetes\/.+-0\.23\.1$/,
+      ];
+      assert.equal(cached.length, names.length, cached.join('\n'));
+      for (const [at, name] of names.entries()) assert.match(cached[at]!, name);
+    });
+
+    it('or says what is skipped, where there is neither Go nor apt', async () => {
+      const { code, lines } = await clone.run('test', {}, asOrdinaryUser);
+      assert.equal(code, 0);
+      for (const skipped of [
+        /^Go is not on PATH: the tests with Kubernetes are skipped/,
+        /^containerd, runc and the CNI plugins come by apt-get.+: the tests with real pods are skipped/,
       ])
         assert.ok(
           lines.some((line) => skipped.test(line)),

@@ -44,6 +44,8 @@ export function createSession(deps: SessionDeps): Session {
   const { vault, log, ended } = deps;
   let held: Held | undefined;
   let failure: VaultErrorCode | undefined = 'VAULT_UNAVAILABLE';
+  /** Whoever is not let in is no use either, whatever Vault answers to others. */
+  let loginFailure: VaultErrorCode | undefined;
   let underWay: Promise<Held> | undefined;
   /** After a log-in that failed, callers hear its error until the next try is due: they must not hammer Vault. */
   let refused: { readonly until: number; readonly error: unknown } | undefined;
@@ -55,8 +57,13 @@ export function createSession(deps: SessionDeps): Session {
       .then((fresh) => {
         held = fresh;
         refused = undefined;
+        loginFailure = undefined;
         woken.abort();
         return fresh;
+      })
+      .catch((error: unknown) => {
+        if (error instanceof VaultError) loginFailure = error.code;
+        throw error;
       })
       .finally(() => {
         underWay = undefined;
@@ -116,7 +123,7 @@ export function createSession(deps: SessionDeps): Session {
 
   return {
     get failure() {
-      return failure;
+      return loginFailure ?? failure;
     },
     async call<T>(method: VaultMethod, path: string, body?: object, options: { wrapTtl?: string } = {}) {
       try {

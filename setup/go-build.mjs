@@ -6,7 +6,8 @@ import { cache, root } from './paths.mjs';
 
 /**
  * A program that is built from a module of ours, whose go.mod and go.sum pin it and all it imports. `version`: where go.mod does not tell it.
- * @typedef {{ name: string, folder: string, package: string, tags?: string, cgo?: boolean, version?: () => string }} GoProgram
+ * `variables`: what the linker sets, each `package.name=value`.
+ * @typedef {{ name: string, folder: string, package: string, tags?: string, cgo?: boolean, version?: () => string, variables?: () => string[] }} GoProgram
  */
 
 /** Since 1.21 Go fetches the newer toolchain that a go.mod asks for. @type {[number, number]} */
@@ -29,19 +30,19 @@ export function findGo() {
  * @param {GoProgram} program
  */
 export function builtGo(program) {
-  const version = program.version?.() ?? pinnedVersion(program);
+  const version = program.version?.() ?? requiredVersion(program.folder, program.package);
   const file = program.name.toLowerCase();
   return { path: join(cache, file, `${file}-${version}`), version };
 }
 
-/** @param {GoProgram} program */
-function pinnedVersion({ name, folder, package: main }) {
+/** The version that a module of ours requires of the module which holds a package. @param {string} folder @param {string} wanted */
+export function requiredVersion(folder, wanted) {
   const required = readFileSync(join(root, folder, 'go.mod'), 'utf8').matchAll(
     /^\s*(?:require )?(\S+) v(\S+)/gm,
   );
-  const pinned = [...required].find(([, module]) => main === module || main.startsWith(`${module}/`));
+  const pinned = [...required].find(([, module]) => wanted === module || wanted.startsWith(`${module}/`));
   const version = pinned?.[2]?.replace('+incompatible', '');
-  if (!version) throw new SetupError(`${folder}/go.mod pins no ${name}`);
+  if (!version) throw new SetupError(`${folder}/go.mod pins no ${wanted}`);
   return version;
 }
 
@@ -74,7 +75,8 @@ export async function buildGo(program, go, { expected, check, signal }) {
     rmSync(join(folder, left), { force: true });
   const unfinished = join(folder, `building-${process.pid}`);
   const tags = program.tags === undefined ? [] : ['-tags', program.tags];
-  const options = ['-mod=readonly', ...tags, '-trimpath', '-ldflags', '-s -w'];
+  const ldflags = ['-s -w', ...(program.variables?.() ?? []).map((each) => `-X ${each}`)].join(' ');
+  const options = ['-mod=readonly', ...tags, '-trimpath', '-ldflags', ldflags];
   const env = { ...process.env, CGO_ENABLED: program.cgo ? '1' : '0', GOWORK: 'off' };
   const cwd = join(root, program.folder);
   try {

@@ -7,6 +7,7 @@ import { envoyBinary, installEnvoy } from './envoy.mjs';
 import { buildGhostunnel, ghostunnelBinary } from './ghostunnel.mjs';
 import { buildH2spec, h2specBinary } from './h2spec.mjs';
 import { installKosoku, kosokuFolder } from './kosoku.mjs';
+import { buildKubernetes, kubernetesPrograms } from './kubernetes.mjs';
 import { withLock } from './lock.mjs';
 import { buildOpa, opaBinary } from './opa.mjs';
 import { buildOtelcol, otelcolBinary } from './otelcol.mjs';
@@ -32,6 +33,8 @@ const opa = { present: opaBinary, provide: buildOpa };
 /** @type {Part} */
 const kosoku = { present: kosokuFolder, provide: installKosoku };
 /** @type {Part} */
+const kubernetes = { present: kubernetesPrograms, provide: buildKubernetes };
+/** @type {Part} */
 const h2spec = { present: h2specBinary, provide: buildH2spec };
 /** @type {Part} */
 const collector = { present: otelcolBinary, provide: buildOtelcol };
@@ -47,7 +50,7 @@ const strangers = [
 const partsOf = {
   run: [dependencies, vault, collector],
   check: [dependencies],
-  test: [dependencies, vault, kosoku, h2spec, ...strangers, ...observers],
+  test: [dependencies, vault, kubernetes, kosoku, h2spec, ...strangers, ...observers],
   bench: [dependencies, vault, envoy, ghostunnel, opa],
 };
 

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
 import { startVault, type TestVault, type VaultOptions } from '../support/vault.ts';
-import { authPlugin } from './interim.ts';
+import { authPlugin } from './programs.ts';
 
 /** A Vault that knows the auth method `kubernetes`, which the one built here takes from a plugin. */
 export async function startAuthVault(options: VaultOptions = {}): Promise<TestVault> {

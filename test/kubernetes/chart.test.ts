@@ -4,13 +4,14 @@ import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { renderManifests } from '../../kubernetes/render.mjs';
-import { type ApiServer, helmBinary, startApiServer } from './interim.ts';
+import { type ApiServer, startApiServer } from '../../harness/kubernetes/api-server.ts';
+import { renderManifests } from '../../setup/render-manifests.mjs';
+import { helm as helmProgram } from './programs.ts';
 
 const room = fileURLToPath(new URL('../../kubernetes', import.meta.url));
 const chart = join(room, 'chart');
 const values = join(room, 'manifest-values.yaml');
-const WEBHOOKS = '/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations/signet-broker';
+const WEBHOOKS = '/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations/signet-injector';
 const PEM = '-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n';
 
 /** Every value that is not the default, so that every line of every template is rendered. */
@@ -37,6 +38,10 @@ const EVERYTHING = {
   brokerNames: ['broker.example.org', '10.0.0.7'],
   settings: { SIGNET_RATE_SOURCE: '500', SIGNET_OTLP_CA: '/etc/otlp/ca.pem' },
   injector: {
+    image: 'registry.example/sidecar:1',
+    upstreams: 'none',
+    resources: { limits: { memory: '64Mi' } },
+    settings: { SIGNET_LOG_LEVEL: 'debug' },
     timeoutSeconds: 3,
     excludedNamespaces: ['legacy'],
     objectSelector: { matchLabels: { team: 'a' } },
@@ -93,7 +98,7 @@ describe('the chart', function () {
   after(() => rm(dir, { recursive: true, force: true }));
 
   const helm = (...args: string[]) =>
-    run(helmBinary(), args, { HELM_CACHE_HOME: dir, HELM_CONFIG_HOME: dir, HELM_DATA_HOME: dir });
+    run(helmProgram(), args, { HELM_CACHE_HOME: dir, HELM_CONFIG_HOME: dir, HELM_DATA_HOME: dir });
   const fileOf = async (name: string, text: string) => {
     await writeFile(join(dir, name), text);
     return join(dir, name);
@@ -123,12 +128,37 @@ describe('the chart', function () {
     assert.equal(
       await readFile(join(room, 'manifests/signet.yaml'), 'utf8'),
       renderManifests(),
-      'run node kubernetes/render.mjs',
+      'run node setup/render-manifests.mjs',
     );
+  });
+  it('tells brokers how to inject, in JSON', async () => {
+    const document = async (what: object) => {
+      const [, text = ''] = /^ {2}injector\.json: \|\n((?: {4}.*\n)+)/m.exec(await rendered(what)) ?? [];
+      return JSON.parse(text);
+    };
+    const webhooks = { mutating: 'signet-injector', validating: 'signet-injector', service: 'signet-broker' };
+    assert.deepEqual(await document(EVERYTHING), {
+      cluster: 'east',
+      namespace: 'signet',
+      image: 'registry.example/sidecar:1',
+      image_pull_policy: 'Always',
+      resources: { requests: { cpu: '20m', memory: '48Mi' }, limits: { memory: '64Mi' } },
+      broker_url: 'https://signet-broker.signet.svc',
+      vault: {
+        address: 'https://vault.example.com:8200',
+        namespace: 'team/a',
+        ca_file: '/etc/signet/vault-ca.pem',
+      },
+      upstreams: 'none',
+      environment: { SIGNET_LOG_LEVEL: 'debug' },
+      webhooks,
+    });
+    const { image, vault } = await document({ ...EVERYTHING, vault: LEAST.vault, injector: {} });
+    assert.deepEqual([image, vault], [`registry.example/signet@sha256:${'a'.repeat(64)}`, {}]);
   });
   it('makes pods anew when what they read at their start has changed, and else not', async () => {
     const stamp = async (caCert: string) =>
-      /signet\/config: "(\w+)"/.exec(
+      /checksum\/config: "(\w+)"/.exec(
         await rendered({ ...EVERYTHING, vault: { ...EVERYTHING.vault, caCert } }),
       )?.[1];
     assert.equal(await stamp(PEM), await stamp(`${PEM}\n`));
@@ -153,6 +183,11 @@ describe('the chart', function () {
       ['a cluster in no form', { otherClusters: ['east'] }, /otherClusters/],
       ['a digest that is none', { image: { digest: 'latest' } }, /image\/digest/],
       ['an odd pull policy', { image: { pullPolicy: 'Sometimes' } }, /image\/pullPolicy/],
+      [
+        'sidecars of an odd size',
+        { injector: { resources: { limits: { cpu: 1 } } } },
+        /injector\/resources\/limits\/cpu/,
+      ],
       ['a webhook that waits too long', { injector: { timeoutSeconds: 31 } }, /injector\/timeoutSeconds/],
       [
         'a token of under ten minutes',
@@ -266,31 +301,29 @@ describe('the chart', function () {
         ).body;
         assert.deepEqual(
           told.map(([, what, verbs]) => ({
-            resources: words(what).filter((word) => word !== 'signet-broker'),
-            named: words(what).includes('signet-broker'),
+            resources: words(what).filter((word) => word !== 'signet-injector'),
+            named: words(what).includes('signet-injector'),
             verbs: words(verbs),
           })),
           role.rules.map((rule: { resources: string[]; verbs: string[]; resourceNames?: string[] }) => ({
             resources: rule.resources,
-            named: rule.resourceNames?.join() === 'signet-broker',
+            named: rule.resourceNames?.join() === 'signet-injector',
             verbs: rule.verbs,
           })),
         );
       });
       it('keeps the caBundle that the broker wrote when it is upgraded', async () => {
         const caBundle = Buffer.from(api.caCert).toString('base64');
-        for (const path of [WEBHOOKS, WEBHOOKS.replace('mutating', 'validating')]) {
-          const patch = [{ op: 'add', path: '/webhooks/0/clientConfig/caBundle', value: caBundle }];
-          const patched = await api.request('PATCH', path, patch, { type: 'application/json-patch+json' });
-          assert.equal(patched.status, 200, JSON.stringify(patched.body));
-        }
+        const patch = [{ op: 'add', path: '/webhooks/0/clientConfig/caBundle', value: caBundle }];
+        for (const kind of ['mutatingwebhookconfiguration', 'validatingwebhookconfiguration'])
+          await api.kubectl('patch', kind, 'signet-injector', '--type=json', '-p', JSON.stringify(patch));
         await upgrade({ ...sound, injector: { timeoutSeconds: 9, excludedNamespaces: ['legacy'] } });
         for (const path of [WEBHOOKS, WEBHOOKS.replace('mutating', 'validating')]) {
           const [webhook] = (await api.request('GET', path)).body.webhooks;
           assert.deepEqual([webhook.clientConfig.caBundle, webhook.timeoutSeconds], [caBundle, 9]);
         }
       });
-      it('lets pods alone that do not ask, and refuses those that do while no broker answers', async () => {
+      it('lets pods alone that have nothing to do with Signet, and refuses the others while no broker answers', async () => {
         for (const [name, labels] of [
           ['shop', { 'signet/inject': 'enabled' }],
           ['plain', {}],
@@ -300,27 +333,47 @@ describe('the chart', function () {
             metadata: { name: 'app' },
           });
         }
-        const create = async (namespace: string, annotations: object, account = 'app') =>
+        const create = async (namespace: string, metadata: object, more: object = {}, account = 'app') =>
           await api.request('POST', `/api/v1/namespaces/${namespace}/pods`, {
-            metadata: { generateName: 'p-', annotations },
+            metadata: { generateName: 'p-', ...metadata },
             spec: {
               serviceAccountName: account,
               automountServiceAccountToken: false,
               containers: [{ name: 'c', image: 'none' }],
+              ...more,
             },
           });
-        const asks = { 'signet/inject': 'true' };
-        assert.equal((await create('plain', asks)).status, 201);
-        assert.equal((await create('shop', {})).status, 201);
-        const refused = await create('shop', asks);
-        assert.equal(refused.status, 500);
-        assert.match(refused.body.message, /inject\.signet-broker\.signet\.svc/);
-        const other = await create('shop', { 'signet/upstreams': 'x' });
-        assert.equal(other.status, 500);
-        assert.match(other.body.message, /validate\.signet-broker\.signet\.svc/);
+        const asks = { annotations: { 'signet/inject': 'true' } };
+        const token = (audience: string) => ({
+          volumes: [
+            { name: 't', projected: { sources: [{ serviceAccountToken: { path: 't', audience } }] } },
+          ],
+        });
+        const plain = await create('plain', asks);
+        assert.equal(plain.status, 201);
+        assert.equal((await create('shop', { annotations: { a: 'b' }, labels: { c: 'd' } })).status, 201);
+        assert.equal((await create('shop', {}, token('vault'))).status, 201);
+        const refused: [what: object, more: object, by: string][] = [
+          [asks, {}, 'inject'],
+          [{ annotations: { 'signet/upstreams': 'x' } }, {}, 'validate'],
+          [{ labels: { 'signet/injected': 'true' } }, {}, 'validate'],
+          [{}, { initContainers: [{ name: 'signet-sidecar', image: 'none' }] }, 'validate'],
+          [{}, { volumes: [{ name: 'signet-token', emptyDir: {} }] }, 'validate'],
+          [{}, token('signet'), 'validate'],
+        ];
+        for (const [what, more, by] of refused) {
+          const answer = await create('shop', what, more);
+          assert.equal(answer.status, 500, JSON.stringify([what, more]));
+          assert.ok(answer.body.message.includes(`"${by}.admission.signet"`), answer.body.message);
+        }
+        await api.kubectl('label', 'namespace', 'plain', 'signet/inject=enabled');
+        const path = `/api/v1/namespaces/plain/pods/${plain.body.metadata.name}`;
+        const change = { metadata: { annotations: { 'signet/inject': null } } };
+        assert.equal((await api.request('PATCH', path, change)).status, 500);
+        assert.equal((await api.request('DELETE', path)).status, 200);
         // Labelled by mistake, its own namespace is left alone all the same: brokers have to be able to start.
         await api.kubectl('label', 'namespace', 'signet', 'kube-system', 'signet/inject=enabled');
-        const own = await create('signet', asks, 'signet-broker');
+        const own = await create('signet', asks, {}, 'signet-broker');
         assert.equal(own.status, 403, 'restricted');
         assert.match(own.body.message, /PodSecurity/);
       });

@@ -1,12 +1,11 @@
 import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { type ApiServer, startApiServer } from '../../harness/kubernetes/api-server.ts';
 import { runProcess, startProcess } from '../../harness/processes.ts';
 import { brokerOf, type TestBroker, until } from '../broker/site.ts';
 import type { TestVault } from '../support/vault.ts';
 import { startAuthVault } from './auth-vault.ts';
-import { type ApiServer, startApiServer } from './interim.ts';
-import { made, tokenFor } from './service-accounts.ts';
 
 /** A real API server, and a real Vault that can ask it about tokens. */
 export interface ClusterSite extends AsyncDisposable {
@@ -34,18 +33,18 @@ export async function openClusterSite(): Promise<ClusterSite> {
   const [api, vault] = await Promise.all([startApiServer(), startAuthVault()]);
   stack.use(api);
   stack.use(vault);
-  await made(api, '/api/v1/namespaces', { metadata: { name: 'signet' } });
-  await made(api, '/api/v1/namespaces/signet/serviceaccounts', { metadata: { name: 'vault-reviewer' } });
-  await made(api, '/apis/rbac.authorization.k8s.io/v1/clusterrolebindings', {
-    metadata: { name: 'vault-reviewer' },
-    roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: 'system:auth-delegator' },
-    subjects: [{ kind: 'ServiceAccount', name: 'vault-reviewer', namespace: 'signet' }],
-  });
-  await writeFile(join(dir, 'ca.pem'), api.caCert);
-  await writeFile(
-    join(dir, 'reviewer'),
-    await tokenFor(api, 'signet', 'vault-reviewer', { audience: api.url }),
-  );
+  await api.createNamespace('signet');
+  await api.createServiceAccount('signet', 'vault-reviewer');
+  await api.apply([
+    {
+      apiVersion: 'rbac.authorization.k8s.io/v1',
+      kind: 'ClusterRoleBinding',
+      metadata: { name: 'vault-reviewer' },
+      roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: 'system:auth-delegator' },
+      subjects: [{ kind: 'ServiceAccount', name: 'vault-reviewer', namespace: 'signet' }],
+    },
+  ]);
+  await writeFile(join(dir, 'reviewer'), await api.requestToken('signet', 'vault-reviewer'));
   const tokenFile = join(dir, 'token');
   const owned = stack.move();
   return {
@@ -65,7 +64,7 @@ export async function openClusterSite(): Promise<ClusterSite> {
     apply: [
       ...['vault', 'apply', '--trust-domain', 'example.org', '--tenant', 'acme/shop=ns/shop/'],
       ...['--broker-dns', 'localhost', 'signet-broker.signet.svc'],
-      ...['--kubernetes-host', api.url, '--kubernetes-ca', 'ca.pem', '--kubernetes-reviewer', 'reviewer'],
+      ...['--kubernetes-host', api.url, '--kubernetes-ca', api.caFile, '--kubernetes-reviewer', 'reviewer'],
     ],
     async tokenOf(...policies) {
       const body = { policies, no_parent: true, no_default_policy: true };

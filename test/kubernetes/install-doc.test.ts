@@ -1,14 +1,17 @@
 import assert from 'node:assert/strict';
-import { chmod, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { chmod, copyFile, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { startChild } from '../../harness/child.ts';
+import { startApiServer } from '../../harness/kubernetes/api-server.ts';
+import { kubeBinary } from '../../setup/kubernetes.mjs';
 import { vaultBinary } from '../../setup/vault.mjs';
 import { createCa } from '../support/ca.ts';
 import { startVault } from '../support/vault.ts';
-import { authPlugin, helmBinary, startApiServer } from './interim.ts';
+import { authPlugin, helm } from './programs.ts';
 
+const PLUGIN = 'vault-plugin-auth-kubernetes';
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
 describe('docs/kubernetes-install.md', () => {
@@ -18,18 +21,21 @@ describe('docs/kubernetes-install.md', () => {
     const dir = await mkdtemp(join(tmpdir(), 'signet-doc-'));
     stack.defer(() => rm(dir, { recursive: true, force: true }));
     const api = stack.use(await startApiServer());
-    const vault = stack.use(await startVault({ pluginFolder: dirname(authPlugin()) }));
+    const plugins = join(dir, 'plugins');
+    await mkdir(plugins);
+    await copyFile(authPlugin(), join(plugins, PLUGIN));
+    const vault = stack.use(await startVault({ pluginFolder: plugins }));
     const { pem } = await createCa('vault.example.org');
     await writeFile(join(dir, 'vault-ca.pem'), pem);
     await symlink(join(root, 'kubernetes'), join(dir, 'kubernetes'));
-    await symlink(authPlugin(), join(dir, 'vault-plugin-auth-kubernetes'));
+    await symlink(join(plugins, PLUGIN), join(dir, PLUGIN));
     await mkdir(join(dir, 'bin'));
     const commands = {
       npx: 'exec "$@"',
       signet: `exec "${process.execPath}" "${join(root, 'bin/signet.mjs')}" "$@"`,
       vault: `exec "${vaultBinary()}" "$@"`,
-      helm: `exec "${helmBinary()}" "$@"`,
-      kubectl: `exec "${join(api.dir, 'kubectl')}" "$@"`,
+      helm: `exec "${helm()}" "$@"`,
+      kubectl: `exec "${kubeBinary()}" kubectl "$@"`,
     };
     for (const [name, line] of Object.entries(commands)) {
       const file = join(dir, 'bin', name);

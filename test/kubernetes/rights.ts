@@ -1,3 +1,5 @@
+import type { AuditEvent } from '../../harness/kubernetes/audit.ts';
+
 /** A ClusterRole's rule, as far as the chart has such. */
 export type Rule = {
   readonly apiGroups: readonly string[];
@@ -6,21 +8,7 @@ export type Rule = {
   readonly resourceNames?: readonly string[];
 };
 
-/** One line of the API server's audit log, as far as it is read here. */
-export type AuditLine = {
-  readonly verb: string;
-  readonly requestURI: string;
-  readonly user?: { readonly username?: string };
-  readonly objectRef?: {
-    readonly apiGroup?: string;
-    readonly resource?: string;
-    readonly subresource?: string;
-    readonly name?: string;
-  };
-  readonly annotations?: Readonly<Record<string, string>>;
-};
-
-/** A right as a text: `get pods`, `create tokenreviews.authentication.k8s.io`, `patch x.admissionregistration.k8s.io signet-broker`. */
+/** A right as a text: `get pods`, `create tokenreviews.authentication.k8s.io`, `patch x.admissionregistration.k8s.io signet-injector`. */
 export function rightsOf(rules: readonly Rule[]): string[] {
   return rules
     .flatMap(({ apiGroups, resources, verbs, resourceNames = [''] }) =>
@@ -34,16 +22,16 @@ export function rightsOf(rules: readonly Rule[]): string[] {
 }
 
 /** The rights that somebody used, each once; those bound to a name by name. */
-export function rightsUsed(lines: readonly AuditLine[], granted: readonly string[]): string[] {
+export function rightsUsed(lines: readonly AuditEvent[], granted: readonly string[]): string[] {
   return [...new Set(lines.map((line) => rightUsed(line, granted)))].sort();
 }
 
-function rightUsed({ verb, requestURI, objectRef }: AuditLine, granted: readonly string[]): string {
-  if (objectRef?.resource === undefined) return `${verb} ${requestURI.split('?')[0]}`;
-  const { resource, subresource, apiGroup = '', name = '' } = objectRef;
+function rightUsed(event: AuditEvent, granted: readonly string[]): string {
+  const { verb, resource, subresource, group, name = '', uri } = event;
+  if (resource === '') return `${verb} ${uri.split('?')[0]}`;
   const whole = subresource === undefined ? resource : `${resource}/${subresource}`;
-  const named = textOf(verb, whole, apiGroup, name);
-  return granted.includes(named) ? named : textOf(verb, whole, apiGroup, '');
+  const named = textOf(verb, whole, group, name);
+  return granted.includes(named) ? named : textOf(verb, whole, group, '');
 }
 
 function textOf(verb: string, resource: string, group: string, name: string): string {

@@ -4,19 +4,19 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'mocha';
 import { lookAt } from '../../cli/k8s/snapshot.ts';
+import type { ApiServer } from '../../harness/kubernetes/api-server.ts';
 import { openKubernetes } from '../../lib/adapter/kubernetes/index.ts';
 import { type ClusterReport, judgeCluster } from '../../lib/kubernetes/index.ts';
 import { signet } from '../cli/signet.ts';
 import { createCa } from '../support/ca.ts';
 import { IMAGE, send, startCheckedCluster, WEBHOOKS } from './checked-cluster.ts';
-import type { ApiServer } from './interim.ts';
 
 const CORE = '/api/v1/namespaces';
 const APPS = '/apis/apps/v1/namespaces';
 const RBAC = '/apis/rbac.authorization.k8s.io/v1';
 const BROKER = `${APPS}/signet/deployments/signet-broker`;
-const MUTATING = `${WEBHOOKS}/mutatingwebhookconfigurations/signet-broker`;
-const VALIDATING = `${WEBHOOKS}/validatingwebhookconfigurations/signet-broker`;
+const MUTATING = `${WEBHOOKS}/mutatingwebhookconfigurations/signet-injector`;
+const VALIDATING = `${WEBHOOKS}/validatingwebhookconfigurations/signet-injector`;
 
 const secure = { allowPrivilegeEscalation: false, capabilities: { drop: ['ALL'] } };
 const restricted = { runAsNonRoot: true, runAsUser: 1, seccompProfile: { type: 'RuntimeDefault' } };
@@ -138,7 +138,7 @@ const CASES: readonly Case[] = [
     ...(['a webhook that fails open', MUTATING] as const),
     field('/webhooks/0/failurePolicy', 'Ignore', 'Fail'),
     ['fault webhook.failure-policy'],
-    /MutatingWebhookConfiguration signet-broker, webhook inject\S+ failurePolicy is Ignore/,
+    /MutatingWebhookConfiguration signet-injector, webhook inject\S+ failurePolicy is Ignore/,
   ),
   changed(
     ...(['a webhook that is waited for long', VALIDATING] as const),

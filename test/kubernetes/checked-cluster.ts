@@ -2,8 +2,9 @@ import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { json } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
+import { type ApiServer, startApiServer } from '../../harness/kubernetes/api-server.ts';
+import { openKubernetes } from '../../lib/adapter/kubernetes/index.ts';
 import { createCa, SERVER_AUTH } from '../support/ca.ts';
-import { type ApiServer, startApiServer } from './interim.ts';
 
 const manifests = fileURLToPath(new URL('../../kubernetes/manifests/', import.meta.url));
 export const IMAGE = `registry.example.org/signet@sha256:${'a'.repeat(64)}`;
@@ -39,7 +40,7 @@ export async function startCheckedCluster(): Promise<ApiServer> {
     spec: { type: 'ExternalName', externalName: 'localhost' },
   });
   for (const kind of ['mutatingwebhookconfigurations', 'validatingwebhookconfigurations']) {
-    await send(api, 'PATCH', `${WEBHOOKS}/${kind}/signet-broker`, [
+    await send(api, 'PATCH', `${WEBHOOKS}/${kind}/signet-injector`, [
       { op: 'add', path: '/webhooks/0/clientConfig/caBundle', value: webhook.caBundle },
       { op: 'replace', path: '/webhooks/0/clientConfig/service/port', value: webhook.port },
     ]);
@@ -50,8 +51,12 @@ export async function startCheckedCluster(): Promise<ApiServer> {
 
 /** An answer that is an error fails the test. */
 export async function send(api: ApiServer, method: string, path: string, body?: object): Promise<void> {
-  const type = Array.isArray(body) ? 'application/json-patch+json' : 'application/merge-patch+json';
-  const answer = await api.request(method, path, body, method === 'PATCH' ? { type } : {});
+  if (method === 'PATCH' && Array.isArray(body)) {
+    using opened = await openKubernetes('test', { kind: 'kubeconfig', file: api.kubeconfig });
+    await opened.patch(path, body);
+    return;
+  }
+  const answer = await api.request(method, path, body);
   if (answer.status >= 300) throw new Error(`${method} ${path}: ${JSON.stringify(answer.body)}`);
 }
 

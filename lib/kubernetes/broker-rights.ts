@@ -4,7 +4,7 @@ import type { PolicyRule, Subject } from './objects.ts';
 import { excessOf, type Grant } from './rbac.ts';
 
 /** The rules of the chart. `webhooks`: the names of the two configurations. */
-export function chartRules(webhooks: readonly string[]): PolicyRule[] {
+function chartRules(webhooks: readonly string[]): PolicyRule[] {
   return [
     { apiGroups: ['authentication.k8s.io'], resources: ['tokenreviews'], verbs: ['create'] },
     { apiGroups: [''], resources: ['pods'], verbs: ['get', 'list', 'watch'] },

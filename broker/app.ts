@@ -1,4 +1,10 @@
-import express, { type ErrorRequestHandler, type Express, type RequestHandler, type Response } from 'express';
+import express, {
+  type ErrorRequestHandler,
+  type Express,
+  type Request,
+  type RequestHandler,
+  type Response,
+} from 'express';
 import type { Log } from '../lib/adapter/log.ts';
 import type { Metrics } from '../lib/adapter/metrics.ts';
 import { InputError } from '../lib/errors.ts';
@@ -57,9 +63,18 @@ function readLarge({ method, large }: Route, { connections }: AppDeps): RequestH
   const read = express.json({ limit: large?.bytes ?? 0, inflate: false, type: 'application/json' });
   return async (request, response, next) => {
     if (request.path !== '/' || request.method !== method.toUpperCase()) return next();
-    await large?.admit(connections(request.socket));
+    await large?.admit?.(connections(request.socket));
+    if (large?.hold !== undefined) {
+      const over = large.hold(connections(request.socket), announced(request, large.bytes));
+      response.once('close', over);
+    }
     read(request, response, next);
   };
+}
+
+/** Who does not say how much it is may send all that is taken. */
+function announced(request: Request, most: number): number {
+  return Math.min(Number(request.get('content-length') ?? most), most);
 }
 
 /** `/v1/entries/{tenant}` as the router writes it: `/v1/entries/:tenant`. */
@@ -68,7 +83,8 @@ function expressPath(path: string): string {
 }
 
 /** Before anything of the request is read: who is it, and may they come so often. */
-function begin({ connections, perSource, newCorrelationId, metrics }: AppDeps): RequestHandler {
+function begin({ routes, connections, perSource, newCorrelationId, metrics }: AppDeps): RequestHandler {
+  const rates = new Map(routes.flatMap(({ path, rate }) => (rate === undefined ? [] : [[path, rate]])));
   const requests = metrics.counter('signet_broker_requests_total', 'requests by operation and status');
   return (request, response, next) => {
     const locals = response.locals as Locals;
@@ -77,7 +93,7 @@ function begin({ connections, perSource, newCorrelationId, metrics }: AppDeps): 
     response.once('finish', () => {
       requests.add(1, { operation: locals.operation ?? 'none', status: String(response.statusCode) });
     });
-    perSource.take(connections(request.socket).source);
+    (rates.get(request.path) ?? perSource).take(connections(request.socket).source);
     next();
   };
 }

@@ -133,6 +133,21 @@ export async function runBroker(config: Config, world: World): Promise<void> {
     draining: () => stopped.aborted,
   });
   const publicVault = { address: config.vault.publicAddress, namespace: config.vault.namespace };
+  const own = config.injector === null ? undefined : clusters?.live.get(config.injector.cluster);
+  const admitting =
+    config.injector === null || own === undefined
+      ? undefined
+      : (await import('./admission/open.ts')).openAdmission({
+          ...{
+            config: config.injector,
+            trustDomain,
+            api: own,
+            annotations: config.kubernetes.annotations,
+            bundles,
+            registrations,
+          },
+          ...{ log, metrics, monotonic, ratePerSource: limits.ratePerSource },
+        });
   const routes = [
     ...attestationRoutes({
       ...{ trustDomain, vault: publicVault, attest, gate: createGate(limits.attestations) },
@@ -150,9 +165,10 @@ export async function runBroker(config: Config, world: World): Promise<void> {
       store: createCallStore(),
       perIdentity: createRateLimit(limits.ratePerIdentity, monotonic),
     }),
+    ...(admitting?.routes ?? []),
     ...publicRoutes({ bundles, health, document: () => document }),
   ];
-  const document = openApiDocument(routes, createSchemas(attestors));
+  const document = openApiDocument(routes, { ...createSchemas(attestors), ...admitting?.schemas });
   const app = createApp({
     ...{ routes, connections, perSource, newCorrelationId, log, metrics },
     validate: createValidate(document),
@@ -189,6 +205,7 @@ export async function runBroker(config: Config, world: World): Promise<void> {
     bundles.run(stop),
     keys.run(stop),
     collecting.run(stop),
+    admitting?.run(stop),
     keepCertificate({ vault: session, trustDomain, names: config.names, log, now, random }, publish, stop),
     untilFired(stop).then(async () => {
       log.info('draining');

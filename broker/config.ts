@@ -3,7 +3,9 @@ import { LOG_LEVELS, type LogLevel } from '../lib/adapter/log.ts';
 import { collectorUrl } from '../lib/adapter/otlp/collector-url.ts';
 import type { OtlpSettings } from '../lib/adapter/otlp/index.ts';
 import { ConfigError, type Environment, readSettings } from '../lib/adapter/settings.ts';
+import { InputError } from '../lib/errors.ts';
 import { parseTrustDomain } from '../lib/spiffe/index.ts';
+import { type InjectorConfig, parseInjector } from './admission/config.ts';
 import {
   type ClusterSpec,
   type KubernetesConfig,
@@ -33,6 +35,8 @@ export type Config = {
   };
   /** Kubernetes clusters; none: the feature is off, and nothing of it is loaded. */
   readonly kubernetes: KubernetesConfig;
+  /** Null: no pod is given a sidecar. */
+  readonly injector: InjectorConfig | null;
   /** Where audit records are collected; empty: nowhere. */
   readonly auditDir: string;
   /** Null: nothing is sent to a collector. */
@@ -83,6 +87,11 @@ export function loadConfig(environment: Environment, readFile: (path: string) =>
   const collector = parse<URL | null>('SIGNET_OTLP', parseCollector, null);
   const collectorCa = parse('SIGNET_OTLP_CA', readable, '');
   const clusters = parse('SIGNET_KUBERNETES', (s) => asClusters(s, environment, readFile), []);
+  const injector = parse<InjectorConfig | null>(
+    'SIGNET_INJECTOR',
+    (s) => asInjector(s, clusters, readFile),
+    null,
+  );
   const source = parse('SIGNET_KUBERNETES_SOURCE', (s) => asSource(s, clusters), 'any');
   const config: Config = {
     trustDomain: parse('SIGNET_TRUST_DOMAIN', asTrustDomain, ''),
@@ -98,6 +107,7 @@ export function loadConfig(environment: Environment, readFile: (path: string) =>
       login: parseVaultLogin(text, (defect) => void defects.push(defect)),
       timeoutMs: duration('SIGNET_VAULT_TIMEOUT'),
     },
+    injector,
     kubernetes: {
       clusters,
       annotations: parse('SIGNET_KUBERNETES_ANNOTATIONS', parseAnnotations, []),
@@ -169,6 +179,23 @@ function asSource(text: string, clusters: readonly ClusterSpec[]): KubernetesCon
   if (text === 'pod' && clusters.some(({ kind }) => kind === 'offline'))
     throw new Refusal('is pod, and of an offline cluster the addresses of pods are not known');
   return text;
+}
+
+function asInjector(
+  path: string,
+  clusters: readonly ClusterSpec[],
+  readFile: (path: string) => string,
+): InjectorConfig {
+  const text = readFrom(path, readFile);
+  try {
+    const injector = parseInjector(text, readFile);
+    if (clusters.some(({ name, kind }) => name === injector.cluster && kind !== 'offline')) return injector;
+  } catch (error) {
+    if (!(error instanceof InputError)) throw error;
+    const defects = error.defects.map(({ pointer, message }) => `${pointer || '/'} ${message}`);
+    throw new Refusal(`cannot be used: ${defects.join('; ')}`);
+  }
+  throw new Refusal('cannot be used: /cluster is not one of SIGNET_KUBERNETES with an API server');
 }
 
 function parseVaultAddress(text: string): string {

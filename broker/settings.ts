@@ -46,6 +46,10 @@ export const SETTINGS = {
     '',
     'annotations of pods, by comma, that entries may select by as `k8s:annotation:<name>`',
   ),
+  SIGNET_INJECTOR: optional(
+    '',
+    'JSON file of how pods of the cluster that this broker runs in are given sidecars; without it, none are; docs/kubernetes-injection.md',
+  ),
   SIGNET_KUBERNETES_SOURCE: optional(
     'any',
     'where a pod may connect from: `any`, or `pod` for an address of that pod alone, which needs a network that does not translate addresses',

@@ -51,7 +51,7 @@ async function serve(config: Config, log: Log, hardening: Hardening, worker: num
   const { run } = await import('./run.ts');
   if (worker === null) {
     const { bySignals } = await import('./by-signals.ts');
-    await run(config, log, hardening, bySignals(config.admin, log));
+    await run(config, log, hardening, bySignals(config, log));
   } else {
     const { byChannel } = await import('./workers/channel.ts');
     await run({ ...config, worker }, log, hardening, byChannel());

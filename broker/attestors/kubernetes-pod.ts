@@ -16,7 +16,7 @@ export function refused(code: AttestationErrorCode, text: string): AttestationEr
  * @throws AttestationError
  */
 export function judgePod(token: TokenIdentity, pod: Pod, now: Date): { readonly terminating: boolean } {
-  const { metadata = {}, spec = {}, status = {} } = pod;
+  const [metadata, spec, status] = [pod.metadata ?? {}, pod.spec ?? {}, pod.status ?? {}];
   const what = `${token.namespace}/${token.pod}`;
   if (metadata.uid !== token.uid)
     throw refused('POD_REPLACED', `the pod ${what} is another than the token was issued for`);

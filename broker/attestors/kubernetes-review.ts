@@ -30,7 +30,7 @@ export async function reviewToken(
   now: Date,
 ): Promise<TokenIdentity> {
   const spec = { token: token.text, audiences: [AUDIENCE] };
-  const { status = {} } = await api.create<Review>(REVIEWS, { spec });
+  const status = (await api.create<Review>(REVIEWS, { spec })).status ?? {};
   if (status.authenticated !== true) throw whyNot(api.cluster, claims, status.error, now);
   // A server that knows no audiences says yes to a token for anyone, and names none.
   if (!Array.isArray(status.audiences) || !status.audiences.includes(AUDIENCE))

@@ -40,7 +40,7 @@ const MOST_OF_A_KIND = 128;
  * may write hers.
  */
 export function podSelectors(cluster: string, pod: Pod, annotations: readonly string[] = []): Selectors {
-  const { metadata = {}, spec = {} } = pod;
+  const [metadata, spec] = [pod.metadata ?? {}, pod.spec ?? {}];
   const allowed = annotations.map((name) => [name, metadata.annotations?.[name]] as const);
   return selectors({
     'k8s:cluster': cluster,

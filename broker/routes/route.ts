@@ -1,5 +1,6 @@
 import type { Secret } from '../../lib/secret.ts';
 import type { Connection } from '../connection.ts';
+import type { RateLimit } from '../limits.ts';
 import type { ProblemCode } from '../problem.ts';
 
 /** One operation of the API: what the OpenAPI document says of it, and what does it. The router has these and no others. */
@@ -12,8 +13,17 @@ export type Route = {
   readonly query?: Readonly<Record<string, string>>;
   /** The schema of its body. A body that does not fit never reaches `handle`. */
   readonly body?: { readonly schema: string; readonly required: boolean };
-  /** For a body larger than others may be: `admit` says, before any of it is read, whether this caller may send it. */
-  readonly large?: { readonly bytes: number; admit(connection: Connection): Promise<void> | void };
+  /** How often one source may come, where that is not as often as to all other routes together. */
+  readonly rate?: RateLimit;
+  /**
+   * For a body larger than others may be. Before any of it is read, `admit` says whether this caller may send it, and `hold` makes room for
+   * so many bytes; what it gives back is called when the request is over.
+   */
+  readonly large?: {
+    readonly bytes: number;
+    admit?(connection: Connection): Promise<void> | void;
+    hold?(connection: Connection, bytes: number): () => void;
+  };
   /** Needs a Vault token in `X-Vault-Token`. */
   readonly withToken?: boolean;
   /** The schema of each good answer by its status; null where there is no body. */

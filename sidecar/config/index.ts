@@ -2,7 +2,7 @@ import { LOG_LEVELS, type LogLevel } from '../../lib/adapter/log.ts';
 import { ConfigError, type Environment, readSettings } from '../../lib/adapter/settings.ts';
 import type { RiskRules } from '../../lib/risk/index.ts';
 import { parseTrustDomain } from '../../lib/spiffe/index.ts';
-import type { Listen } from '../address.ts';
+import type { Address, Listen } from '../address.ts';
 import { type AppSettings, parseClaims } from './app.ts';
 import { type AuditSettings, auditFlaw, parseAuditOptions, parseAuditSinks } from './audit.ts';
 import { type Fingerprint, parseProofMode, parseProofTtl } from './fingerprint.ts';
@@ -21,6 +21,7 @@ import {
   parseAttest,
   parseAuthorities,
   parseForwards,
+  parseHealth,
   parseLoopback,
   parseOrigin,
   parseUpstreams,
@@ -56,6 +57,8 @@ export type Config = {
   /** Whether the broker is told who calls. */
   readonly calls: boolean;
   readonly admin: AdminListener;
+  /** Null: nobody is answered but on the admin listener. */
+  readonly health: Address | null;
   /** Processes that serve. With more than one, all they listen on is shared. */
   readonly workers: number;
   /** Null: none. */
@@ -116,6 +119,7 @@ export function loadConfig(environment: Environment, readFile: (path: string) =>
   const calls = parse('SIGNET_CALLS', oneOf(['off', 'broker']));
   const workers = parse('SIGNET_WORKERS', countTo(MOST_WORKERS)) ?? 1;
   const admin = parse('SIGNET_ADMIN', parseAdmin);
+  const health = parse('SIGNET_HEALTH', parseHealth);
   const logLevel = parse('SIGNET_LOG_LEVEL', oneOf(LOG_LEVELS));
   const vaultAddress = parse('VAULT_ADDR', (s) => parseOrigin(s, 'https or loopback http'));
   const vaultCa = parse('VAULT_CACERT', authorities);
@@ -157,6 +161,7 @@ export function loadConfig(environment: Environment, readFile: (path: string) =>
     audit: { ...sinks!, ...auditOptions },
     calls: calls === 'broker',
     admin: admin!,
+    health: health ?? null,
     workers,
     telemetry: telemetryOf(collector, collectorCa, share),
   };

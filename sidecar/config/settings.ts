@@ -133,6 +133,11 @@ export const SETTINGS = {
     required: '',
     doc: 'loopback address or `unix:/path` for health, metrics, status and rotation',
   },
+  SIGNET_HEALTH: {
+    fallback: '',
+    required: '',
+    doc: 'address where anybody may ask `GET /healthz` and `GET /readyz`, such as `0.0.0.0:15021` for the probes of a kubelet; without it, none; docs/kubernetes-injection.md',
+  },
   SIGNET_LOG_LEVEL: {
     fallback: 'info',
     required: '',

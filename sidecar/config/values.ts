@@ -163,6 +163,12 @@ export function parseAdmin(text: string): AdminListener {
   return { socket };
 }
 
+export function parseHealth(text: string): Address {
+  const address = parseAddress(text);
+  if (address === undefined) throw new SettingError('is not an address such as 0.0.0.0:15021');
+  return address;
+}
+
 export function parseUpstreams(text: string): Upstream[] {
   const upstreams = text.split(/\s+/).map((item, i) => parseUpstream(item, `upstream ${i + 1}`));
   if (new Set(upstreams.map(({ name }) => name)).size < upstreams.length)

@@ -18,7 +18,7 @@ const STOPPED_MS = 30_000;
  * those of its admin listener. When it is gone, however, its workers end by themselves.
  */
 export async function supervise(
-  config: Pick<Config, 'workers' | 'inbound' | 'outbound' | 'audit' | 'admin'>,
+  config: Pick<Config, 'workers' | 'inbound' | 'outbound' | 'audit' | 'admin' | 'health'>,
   log: Log,
   hardening: Hardening,
 ): Promise<void> {
@@ -49,6 +49,11 @@ export async function supervise(
     restart: () => crew.restart(),
   });
   log.info('listening', { what: 'admin', address: admin.address });
+  await using stack = new AsyncDisposableStack();
+  if (config.health !== null) {
+    const { startHealth } = await import('../health.ts');
+    stack.use(await startHealth({ missing, listen: config.health, log }));
+  }
   using readiness = watchReadiness({ missing, log });
   crew.onChange = readiness.look;
   await untilFree(listens(config), { log, stop });

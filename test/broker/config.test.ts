@@ -49,6 +49,35 @@ describe("the broker's configuration", () => {
     assert.deepEqual([config.vault.caCert, config.vault.namespace], ['PEM', 'team/a']);
   });
 
+  it('reads clusters', () => {
+    const { kubernetes } = loadConfig(
+      {
+        ...sound,
+        KUBERNETES_SERVICE_HOST: 'fd00::1',
+        KUBERNETES_SERVICE_PORT: '443',
+        SIGNET_KUBERNETES:
+          'main=in-cluster\n east=kubeconfig:/ca#admin@east west=kubeconfig:/ca old=offline:/ca',
+        SIGNET_KUBERNETES_ANNOTATIONS: 'example.org/tier, team',
+      },
+      read,
+    );
+    assert.deepEqual(kubernetes, {
+      clusters: [
+        { name: 'main', kind: 'in-cluster', server: new URL('https://[fd00::1]:443') },
+        { name: 'east', kind: 'kubeconfig', file: '/ca', context: 'admin@east' },
+        { name: 'west', kind: 'kubeconfig', file: '/ca' },
+        { name: 'old', kind: 'offline', file: '/ca' },
+      ],
+      annotations: ['example.org/tier', 'team'],
+      source: 'any',
+    });
+    assert.deepEqual(loadConfig(sound, read).kubernetes.clusters, []);
+  });
+  it('refuses to look at where pods of an offline cluster connect from', () => {
+    const environment = { ...sound, SIGNET_KUBERNETES: 'old=offline:/ca', SIGNET_KUBERNETES_SOURCE: 'pod' };
+    assert.throws(() => loadConfig(environment, read), /SIGNET_KUBERNETES_SOURCE is pod, and of an offline/);
+  });
+
   const cases: [name: string, text: string, says: RegExp][] = [
     ['SIGNET_TRUST_DOMAIN', 'Example.ORG', /not a trust domain/],
     ['VAULT_ADDR', 'vault:8200', /not a URL/],
@@ -65,6 +94,18 @@ describe("the broker's configuration", () => {
     ['SIGNET_LISTEN', 'broker.example.org:443', /not an address/],
     ['SIGNET_ADMIN', '0.0.0.0:9090', /not on loopback/],
     ['SIGNET_ADMIN', ':9090', /not on loopback/],
+    ['SIGNET_KUBERNETES', 'main', /^SIGNET_KUBERNETES cluster 1: is not name=/],
+    ['SIGNET_KUBERNETES', 'Main=in-cluster', /cluster 1: is not name=/],
+    ['SIGNET_KUBERNETES', 'a=kubeconfig:/ca ../b=kubeconfig:/ca', /cluster 2: is not name=/],
+    ['SIGNET_KUBERNETES', 'main=somewhere', /main: is not in-cluster, kubeconfig:/],
+    ['SIGNET_KUBERNETES', 'main=kubeconfig:relative', /main: is not in-cluster, kubeconfig:/],
+    ['SIGNET_KUBERNETES', 'main=kubeconfig:/none', /main: names a file that does not exist/],
+    ['SIGNET_KUBERNETES', 'main=offline:/empty', /main: names an empty file/],
+    ['SIGNET_KUBERNETES', 'main=offline:/ca#context', /main: is not in-cluster/],
+    ['SIGNET_KUBERNETES', 'main=in-cluster', /main: is in-cluster, and KUBERNETES_SERVICE_HOST/],
+    ['SIGNET_KUBERNETES', 'a=kubeconfig:/ca a=offline:/ca', /a: is named twice/],
+    ['SIGNET_KUBERNETES_ANNOTATIONS', 'example.org/tier,*', /not a list of annotations/],
+    ['SIGNET_KUBERNETES_SOURCE', 'node', /is not pod or any/],
     ['SIGNET_BROKER_DNS', 'Broker.example.org', /not a list of host names/],
     ['SIGNET_BROKER_DNS', '*.example.org', /not a list of host names/],
     ['SIGNET_LOG_LEVEL', 'loud', /not one of debug/],

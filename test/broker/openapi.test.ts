@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
+import { ADMISSION_SCHEMAS } from '../../broker/admission/review.ts';
 import { createApp } from '../../broker/app.ts';
 import { createAttestors } from '../../broker/attestors/index.ts';
 import { openApiDocument } from '../../broker/openapi.ts';
 import { PROBLEM_CODES } from '../../broker/problem.ts';
+import { admissionRoutes } from '../../broker/routes/admission.ts';
 import { attestationRoutes } from '../../broker/routes/attestation.ts';
 import { auditRoutes } from '../../broker/routes/audit.ts';
 import { callRoutes } from '../../broker/routes/calls.ts';
@@ -27,10 +29,11 @@ const routes: Route[] = [
   ...policyRoutes({ trustDomain: 'example.org' } as never),
   ...auditRoutes({ collection: undefined } as never),
   ...callRoutes({ trustDomain: 'example.org' } as never),
+  ...admissionRoutes({ admission: unused, intake: {} as never }),
   ...publicRoutes({ bundles: unused, health: unused, document: unused }),
 ];
 // biome-ignore lint/suspicious/noExplicitAny: a document is walked as the JSON it is
-const document: any = openApiDocument(routes, createSchemas(attestors));
+const document: any = openApiDocument(routes, { ...createSchemas(attestors), ...ADMISSION_SCHEMAS });
 
 /** What Express was given, read back from its own router. */
 function served(): string[] {

@@ -37,7 +37,8 @@ export class Transport implements Disposable {
       signal,
       agent: this.#agentFor(tls),
       headers: {
-        accept: 'application/json',
+        // Of its keys it answers in another type, and refuses to do so unasked.
+        accept: 'application/json, */*;q=0.1',
         'user-agent': 'signet',
         ...(token === undefined ? {} : { authorization: `Bearer ${token.reveal()}` }),
         ...(body === undefined ? {} : { 'content-type': body.type, 'content-length': body.bytes.length }),

@@ -399,8 +399,18 @@ describe("the sidecar's configuration", () => {
     [{ ...agent, SIGNET_BROKER_CA: 'key.pem' }, 'SIGNET_BROKER_CA names a file that holds a private key'],
     [{ ...agent, SIGNET_BROKER_CA: 'empty.pem' }, 'SIGNET_BROKER_CA names a file without a certificate'],
     [{ ...agent, SIGNET_BROKER_CA: 'bad.pem' }, 'SIGNET_BROKER_CA names a file with a damaged certificate'],
-    [{ ...agent, SIGNET_ATTEST: 'password:x' }, 'SIGNET_ATTEST is not ssh-host:/path, join:/path or join:-'],
-    [{ ...agent, SIGNET_ATTEST: 'join:' }, 'SIGNET_ATTEST is not ssh-host:/path, join:/path or join:-'],
+    ...['password:x', 'join:', 'kubernetes:', 'kubernetes'].map(
+      (attest): [Record<string, string>, string] => [
+        { ...agent, SIGNET_ATTEST: attest },
+        'SIGNET_ATTEST is not ssh-host:/path, kubernetes:/path[@cluster], join:/path or join:-',
+      ],
+    ),
+    ...['eyJhbGciOiJSUzI1NiJ9.e30.x', 'kubernetes:eyJhbGciOiJSUzI1NiJ9.e30.x'].map(
+      (attest): [Record<string, string>, string] => [
+        { ...agent, SIGNET_ATTEST: attest },
+        'SIGNET_ATTEST holds a token: give the path of the file that it is in',
+      ],
+    ),
     [{ ...agent, SIGNET_MODE: 'edge' }, 'SIGNET_MODE is not one of service, agent'],
     [
       { ...service, SIGNET_MODE: 'agent' },

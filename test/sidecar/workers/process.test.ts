@@ -15,7 +15,7 @@ describe('several workers', function () {
   afterEach(() => stage[Symbol.asyncDispose]());
 
   it('share what comes, and are asked through one admin listener', async () => {
-    const sidecar = await stage.start(2);
+    const sidecar = await stage.start(2, { SIGNET_HEALTH: '127.0.0.1:0' });
     await sidecar.ready();
     const traffic = startTraffic(sidecar.outbound);
     await until(() => stage.reached > 100);
@@ -31,6 +31,7 @@ describe('several workers', function () {
 
     assert.deepEqual(JSON.parse((await sidecar.get('/readyz')).text), { ready: true, missing: [] });
     assert.equal((await sidecar.get('/healthz')).status, 200);
+    assert.equal((await fetch(`http://${await sidecar.addressOf('health')}/readyz`)).status, 200);
     const { workers } = JSON.parse((await sidecar.get('/status')).text);
     assert.deepEqual(
       workers.map(({ worker }: { worker: number }) => worker),

@@ -49,7 +49,7 @@ function redirectFindings(namespace: Namespace, { spaces }: Snapshot): Finding[]
       'namespace.redirect',
       `Namespace ${name} has ${ENFORCE} ${level}, and its Deployments ${named(wanting)} ask for ${ANNOTATION.redirect}`,
       'their pods need NET_ADMIN and are not admitted',
-      'use signet/proxy-env in place of signet/redirect, or enforce privileged there',
+      'use signet/proxy-env in place of signet/redirect; or enforce privileged there, and allow it: signet/allow redirect',
     ),
   ];
 }

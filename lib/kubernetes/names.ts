@@ -2,6 +2,8 @@ import type { Namespace } from './objects.ts';
 
 /** What the chart calls the Deployment, its Service, its account and the roles of it. */
 export const BROKER = 'signet-broker';
+/** What it calls the configurations of the webhooks. */
+export const INJECTOR = 'signet-injector';
 export const SIDECAR = 'signet-sidecar';
 /** Whom the tokens of pods are for. */
 export const AUDIENCE = 'signet';

@@ -2,7 +2,7 @@ import { type ClusterReport, type Finding, finding, named } from './finding.ts';
 import { ANNOTATION, OPT_IN, SIDECAR } from './names.ts';
 import type { Container, ContainerStatus, Namespace, Pod } from './objects.ts';
 import { type Snapshot, seenOf } from './snapshot.ts';
-import { leadsToBroker } from './webhooks.ts';
+import { ownWebhooks } from './webhooks.ts';
 
 /** The pods of namespaces that opted in: who runs without a sidecar, with an old one, or waits for it. */
 export function podReport(snapshot: Snapshot): ClusterReport {
@@ -67,9 +67,7 @@ function labelFields(fields: unknown): object {
 }
 
 function webhookMadeAt({ mutating, namespace }: Snapshot): number {
-  const ours = seenOf(mutating)?.find(({ webhooks = [] }) =>
-    webhooks.some((each) => leadsToBroker(each, namespace)),
-  );
+  const ours = seenOf(mutating)?.find((each) => ownWebhooks(each, namespace).length > 0);
   return Date.parse(ours?.metadata?.creationTimestamp ?? '');
 }
 

@@ -1,6 +1,6 @@
 import { X509Certificate } from 'node:crypto';
 import { type ClusterReport, type Finding, finding, named } from './finding.ts';
-import { BROKER, isOptedIn, OPT_IN } from './names.ts';
+import { BROKER, INJECTOR, isOptedIn, OPT_IN } from './names.ts';
 import type { Namespace, Webhook, WebhookConfiguration } from './objects.ts';
 import { selects } from './selector.ts';
 import { type Look, type Snapshot, seenOf, type Trial } from './snapshot.ts';
@@ -20,6 +20,7 @@ export function webhookReport(snapshot: Snapshot, now: Date): ClusterReport {
     if (ours?.length === 0) report.findings.push(missing(kind, mutates, snapshot.namespace));
     for (const each of ours ?? []) {
       report.findings.push(
+        ...placeFindings(each, snapshot.namespace),
         ...trustFindings(each, now),
         ...answerFindings(each),
         ...scopeFindings(each, snapshot),
@@ -32,8 +33,15 @@ export function webhookReport(snapshot: Snapshot, now: Date): ClusterReport {
   return report;
 }
 
-/** By the Service they lead to, whatever they are named. */
-export function leadsToBroker({ clientConfig }: Webhook, namespace: string): boolean {
+/** By the Service that it leads to, whatever it is named; or by its name, wherever it leads. */
+export function ownWebhooks(
+  { metadata, webhooks = [] }: WebhookConfiguration,
+  namespace: string,
+): readonly Webhook[] {
+  return metadata?.name === INJECTOR ? webhooks : webhooks.filter((each) => leadsToBroker(each, namespace));
+}
+
+function leadsToBroker({ clientConfig }: Webhook, namespace: string): boolean {
   const { name, namespace: where } = clientConfig?.service ?? {};
   return name === BROKER && where === namespace;
 }
@@ -42,7 +50,7 @@ export function leadsToBroker({ clientConfig }: Webhook, namespace: string): boo
 export function brokerWebhooks({ mutating, validating, namespace }: Snapshot): string[] {
   const names = [mutating, validating]
     .flatMap((look) => seenOf(look) ?? [])
-    .filter(({ webhooks = [] }) => webhooks.some((each) => leadsToBroker(each, namespace)))
+    .filter((each) => ownWebhooks(each, namespace).length > 0)
     .map(({ metadata }) => metadata?.name ?? '');
   return names.length === 0 ? [BROKER] : [...new Set(names)];
 }
@@ -53,10 +61,11 @@ function ourWebhooks(
   kind: string,
   mutates: boolean,
 ): Ours[] | undefined {
-  return seenOf(look)?.flatMap(({ metadata, webhooks = [] }) =>
-    webhooks
-      .filter((webhook) => leadsToBroker(webhook, namespace))
-      .map((webhook) => ({ webhook, at: `${kind} ${metadata?.name}, webhook ${webhook.name}:`, mutates })),
+  return seenOf(look)?.flatMap((each) =>
+    ownWebhooks(each, namespace).map((webhook) => ({
+      ...{ webhook, mutates },
+      at: `${kind} ${each.metadata?.name}, webhook ${webhook.name}:`,
+    })),
   );
 }
 
@@ -69,6 +78,21 @@ function missing(kind: string, mutates: boolean, namespace: string): Finding {
       : 'a pod may ask by annotation for what its namespace may not have',
     'set injector.enabled of the chart',
   );
+}
+
+function placeFindings({ webhook, at, mutates }: Ours, namespace: string): Finding[] {
+  const { service, url } = webhook.clientConfig ?? {};
+  const path = mutates ? '/admission/mutate' : '/admission/validate';
+  if (leadsToBroker(webhook, namespace) && service?.path === path) return [];
+  const where = url ?? `Service ${service?.namespace}/${service?.name}, path ${service?.path}`;
+  return [
+    finding(
+      'webhook.elsewhere',
+      `${at} clientConfig leads to ${where}, and not to Service ${namespace}/${BROKER}, path ${path}`,
+      'whoever answers there writes pods as he likes, or lets them pass',
+      'set it back: helm upgrade',
+    ),
+  ];
 }
 
 function trustFindings({ webhook, at }: Ours, now: Date): Finding[] {

@@ -7,8 +7,10 @@ import { lookAt } from '../../cli/k8s/snapshot.ts';
 import type { ApiServer } from '../../harness/kubernetes/api-server.ts';
 import { openKubernetes } from '../../lib/adapter/kubernetes/index.ts';
 import { type ClusterReport, judgeCluster } from '../../lib/kubernetes/index.ts';
+import { until } from '../broker/site.ts';
 import { signet } from '../cli/signet.ts';
 import { createCa } from '../support/ca.ts';
+import { createAdmissionStage } from './admission-stage.ts';
 import { IMAGE, send, startCheckedCluster, WEBHOOKS } from './checked-cluster.ts';
 
 const CORE = '/api/v1/namespaces';
@@ -145,6 +147,12 @@ const CASES: readonly Case[] = [
     field('/webhooks/0/timeoutSeconds', 30, 5),
     ['fault webhook.timeout'],
     /ValidatingWebhookConfiguration \S+ webhook \S+ timeoutSeconds is 30/,
+  ),
+  changed(
+    ...(['a webhook that leads elsewhere', VALIDATING] as const),
+    field('/webhooks/0/clientConfig/service/name', 'mallory', 'signet-broker'),
+    ['fault webhook.elsewhere', 'fault webhook.refused'],
+    /leads to Service signet\/mallory, path \/admission\/validate, and not/,
   ),
   changed(
     ...(["a webhook that is asked about the broker's own namespace", MUTATING] as const),
@@ -380,6 +388,21 @@ describe('signet k8s check, at a real API server', function () {
 
   it('is as it was after all of them', async () => {
     assert.deepEqual(await check(), { findings: [], warnings: [] });
+  });
+
+  it('finds nothing wrong with what a real broker keeps and answers', async () => {
+    await using stage = await createAdmissionStage();
+    await stage.createNamespace('shop');
+    const file = stage.server.kubeconfig;
+    using opened = await openKubernetes('cluster', { kind: 'kubeconfig', file });
+    // the broker writes caBundle within its first moments
+    await until(async () => (await stage.caBundles()).every((each) => each !== ''));
+    const looked = await lookAt(opened, 'signet');
+    assert.ok(!('unreachable' in looked));
+    assert.deepEqual(looked.trial, { seen: { namespace: 'shop', outcome: 'injected', says: '' } });
+    // it is a process beside the API server: there is no Deployment, and the webhooks name its address and leave no namespace out
+    const told = [...new Set(idsOf(judgeCluster(looked, new Date())))];
+    assert.deepEqual(told, ['fault broker.none', 'fault webhook.elsewhere', 'fault webhook.own-namespace']);
   });
 
   it('says with --json the same, and exits 1', async () => {

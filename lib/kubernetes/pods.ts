@@ -116,7 +116,7 @@ function messageOf({ state, lastState }: ContainerStatus): string {
   return said.length === 0 ? 'runs, and has no SVID yet or cannot say so' : said.join(', ');
 }
 
-/** What new pods are given: the injector's own setting where the Deployment shows it, or the brokers' image, which is the same one. */
+/** What new pods are given: the chart names one image for brokers and sidecars. */
 function sidecarImage({ broker }: Snapshot): string | undefined {
   const container = seenOf(broker)?.spec?.template?.spec?.containers?.find(({ name }) => name === 'broker');
   return container?.image;

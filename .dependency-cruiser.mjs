@@ -21,7 +21,7 @@ const stages = [
 ];
 
 /** The rooms of lib/ that know of no program and no adapter, in the order in which they may import each other. */
-const rooms = [...stages, 'vault-layout'];
+const rooms = [...stages, 'vault-layout', 'kubernetes'];
 
 /** What would make the sidecar large: it reads certificates and makes its CSR without them. */
 const notInSidecar = [
@@ -68,6 +68,16 @@ export default {
       severity: 'error',
       from: { path: '^lib/vault-layout/' },
       to: { dependencyTypes: ['core'], pathNot: `^(node:)?(${pureNode.join('|')}|timers/promises)$` },
+    },
+    {
+      name: 'kubernetes-judges-what-it-is-shown',
+      comment: 'a cluster comes as data, and no other room is needed to judge it',
+      severity: 'error',
+      from: { path: '^lib/kubernetes/' },
+      to: {
+        path: ['^(node:)?[a-z_/]+$', '^lib/[^/]+/'],
+        pathNot: [`^(node:)?(${pureNode.join('|')})$`, '^lib/kubernetes/'],
+      },
     },
     {
       name: 'stages-know-no-adapter',

@@ -14,6 +14,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   calls: async () => (await import('./calls.ts')).callsCommand(),
   svid: async () => (await import('./svid.ts')).svidCommand(),
   bundle: async () => (await import('./bundle.ts')).bundleCommand(),
+  k8s: async () => (await import('./k8s/index.ts')).k8sCommand(),
 };
 
 const AFTER = `

@@ -6,10 +6,10 @@ import {
   type Change,
   examineVault,
   planLayout,
-  type Report,
   readActual,
   type VaultPort,
 } from '../lib/vault-layout/index.ts';
+import { count, showReport } from './report.ts';
 import { openVault, VAULT_ENVIRONMENT } from './vault-config.ts';
 import { credentialInFile, wrappedCredential } from './vault-credential.ts';
 import { type LayoutFlags, layoutOf, textIn, withLayoutFlags } from './vault-layout.ts';
@@ -114,22 +114,8 @@ async function doctor(vault: VaultPort, flags: LayoutFlags & { json?: boolean })
   const layout = await layoutOf(flags, vault);
   const report = await examineVault(vault, layout, { now: new Date(), nodeVersion: process.versions.node });
   if (flags.json) print(JSON.stringify(report));
-  else show(report);
+  else showReport(report, print);
   if (report.findings.length > 0) process.exitCode = 1;
-}
-
-function show({ findings, warnings }: Report): void {
-  for (const [mark, list] of [
-    ['fault', findings],
-    ['warning', warnings],
-  ] as const) {
-    for (const { id, setting, allows, fix } of list) {
-      print(`${mark} ${id}\n  ${setting}\n  allows: ${allows}\n  fix: ${fix}\n`);
-    }
-  }
-  print(
-    `${findings.length === 0 ? 'no faults' : count(findings.length, 'fault')}, ${count(warnings.length, 'warning')}`,
-  );
 }
 
 /** @throws CommanderError (wrong usage) unless the secret_id is sent to exactly one place */
@@ -163,10 +149,6 @@ async function explained<T>(work: Promise<T>): Promise<T> {
     }
     throw error;
   }
-}
-
-function count(n: number, what: string): string {
-  return `${n} ${what}${n === 1 ? '' : 's'}`;
 }
 
 function print(line: string): void {

@@ -54,6 +54,16 @@ describe('layers', () => {
         'vault-layout-acts-through-its-port',
         { 'lib/vault-layout/a.ts': `import 'node:https';` },
       ],
+      [
+        'a judge of clusters that reads files',
+        'kubernetes-judges-what-it-is-shown',
+        { 'lib/kubernetes/a.ts': `import 'node:fs';` },
+      ],
+      [
+        'a judge of clusters that knows another room',
+        'kubernetes-judges-what-it-is-shown',
+        { 'lib/kubernetes/a.ts': `import '../spiffe/index.ts';`, 'lib/spiffe/index.ts': '' },
+      ],
       ['a stage that reads files', 'stages-are-pure', { 'lib/svid/index.ts': `import 'node:fs';` }],
       [
         'a stage that imports an adapter',

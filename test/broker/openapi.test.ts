@@ -12,6 +12,7 @@ import { explanationRoutes } from '../../broker/routes/explanations.ts';
 import { policyRoutes } from '../../broker/routes/policies.ts';
 import { publicRoutes } from '../../broker/routes/public.ts';
 import type { Route } from '../../broker/routes/route.ts';
+import { serviceRoutes } from '../../broker/routes/services.ts';
 import { createSchemas } from '../../broker/schemas.ts';
 import { createValidate } from '../../broker/validation.ts';
 import { createMetrics } from '../../lib/adapter/metrics.ts';
@@ -27,6 +28,7 @@ const routes: Route[] = [
   ...policyRoutes({ trustDomain: 'example.org' } as never),
   ...auditRoutes({ collection: undefined } as never),
   ...callRoutes({ trustDomain: 'example.org' } as never),
+  ...serviceRoutes({ trustDomain: 'example.org' } as never),
   ...publicRoutes({ bundles: unused, health: unused, document: unused }),
 ];
 // biome-ignore lint/suspicious/noExplicitAny: a document is walked as the JSON it is

@@ -14,6 +14,7 @@ import { explanationRoutes } from '../../broker/routes/explanations.ts';
 import { policyRoutes } from '../../broker/routes/policies.ts';
 import { publicRoutes } from '../../broker/routes/public.ts';
 import type { Route } from '../../broker/routes/route.ts';
+import { serviceRoutes } from '../../broker/routes/services.ts';
 import { createSchemas } from '../../broker/schemas.ts';
 import { createValidate } from '../../broker/validation.ts';
 import { createMetrics } from '../../lib/adapter/metrics.ts';
@@ -30,6 +31,7 @@ const routes: Route[] = [
   ...auditRoutes({ collection: undefined } as never),
   ...callRoutes({ trustDomain: 'example.org' } as never),
   ...admissionRoutes({ admission: unused, intake: {} as never }),
+  ...serviceRoutes({ trustDomain: 'example.org' } as never),
   ...publicRoutes({ bundles: unused, health: unused, document: unused }),
 ];
 // biome-ignore lint/suspicious/noExplicitAny: a document is walked as the JSON it is

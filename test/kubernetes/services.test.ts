@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'mocha';
 import { type ApiServer, startApiServer } from '../../harness/kubernetes/api-server.ts';
+import { readDirectory } from '../../sidecar/services/directory.ts';
 import { joinEntry, openSite, type Site, type TestBroker, until } from '../broker/site.ts';
 import { type Reply, spendGrant, type TestSvid } from '../support/attest-client.ts';
 
@@ -137,6 +138,14 @@ describe('Services of a cluster', function () {
     await becomes('10.0.0.1:8443=orders');
     await slice([one, { ...two, ip: '10.0.0.1' }, { ...one, ip: '10.0.0.9' }]);
     await becomes('10.0.0.1:8443=orders');
+  });
+
+  it('are understood by a sidecar', async () => {
+    const { services, byIp } = readDirectory((await poll()).body, 'example.org');
+    const orders = services.get('orders.shop');
+    const [place] = orders!.ports[0]!.places;
+    assert.deepEqual([place?.host, place?.port, String(place?.id)], ['10.0.0.1', 8443, `${ID}/orders`]);
+    assert.equal([...byIp.values()].includes(orders!), true);
   });
 
   it('are the same, and of the same version, whichever broker is asked', async () => {

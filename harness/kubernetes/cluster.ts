@@ -5,6 +5,7 @@ import { type ApiServer, startApiServer } from './api-server.ts';
 import { startComponent, untilReady } from './component.ts';
 import { requireContainers, startContainerd } from './containerd.ts';
 import { busyboxImage, nodeImage } from './images.ts';
+import { startKubeProxy } from './kube-proxy.ts';
 import { startKubelet } from './kubelet.ts';
 import { restoreMachine, takeMachine } from './machine.ts';
 
@@ -36,7 +37,7 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
       controllers: true,
       advertise: address,
       within: folder,
-      // a webhook's Service is reached at its pods, so that none needs kube-proxy
+      // a webhook's Service is reached at its pods, whether or not kube-proxy knows it yet
       flags: { 'enable-aggregator-routing': 'true' },
     }),
   );
@@ -54,6 +55,7 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
   await untilReady('kubelet', kubelet, async () =>
     isReady(await server.request('GET', `/api/v1/nodes/${NODE}`)),
   );
+  const proxy = stack.use(await startKubeProxy(join(folder, 'kube-proxy'), { node: NODE, podCidr, pki }));
   stack.defer(() => removePods(server));
   const owned = stack.move();
   return {
@@ -63,7 +65,9 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
     podCidr,
     importImages: containerd.importImages,
     output: () =>
-      [server.output(), ...[containerd, kubelet].map((each) => each.stdout() + each.stderr())].join(''),
+      [server.output(), ...[containerd, kubelet, proxy].map((each) => each.stdout() + each.stderr())].join(
+        '',
+      ),
     stop: () => owned.disposeAsync(),
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };

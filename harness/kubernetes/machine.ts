@@ -50,6 +50,8 @@ export async function restoreMachine(record = leftRecord()): Promise<void> {
     await run('umount', '-l', mount).catch(() => {});
   await removeNetworks();
   await run('ip', 'link', 'delete', BRIDGE).catch(() => {});
+  for (const family of ['ip', 'ip6'])
+    await run('nft', 'delete', 'table', family, 'kube-proxy').catch(() => {});
   for (const group of cgroups()) removeGroup(group);
   for (const [name, value] of Object.entries(record.sysctls)) writeFileSync(`/proc/sys/${name}`, value);
   for (const file of ['DEPRECATION', 'kubelet.sock'])
@@ -67,7 +69,17 @@ export async function leftovers(folder: string): Promise<string[]> {
     .filter((line) => line.includes(folder) || line.includes('/netns/cni-'));
   const links = (await run('ip', '-brief', 'link')).split('\n').filter((line) => line.startsWith(BRIDGE));
   const processes = processesOf(folder).map((pid) => `process ${pid}`);
-  return [...mounts, ...links, ...processes, ...cgroups(), ...(existsSync(RECORD) ? [RECORD] : [])];
+  const tables = (await run('nft', 'list', 'tables'))
+    .split('\n')
+    .filter((line) => line.includes('kube-proxy'));
+  return [
+    ...mounts,
+    ...links,
+    ...tables,
+    ...processes,
+    ...cgroups(),
+    ...(existsSync(RECORD) ? [RECORD] : []),
+  ];
 }
 
 function leftRecord(): MachineRecord | undefined {

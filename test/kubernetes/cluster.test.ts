@@ -44,6 +44,31 @@ describe('a cluster for tests', function () {
     assert.deepEqual(user?.extra?.['authentication.kubernetes.io/node-name'], [cluster!.node]);
     const { body } = await request('GET', '/api/v1/namespaces/shop/pods/orders');
     assert.equal(body.status.initContainerStatuses[0].started, true);
+  });
+
+  it('lets pods and the host reach a Service at its address', async () => {
+    const { kubectl, apply, request } = cluster!;
+    const inPod = (script: string) =>
+      kubectl('exec', '-n', 'shop', 'orders', '-c', 'app', '--', 'sh', '-c', script);
+    const reached = await inPod(
+      'nc -w 5 $KUBERNETES_SERVICE_HOST $KUBERNETES_SERVICE_PORT </dev/null && echo reached',
+    );
+    assert.match(reached, /reached/);
+
+    const metadata = { name: 'orders', namespace: 'shop' };
+    const spec = { selector: { app: 'orders' }, ports: [{ port: 80, targetPort: 8080 }] };
+    await apply([{ apiVersion: 'v1', kind: 'Service', metadata, spec }]);
+    const { body } = await request('GET', '/api/v1/namespaces/shop/services/orders');
+    const url = `http://${body.spec.clusterIP}/ready`;
+    for (const end = Date.now() + 30_000; ; await sleep(100)) {
+      const answer = await fetch(url)
+        .then((response) => response.text())
+        .catch(String);
+      if (answer === 'after the sidecar\n') break;
+      if (Date.now() > end) assert.fail(answer);
+    }
+    const ask = `printf 'GET /ready HTTP/1.0\\r\\n\\r\\n' | nc -w 5 ${body.spec.clusterIP} 80`;
+    assert.match(await inPod(ask), /after the sidecar/);
     await kubectl('delete', '-n', 'shop', 'pod', 'orders', '--timeout=60s');
   });
 
@@ -93,7 +118,7 @@ const run = (script: string) => ['sh', '-c', `trap 'exit 0' TERM; ${script}; whi
 const pod = {
   apiVersion: 'v1',
   kind: 'Pod',
-  metadata: { name: 'orders', namespace: 'shop' },
+  metadata: { name: 'orders', namespace: 'shop', labels: { app: 'orders' } },
   spec: {
     serviceAccountName: 'orders',
     terminationGracePeriodSeconds: 2,
@@ -118,7 +143,7 @@ const pod = {
         name: 'app',
         image: 'localhost/busybox:1',
         imagePullPolicy: 'Never',
-        command: run('cat /shared/ready'),
+        command: run('cat /shared/ready; httpd -p 8080 -h /shared'),
         volumeMounts: [shared, { name: 'token', mountPath: '/var/run/secrets/signet' }],
       },
     ],

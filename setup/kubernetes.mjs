@@ -20,6 +20,15 @@ const kube = {
 /** @type {import('./go-build.mjs').GoProgram} */
 const helm = { name: 'Helm', folder: 'tools/helm', package: 'helm.sh/helm/v3/cmd/helm' };
 
+/** The DNS of a cluster. @type {import('./go-build.mjs').GoProgram} */
+const coredns = {
+  name: 'CoreDNS',
+  folder: 'tools/coredns',
+  package: '.',
+  version: () =>
+    `${requiredVersion('tools/coredns', 'github.com/coredns/coredns')}-${sourcesHash('tools/coredns')}`,
+};
+
 /** Vault's Kubernetes auth as a program that Vault starts: its `minimal` build holds none. @type {import('./go-build.mjs').GoProgram} */
 const vaultAuth = {
   name: 'vault-plugin-auth-kubernetes',
@@ -27,14 +36,15 @@ const vaultAuth = {
   package: 'github.com/hashicorp/vault-plugin-auth-kubernetes/cmd/vault-plugin-auth-kubernetes',
 };
 
-/** The Kubernetes that tests start, Helm, and Vault's Kubernetes auth; undefined where one is not built. */
+/** The Kubernetes that tests start, its DNS, Helm, and Vault's Kubernetes auth; undefined where one is not built. */
 export const kubeBinary = () => findBuiltGo(kube);
+export const corednsBinary = () => findBuiltGo(coredns);
 export const helmBinary = () => findBuiltGo(helm);
 export const vaultAuthBinary = () => findBuiltGo(vaultAuth);
 
 /** Whether all of these are built. */
 export function kubernetesPrograms() {
-  return [kube, helm, vaultAuth].every((program) => isExecutable(builtGo(program).path));
+  return [kube, coredns, helm, vaultAuth].every((program) => isExecutable(builtGo(program).path));
 }
 
 /**
@@ -54,6 +64,7 @@ export async function buildKubernetes(signal) {
       },
       signal,
     });
+  if (!corednsBinary()) await buildGo(coredns, go, { expected: 'about a minute', signal });
   if (!vaultAuthBinary()) await buildGo(vaultAuth, go, { expected: 'about a minute', signal });
   if (!helmBinary()) await buildGo(helm, go, { expected: '1 to 2 minutes', signal });
 }

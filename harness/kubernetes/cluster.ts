@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type ApiServer, startApiServer } from './api-server.ts';
 import { startComponent, untilReady } from './component.ts';
 import { requireContainers, startContainerd } from './containerd.ts';
+import { startCoredns } from './coredns.ts';
 import { busyboxImage, nodeImage } from './images.ts';
 import { startKubeProxy } from './kube-proxy.ts';
 import { startKubelet } from './kubelet.ts';
@@ -55,6 +56,9 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
   await untilReady('kubelet', kubelet, async () =>
     isReady(await server.request('GET', `/api/v1/nodes/${NODE}`)),
   );
+  const dns = stack.use(
+    await startCoredns(join(folder, 'coredns'), { address, kubeconfig: server.kubeconfig }),
+  );
   const proxy = stack.use(await startKubeProxy(join(folder, 'kube-proxy'), { node: NODE, podCidr, pki }));
   stack.defer(() => removePods(server));
   const owned = stack.move();
@@ -65,9 +69,10 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
     podCidr,
     importImages: containerd.importImages,
     output: () =>
-      [server.output(), ...[containerd, kubelet, proxy].map((each) => each.stdout() + each.stderr())].join(
-        '',
-      ),
+      [
+        server.output(),
+        ...[containerd, kubelet, dns, proxy].map((each) => each.stdout() + each.stderr()),
+      ].join(''),
     stop: () => owned.disposeAsync(),
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };

@@ -44,6 +44,7 @@ export async function startKubelet(folder: string, options: KubeletOptions): Pro
     evictionHard: { 'memory.available': '50Mi', 'nodefs.available': '1%', 'imagefs.available': '1%' },
     imageGCHighThresholdPercent: 100,
     imageGCLowThresholdPercent: 99,
+    clusterDNS: [address],
     clusterDomain: 'cluster.local',
     resolvConf: at('resolv.conf'),
     makeIPTablesUtilChains: false,

@@ -44,6 +44,7 @@ export async function fakeClone(): Promise<FakeClone> {
     'tools/opa',
     'tools/otelcol',
     'tools/kubernetes',
+    'tools/coredns',
     'tools/helm/go.mod',
     'tools/vault-auth-kubernetes/go.mod',
   ]) {

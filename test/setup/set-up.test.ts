@@ -245,8 +245,11 @@ describe('set-up', () => {
     it('its components, Helm, and the auth of Vault, once', async () => {
       await clone.has('go');
       for (const _ of [1, 2]) assert.equal((await clone.run('test', {}, asOrdinaryUser)).code, 0);
-      const cached = (await clone.cached()).filter((name) => /kube|helm/.test(name) && name.includes('/'));
+      const cached = (await clone.cached()).filter(
+        (name) => /kube|helm|coredns/.test(name) && name.includes('/'),
+      );
       const names = [
+        /^coredns\/coredns-1\.13\.1-/,
         /^helm\/helm-3\./,
         /^kube\/kube-1\.34\.4-/,
         /^vault-plugin-auth-kubernetes\/.+-0\.23\.1$/,

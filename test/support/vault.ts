@@ -16,6 +16,10 @@ export interface VaultOptions {
   /** HTTPS with a certificate made for this Vault, which is its own CA: `caCert`. */
   readonly tls?: boolean;
   readonly port?: number;
+  /** Where it listens, for pods to reach it; 127.0.0.1 of itself. */
+  readonly host?: string;
+  /** A folder of plugins that may be registered. */
+  readonly plugins?: string;
   /** Folder for its configuration and data. It is kept; without it a temporary one is made, and removed by `stop()`. */
   readonly dir?: string;
 }
@@ -44,10 +48,10 @@ export interface TestVault extends AsyncDisposable {
 
 /** Starts a Vault and waits until it serves. */
 export async function startVault(options: VaultOptions = {}): Promise<TestVault> {
-  const { storage = 'inmem', tls = false, port = await freePort() } = options;
-  const address = `${tls ? 'https' : 'http'}://127.0.0.1:${port}`;
+  const { storage = 'inmem', tls = false, port = await freePort(), host = '127.0.0.1' } = options;
+  const address = `${tls ? 'https' : 'http'}://${host}:${port}`;
   const dir = options.dir ?? (await mkdtemp(join(tmpdir(), 'signet-vault-')));
-  const caCert = await writeConfiguration(dir, storage, tls, port, address);
+  const caCert = await writeConfiguration(dir, storage, tls, address, options.plugins);
   const send = vaultRequester(address, caCert);
   const args = ['server', '-config', join(dir, 'vault.json')];
   const launch = () => startChild(vaultBinary(), args, { cwd: dir, env: environment() });
@@ -107,12 +111,12 @@ async function writeConfiguration(
   dir: string,
   storage: 'inmem' | 'raft',
   tls: boolean,
-  port: number,
   address: string,
+  plugins: string | undefined,
 ) {
   const data = join(dir, 'data');
   if (storage === 'raft') await mkdir(data, { recursive: true });
-  const certified = tls ? await writeCertificate(dir) : undefined;
+  const certified = tls ? await writeCertificate(dir, new URL(address).hostname) : undefined;
   const configuration = {
     storage:
       storage === 'raft'
@@ -120,11 +124,12 @@ async function writeConfiguration(
         : { inmem: {} },
     listener: {
       tcp: {
-        address: `127.0.0.1:${port}`,
+        address: new URL(address).host,
         cluster_address: '127.0.0.1:0',
         ...(certified?.listener ?? { tls_disable: true }),
       },
     },
+    ...(plugins === undefined ? {} : { plugin_directory: plugins }),
     api_addr: address,
     cluster_addr: 'https://127.0.0.1:0',
     disable_mlock: true,
@@ -134,12 +139,12 @@ async function writeConfiguration(
   return certified?.caCert;
 }
 
-async function writeCertificate(dir: string) {
+async function writeCertificate(dir: string, host: string) {
   const ca = await createCa('vault.test');
   const { pem, privateKeyPem } = await ca.leaf('', {
     subject: 'CN=vault.test',
     sans: [
-      { type: 'ip', value: '127.0.0.1' },
+      { type: 'ip', value: host },
       { type: 'dns', value: 'localhost' },
     ],
   });

@@ -16,6 +16,8 @@ export interface VaultOptions {
   /** HTTPS with a certificate made for this Vault, which is its own CA: `caCert`. */
   readonly tls?: boolean;
   readonly port?: number;
+  /** The IP address at which it listens, for pods to reach it; 127.0.0.1 of itself. */
+  readonly host?: string;
   /** Programs that it may run as plugins. */
   readonly pluginFolder?: string;
   /** Folder for its configuration and data. It is kept; without it a temporary one is made, and removed by `stop()`. */
@@ -46,10 +48,10 @@ export interface TestVault extends AsyncDisposable {
 
 /** Starts a Vault and waits until it serves. */
 export async function startVault(options: VaultOptions = {}): Promise<TestVault> {
-  const { storage = 'inmem', tls = false, port = await freePort() } = options;
-  const address = `${tls ? 'https' : 'http'}://127.0.0.1:${port}`;
+  const { storage = 'inmem', tls = false, port = await freePort(), host = '127.0.0.1' } = options;
+  const address = `${tls ? 'https' : 'http'}://${host}:${port}`;
   const dir = options.dir ?? (await mkdtemp(join(tmpdir(), 'signet-vault-')));
-  const caCert = await writeConfiguration(dir, { ...options, storage, tls, port }, address);
+  const caCert = await writeConfiguration(dir, { ...options, storage, tls }, address);
   const send = vaultRequester(address, caCert);
   const args = ['server', '-config', join(dir, 'vault.json')];
   const launch = () => startChild(vaultBinary(), args, { cwd: dir, env: environment() });
@@ -107,12 +109,12 @@ export async function startVault(options: VaultOptions = {}): Promise<TestVault>
 /** Writes Vault's configuration, and gives back the CA that its clients need. */
 async function writeConfiguration(
   dir: string,
-  { storage, tls, port, pluginFolder }: VaultOptions & { readonly port: number },
+  { storage, tls, pluginFolder }: VaultOptions,
   address: string,
 ) {
   const data = join(dir, 'data');
   if (storage === 'raft') await mkdir(data, { recursive: true });
-  const certified = tls ? await writeCertificate(dir) : undefined;
+  const certified = tls ? await writeCertificate(dir, new URL(address).hostname) : undefined;
   const configuration = {
     storage:
       storage === 'raft'
@@ -120,7 +122,7 @@ async function writeConfiguration(
         : { inmem: {} },
     listener: {
       tcp: {
-        address: `127.0.0.1:${port}`,
+        address: new URL(address).host,
         cluster_address: '127.0.0.1:0',
         ...(certified?.listener ?? { tls_disable: true }),
       },
@@ -135,12 +137,12 @@ async function writeConfiguration(
   return certified?.caCert;
 }
 
-async function writeCertificate(dir: string) {
+async function writeCertificate(dir: string, host: string) {
   const ca = await createCa('vault.test');
   const { pem, privateKeyPem } = await ca.leaf('', {
     subject: 'CN=vault.test',
     sans: [
-      { type: 'ip', value: '127.0.0.1' },
+      { type: 'ip', value: host },
       { type: 'dns', value: 'localhost' },
     ],
   });

@@ -33,12 +33,21 @@ export async function takeMachine(): Promise<{ folder: string; address: string; 
   const folder = await mkdtemp(join(tmpdir(), 'signet-node-'));
   const record: MachineRecord = { pid: process.pid, started: startOf(process.pid) ?? '', folder, sysctls };
   await writeFile(RECORD, JSON.stringify(record), { flag: 'wx', mode: 0o600 });
+  try {
+    return { folder, ...(await makeBridge()) };
+  } catch (error) {
+    await restoreMachine(record);
+    throw error;
+  }
+}
+
+async function makeBridge(): Promise<{ address: string; podCidr: string }> {
   const net = await freeNet();
   await run('ip', 'link', 'add', BRIDGE, 'type', 'bridge');
   await run('ip', 'address', 'add', `${net}.1/24`, 'dev', BRIDGE);
   await run('ip', 'link', 'set', BRIDGE, 'up');
   writeFileSync('/proc/sys/net/ipv4/ip_forward', '1');
-  return { folder, address: `${net}.1`, podCidr: `${net}.0/24` };
+  return { address: `${net}.1`, podCidr: `${net}.0/24` };
 }
 
 /** Undoes it, once the components have ended: what runs in pods, mounts, network namespaces, bridge, cgroups, sysctls, files. */

@@ -20,11 +20,17 @@ interface MachineRecord {
   readonly sysctls: { [name: string]: string };
 }
 
-/** Makes the machine a node's: undoes what a run that crashed has left, writes down what is, and makes the bridge. @throws while another cluster runs */
+/** How long another run may go on with its cluster before this one gives up. */
+const TURN_MS = 120_000;
+
+/** Makes the machine a node's: undoes what a run that crashed has left, writes down what is, and makes the bridge. @throws when another cluster runs on and on */
 export async function takeMachine(): Promise<{ folder: string; address: string; podCidr: string }> {
   if (process.getuid?.() !== 0) throw new Error('real pods need root');
-  const left = leftRecord();
-  if (left && startOf(left.pid) === left.started) throw new Error(`process ${left.pid} runs a cluster here`);
+  let left = leftRecord();
+  for (const end = Date.now() + TURN_MS; left && startOf(left.pid) === left.started; left = leftRecord()) {
+    if (Date.now() > end) throw new Error(`process ${left.pid} runs a cluster here`);
+    await sleep(500);
+  }
   if (left) await restoreMachine(left);
   if (cgroups().length > 0) throw new Error('another Kubernetes node runs on this machine');
   const sysctls = Object.fromEntries(

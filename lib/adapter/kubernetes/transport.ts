@@ -5,7 +5,7 @@ import { KubernetesError } from './error.ts';
 
 export type WireRequest = {
   readonly method: string;
-  /** Path and query. */
+  /** Path and query, below the server's own path: at one address there may be several clusters. */
   readonly target: string;
   readonly body?: { readonly type: string; readonly bytes: Buffer };
   readonly signal: AbortSignal;
@@ -32,7 +32,7 @@ export class Transport implements Disposable {
   async open({ server, tls, token }: Access, request: WireRequest): Promise<IncomingMessage> {
     const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
     const { method, target, body, signal } = request;
-    const outgoing = https.request(new URL(target, server), {
+    const outgoing = https.request(new URL(`${server.pathname.replace(/\/+$/, '')}${target}`, server), {
       method,
       signal,
       agent: this.#agentFor(tls),

@@ -313,6 +313,17 @@ describe('the Kubernetes adapter', () => {
       assert.ok(error instanceof KubernetesError);
       assert.ok(!inspect(error, { depth: 10 }).includes(TOKEN));
     });
+    it('goes to the path of the server, behind which another cluster may be at the same address', async () => {
+      for (const end of ['', '/']) {
+        const file = await server.kubeconfig(
+          { token: TOKEN },
+          { server: `${server.url.origin}/k8s/clusters/c-1${end}` },
+        );
+        using api = await open(file);
+        await shown(api);
+        assert.equal(last().url, `/k8s/clusters/c-1${PODS}`);
+      }
+    });
     for (const [what, cluster, says] of [
       ['without https', { server: 'http://127.0.0.1:1' }, /without https/],
       ['that does not check who answers', { 'insecure-skip-tls-verify': true }, /insecure-skip-tls-verify/],

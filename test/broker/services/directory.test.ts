@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
 import { type Directory, directoryOf } from '../../../broker/services/directory.ts';
 import {
   type KubernetesPod,
@@ -259,6 +261,19 @@ describe('broker: directory of Services', () => {
     assert.equal(assembled([service()], [other, one], [B, A]).version, first.version);
     const moved = assembled([service()], [one, other], [A, pod('b', '10.0.0.2', { account: 'thief' })]);
     assert.notEqual(moved.version, first.version);
+  });
+
+  it('remembers no more of pods than there can be, however often their labels change', async () => {
+    const match = { 'k8s:ns': 'shop', 'k8s:label:app': 'orders' };
+    const program = `
+      import { podIds } from './broker/services/pod-ids.ts';
+      const idOf = podIds([${JSON.stringify(entry('labelled', match, 'orders'))}]);
+      const of = (app) => idOf({ selectors: new Map([['k8s:ns', ['shop']], ['k8s:label:app', [app]]]) });
+      for (let i = 0; i < 500_000; i++) of(String(i).padStart(63, 'x'));
+      console.log(of('orders'), of('x'));`;
+    const flags = ['--max-old-space-size=40', '--input-type=module', '-e', program];
+    const { stdout } = await promisify(execFile)(process.execPath, flags);
+    assert.equal(stdout, 'spiffe://example.org/orders undefined\n');
   });
 
   it('leaves out what is too much, and says how much', () => {

@@ -4,7 +4,7 @@ import { Problem } from './problem.ts';
 /** A token bucket per key, in bounded memory: past `MOST_KEYS` the key that was quiet longest is forgotten, and begins full again. */
 export interface RateLimit {
   /** @throws Problem `rate_limited`, with how long to stay away */
-  take(key: string): void;
+  take(key: string, cost?: number): void;
 }
 
 const BURST_SECONDS = 5;
@@ -15,15 +15,15 @@ export function createRateLimit(perSecond: number, now: () => number): RateLimit
   const burst = perSecond * BURST_SECONDS;
   const buckets = new Map<string, { left: number; at: number }>();
   return {
-    take(key) {
+    take(key, cost = 1) {
       const at = now();
       const bucket = buckets.get(key) ?? { left: burst, at };
       const left = Math.min(burst, bucket.left + ((at - bucket.at) * perSecond) / 1000);
       buckets.delete(key);
       if (buckets.size >= MOST_KEYS) buckets.delete(buckets.keys().next().value ?? '');
-      buckets.set(key, { left: left < 1 ? left : left - 1, at });
-      if (left < 1) {
-        throw new Problem('rate_limited', { retryAfterSeconds: Math.ceil((1 - left) / perSecond) });
+      buckets.set(key, { left: left < cost ? left : left - cost, at });
+      if (left < cost) {
+        throw new Problem('rate_limited', { retryAfterSeconds: Math.ceil((cost - left) / perSecond) });
       }
     },
   };

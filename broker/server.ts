@@ -46,7 +46,6 @@ export function createBrokerServer(listener: RequestListener, deps: BrokerServer
     },
     listener,
   );
-  server.maxConnections = limits.connections;
   // Before the handshake, which is what costs.
   server.on('connection', admit(deps));
   // For whoever stops reading in the middle of an answer.
@@ -85,19 +84,33 @@ const FIXED: TlsOptions = {
   ALPNProtocols: ['http/1.1'],
 };
 
-/** Refuses a connection by closing it: a source that has too many, or opens them too fast. */
+/** A source that has so many may be asked for one of them. */
+const MANY = 32;
+
+/**
+ * Refuses a connection by closing it: a source that has too many, or opens them too fast. When there are as many as there may be, whoever
+ * has most of them loses his oldest to one who has far fewer: a few strangers do not keep the API server and the kubelet out.
+ */
 function admit({ limits, perSource }: BrokerServerDeps): (socket: Socket) => void {
-  const open = new Map<string, number>();
+  const open = new Map<string, Set<Socket>>();
+  let all = 0;
   return (socket) => {
     const source = sourceOf(socket.remoteAddress);
-    const count = (open.get(source) ?? 0) + 1;
-    open.set(source, count);
+    const own = open.get(source) ?? new Set();
+    open.set(source, own.add(socket));
+    all++;
     socket.once('close', () => {
-      const left = (open.get(source) ?? 1) - 1;
-      if (left === 0) open.delete(source);
-      else open.set(source, left);
+      all--;
+      own.delete(socket);
+      if (own.size === 0 && open.get(source) === own) open.delete(source);
     });
-    if (count > limits.connectionsPerSource || !taken(perSource, source)) socket.destroy();
+    if (own.size > limits.connectionsPerSource || !taken(perSource, source)) socket.destroy();
+    else if (all > limits.connections) {
+      const most = [...open.values()].reduce((a, b) => (b.size > a.size ? b : a));
+      const [oldest] = most;
+      if (most.size > Math.max(MANY, 2 * own.size)) oldest?.destroy();
+      else socket.destroy();
+    }
   };
 }
 

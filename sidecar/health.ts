@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import type { IncomingMessage } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import { createServer } from '../lib/adapter/http.ts';
 import type { Log } from '../lib/adapter/log.ts';
 import { type Address, formatAddress } from './address.ts';
@@ -24,7 +24,7 @@ const QUIET_MS = 2_000;
 export async function startHealth({ listen, missing, log }: HealthDeps): Promise<Health> {
   const times = { requestTimeout: QUIET_MS, headersTimeout: QUIET_MS, connectionsCheckingInterval: 1_000 };
   const server = createServer({ ...times, maxHeaderSize: 4_096 });
-  server.maxConnections = MOST_CONNECTIONS;
+  server.on('connection', bounded(MOST_CONNECTIONS));
   server.setTimeout(QUIET_MS, (socket) => socket.destroy());
   server.on('request', (request, response) => {
     request.resume();
@@ -45,6 +45,19 @@ export async function startHealth({ listen, missing, log }: HealthDeps): Promise
       server.closeAllConnections();
       if (server.listening) await once(server, 'close');
     },
+  };
+}
+
+/** Beyond `most`, whoever has most of them loses his oldest: nobody keeps the kubelet out by holding all there are. */
+function bounded(most: number): (socket: Socket) => void {
+  const open = new Set<Socket>();
+  return (socket) => {
+    open.add(socket);
+    socket.once('close', () => open.delete(socket));
+    if (open.size <= most) return;
+    const bySource = [...Map.groupBy(open, ({ remoteAddress }) => remoteAddress).values()];
+    const [oldest] = bySource.reduce((a, b) => (b.length > a.length ? b : a));
+    oldest?.destroy();
   };
 }
 

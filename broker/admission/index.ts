@@ -19,10 +19,13 @@ import { recordOf } from './values.ts';
 
 /** What the webhooks of one cluster are answered. */
 export interface Admission {
-  /** A sidecar for a pod that asks for one. `within` is how long the API server waits, in milliseconds. */
-  mutate(request: Request, within: number): Promise<Answer>;
+  /**
+   * A sidecar for a pod that asks for one. `within` is how long the API server waits, in milliseconds; `source` is whom limits count
+   * as one.
+   */
+  mutate(request: Request, within: number, source?: string): Promise<Answer>;
   /** Whether a pod may be as it is. */
-  validate(request: Request, within: number): Promise<Answer>;
+  validate(request: Request, within: number, source?: string): Promise<Answer>;
   /** Keeps the webhook configurations current, until `signal` fires. */
   run(signal: AbortSignal): Promise<void>;
 }
@@ -44,6 +47,8 @@ export type AdmissionDeps = {
 const FINE: Answer = { allowed: true };
 /** What is left of the API server's patience for the way back. */
 const SHARE = 0.8;
+/** One line of the log for a reason in so long. */
+const QUIET_MS = 10_000;
 
 export function createAdmission(deps: AdmissionDeps): Admission {
   const { config, trustDomain, log } = deps;
@@ -65,6 +70,7 @@ export function createAdmission(deps: AdmissionDeps): Admission {
     pod: Pod,
     raw: unknown,
     namespace: string,
+    source: string,
   ): Promise<readonly string[]> => {
     if (verdict.kind === 'fine') return [];
     if (verdict.kind === 'refused') return verdict.defects;
@@ -74,12 +80,15 @@ export function createAdmission(deps: AdmissionDeps): Admission {
     return unmet(verdict, {
       namespace,
       entries,
-      allowed: needs.length === 0 ? [] : await namespaces.allowed(namespace),
+      allowed: needs.length === 0 ? [] : await namespaces.allowed(namespace, source),
       selectors: podSelectors(deps.api.cluster, placed(raw, pod, namespace), deps.annotations),
     });
   };
 
-  const mutate = async ({ operation, aboutPod, object, namespace }: Request): Promise<Answer> => {
+  const mutate = async (
+    { operation, aboutPod, object, namespace }: Request,
+    source: string,
+  ): Promise<Answer> => {
     if (!aboutPod || operation !== 'CREATE') return FINE;
     const pod = readPod(object);
     if (pod.annotations['signet/inject'] === undefined) return FINE;
@@ -88,20 +97,23 @@ export function createAdmission(deps: AdmissionDeps): Admission {
     if (injection.kind === 'none') return { allowed: true, warnings: injection.warnings };
     // told here too, where it is plain what was asked: the restricted profile would speak of capabilities
     const { needs } = injection;
-    const against = await refusals({ kind: 'depends', needs, identity: null }, pod, object, namespace);
+    const against = await refusals(
+      { kind: 'depends', needs, identity: null },
+      pod,
+      object,
+      namespace,
+      source,
+    );
     if (against.length > 0) return refusal(against);
     return injection.kind === 'whole'
       ? FINE
       : { allowed: true, patch: injection.patch, warnings: injection.warnings };
   };
 
-  const validate = async ({
-    operation,
-    aboutPod,
-    object,
-    oldObject,
-    namespace,
-  }: Request): Promise<Answer> => {
+  const validate = async (
+    { operation, aboutPod, object, oldObject, namespace }: Request,
+    source: string,
+  ): Promise<Answer> => {
     if (!aboutPod || (operation !== 'CREATE' && operation !== 'UPDATE')) return FINE;
     const pod = readPod(object);
     await learn(authorities, pod);
@@ -110,18 +122,27 @@ export function createAdmission(deps: AdmissionDeps): Admission {
       operation === 'CREATE'
         ? judgeNew(pod, namespace, known)
         : judgeChange(pod, readPod(oldObject), namespace, known);
-    const against = await refusals(verdict, pod, object, namespace);
+    const against = await refusals(verdict, pod, object, namespace, source);
     return against.length > 0 ? refusal(against) : FINE;
+  };
+
+  // who asks for this is anybody: the log has the reason, and the metric how often
+  const told = new Map<string, number>();
+  const tell = (kind: string, code: string, reason: unknown) => {
+    const at = deps.monotonic();
+    if (at - (told.get(`${kind} ${code}`) ?? Number.NEGATIVE_INFINITY) < QUIET_MS) return;
+    told.set(`${kind} ${code}`, at);
+    log.warn('admission_unanswered', { kind, code, reason });
   };
 
   /** What cannot be known in time is not let in: by this answer, and not by what the API server makes of none. */
   const answered =
-    (kind: string, work: (request: Request) => Promise<Answer>) =>
-    async (request: Request, within: number) => {
-      const answer = await inTime(work(request), within * SHARE).catch((error: unknown): Answer => {
+    (kind: string, work: (request: Request, source: string) => Promise<Answer>) =>
+    async (request: Request, within: number, source = '') => {
+      const answer = await inTime(work(request, source), within * SHARE).catch((error: unknown): Answer => {
         const code = error instanceof SignetError ? error.code : undefined;
         if (code === undefined) throw error;
-        log.warn('admission_unanswered', { kind, code, reason: error });
+        tell(kind, code, error);
         return {
           allowed: false,
           code: 503,

@@ -5,15 +5,15 @@ import { recordOf, textsOf } from './values.ts';
 
 /** What a namespace, whose writers are the cluster's administrators, says of its pods. */
 export interface Namespaces {
-  /** The words of `signet/allow`. @throws KubernetesError, and Problem `rate_limited` when too many are asked for */
-  allowed(name: string): Promise<readonly string[]>;
+  /** The words of `signet/allow`. @throws KubernetesError, and Problem `rate_limited` when `source` asks for too many */
+  allowed(name: string, source?: string): Promise<readonly string[]>;
 }
 
 /** How long what was read is good. An administrator who takes a permission away waits no longer. */
 const GOOD_MS = 5_000;
 const MOST = 1_000;
 const MOST_WORDS = 32;
-/** Looks a second, five times as many at once: anybody may make up namespaces, and the API server has other work. */
+/** Looks a second for one source, five times as many at once: anybody may make up namespaces, and the API server has other work. */
 const LOOKS = 50;
 
 type Kept = { readonly until: number; readonly words: Promise<readonly string[]> };
@@ -23,10 +23,10 @@ export function createNamespaces(api: Pick<KubernetesApi, 'get'>, now: () => num
   const kept = new Map<string, Kept>();
   const looks = createRateLimit(LOOKS, now);
   return {
-    async allowed(name) {
+    async allowed(name, source = '') {
       const found = kept.get(name);
       if (found !== undefined && found.until > now()) return found.words;
-      looks.take('');
+      looks.take(source);
       const words = api.get<unknown>(`/api/v1/namespaces/${encodeURIComponent(name)}`).then(wordsOf);
       const fresh = { until: now() + GOOD_MS, words };
       // a failure is not kept: the next pod asks again

@@ -134,14 +134,18 @@ function environmentFor(
   config: InjectorConfig,
   trustDomain: string,
 ): Readonly<Record<string, string>> {
-  const calls = upstreams ?? config.upstreams;
+  const calls = (upstreams ?? config.upstreams)
+    .split(' ')
+    .map((item) => (item === 'services' ? `services:${config.cluster}` : item))
+    .join(' ');
   const outbound = calls !== 'none';
   const { vault } = config;
   return {
     SIGNET_TRUST_DOMAIN: trustDomain,
     SIGNET_BROKER_URL: config.broker_url,
     SIGNET_BROKER_CA: `${TRUST_FOLDER}/broker-ca.pem`,
-    SIGNET_ATTEST: `kubernetes:${TOKEN_FOLDER}/token`,
+    // by name: of several clusters any may call itself what this one does
+    SIGNET_ATTEST: `kubernetes:${TOKEN_FOLDER}/token@${config.cluster}`,
     SIGNET_MODE: inbound !== null || outbound ? 'service' : 'agent',
     ...(inbound === null ? {} : { SIGNET_INBOUND: `0.0.0.0:${PORTS.inbound}->127.0.0.1:${inbound}` }),
     ...(outbound ? { SIGNET_OUTBOUND: `127.0.0.1:${PORTS.outbound}`, SIGNET_UPSTREAMS: calls } : {}),

@@ -13,7 +13,8 @@ const PLAIN = ['cluster', 'verified', 'ns', 'sa', 'pod', 'uid', 'node', 'image']
 /**
  * A pod's name, its labels, its annotations and its images are the word of whoever may write pods in some namespace, and a node is
  * shared: they say something only of a pod whose namespace is settled. It is settled by being pinned, by being part of the ID, so that each namespace
- * gets an ID of its own, or by the UID, which no other pod will ever have. The same holds for the cluster where there are several.
+ * gets an ID of its own, or by the UID, which no other pod of the cluster will ever have. The cluster has to be settled likewise where
+ * there are several, and no UID does that: an API server gives whichever it likes.
  */
 export function entryDefects(
   { match, spiffe_id }: Entry,
@@ -35,8 +36,7 @@ export function entryDefects(
   if (!['review', 'offline'].includes(verified)) flaw('is review or offline', '/match/k8s:verified');
   if (!/^sha256:[0-9a-f]{64}$/.test(image))
     flaw('is not a digest such as sha256:… in full', '/match/k8s:image');
-  if (Object.hasOwn(match, 'k8s:uid')) return defects;
-  if (!settled('k8s:ns'))
+  if (!settled('k8s:ns') && !Object.hasOwn(match, 'k8s:uid'))
     flaw('settles neither k8s:ns nor k8s:uid: whoever may create a pod in any namespace could show the rest');
   if (clusters > 1 && !settled('k8s:cluster'))
     flaw('settles no k8s:cluster: a pod of each of the clusters could show the rest');

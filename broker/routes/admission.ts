@@ -28,9 +28,9 @@ export function admissionRoutes({ admission, intake }: AdmissionRouteDeps): Rout
     large: { bytes: MOST_BYTES, hold: (connection, bytes) => intake.hold(connection, bytes) },
     answers: { 200: 'AdmissionAnswer' },
     problems: ['malformed', 'rate_limited', 'overloaded', 'vault_unavailable'],
-    async handle({ body, query }) {
+    async handle({ body, query, connection }) {
       const request = readReview(body);
-      const answer = await admission[word](request, patienceOf(query['timeout']));
+      const answer = await admission[word](request, patienceOf(query['timeout']), connection.source);
       return { status: 200, body: reviewOf(request, answer) };
     },
   });

@@ -55,13 +55,18 @@ export function createCollection<T extends Labelled, R>(deps: CollectionDeps<T, 
     fault = '';
   };
   const list = async () => {
-    const { items, resourceVersion } = await api.list<T>(path, query);
     const fresh = new Map<string, R>();
-    for (const item of items) put(fresh, item);
-    if (items.length > MOST_RECORDS)
+    let [listed, at] = [0, ''];
+    for await (const { items, resourceVersion } of api.pages<T>(path, query)) {
+      for (const item of items) put(fresh, item);
+      at = resourceVersion;
+      listed += items.length;
+      if (listed <= MOST_RECORDS) continue;
       log.error('kubernetes_too_many', { cluster: api.cluster, path, most: MOST_RECORDS });
+      break;
+    }
     records = fresh;
-    version = resourceVersion;
+    version = at;
     listedAt = performance.now();
     seen();
     changed();

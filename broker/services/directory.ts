@@ -59,23 +59,43 @@ export type Sources = {
 const MOST_SERVICES = 5_000;
 const MOST_ENDPOINTS = 20_000;
 
-/** Beyond what may be listed, Services are left out, the last by name first: `leftOut` of them. */
+/** Beyond what may be listed, `leftOut` Services are left out: those of the namespaces that have most. */
 export function directoryOf(sources: Sources): { readonly directory: Directory; readonly leftOut: number } {
   const { cluster } = sources;
   const slices = Map.groupBy(sources.slices, ({ namespace, service }) => `${namespace}/${service}`);
-  const all = [...sources.services].sort((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1));
-  const services: ListedService[] = [];
-  let endpoints = 0;
-  for (const service of all) {
-    const listed = listedService(service, slices.get(keyOf(service)) ?? [], sources);
-    for (const port of listed.ports) endpoints += port.endpoints.length;
-    if (services.length >= MOST_SERVICES || endpoints > MOST_ENDPOINTS) break;
-    services.push(listed);
-  }
+  const all = [...sources.services]
+    .sort((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1))
+    .map((service) => listedService(service, slices.get(keyOf(service)) ?? [], sources));
+  const services = fitting(all);
   const version = createHash('sha256')
     .update(JSON.stringify([cluster, services]))
     .digest('base64url');
   return { directory: { cluster, version, services }, leftOut: all.length - services.length };
+}
+
+/** What one Service takes of what may be listed, besides its endpoints and in them. */
+const SHARE = MOST_ENDPOINTS / MOST_SERVICES;
+
+/** No namespace gets more while another lacks what it has already: whoever makes many in one takes nothing from the others. */
+function fitting(all: readonly ListedService[]): readonly ListedService[] {
+  const taken = new Map<string, number>();
+  const ranked = all.map((service, at) => {
+    const endpoints = service.ports.reduce((sum, port) => sum + port.endpoints.length, 0);
+    const rank = (taken.get(service.namespace) ?? 0) + SHARE + endpoints;
+    taken.set(service.namespace, rank);
+    return { service, at, endpoints, rank };
+  });
+  let left = MOST_ENDPOINTS;
+  return ranked
+    .sort((a, b) => a.rank - b.rank || a.at - b.at)
+    .filter(({ endpoints }) => {
+      if (endpoints > left) return false;
+      left -= endpoints;
+      return true;
+    })
+    .slice(0, MOST_SERVICES)
+    .sort((a, b) => a.at - b.at)
+    .map(({ service }) => service);
 }
 
 function listedService(
@@ -87,23 +107,51 @@ function listedService(
   const common = { name, namespace, cluster_ips: clusterIps };
   if (service.type === 'ExternalName') return { ...common, absent: 'external_name', ports: [] };
   if (service.ports.length === 0) return { ...common, absent: 'no_ports', ports: [] };
-  const reasons = new Set<Absence>();
-  const candidates: Candidate[] = [];
-  for (const slice of slices)
-    for (const endpoint of slice.endpoints) {
-      const found = candidateOf(service, endpoint, sources);
-      if (typeof found === 'string') reasons.add(found);
-      else candidates.push({ ...found, slice, ready: endpoint.ready });
-    }
+  const { candidates, reasons } = candidatesOf(service, slices, sources);
   const ports = service.ports.map((port) => listedPort(service, port, candidates));
   // there may be pods that are not ready, or none at present: then it is there, and empty
-  const served = candidates.some(({ slice, pod }) => service.ports.some((port) => leadsTo(slice, port, pod)));
+  const served = candidates.some(({ names }) => service.ports.some(({ name }) => names.has(name)));
   if (served || (candidates.length === 0 && reasons.size === 0)) return { ...common, ports };
   return { ...common, absent: candidates.length > 0 ? 'other_port' : nearest(reasons), ports: [] };
 }
 
-type Found = { readonly address: string; readonly pod: PodRecord; readonly id: string };
-type Candidate = Found & { readonly slice: SliceRecord; readonly ready: boolean };
+type Candidate = {
+  readonly address: string;
+  readonly pod: PodRecord;
+  readonly id: string;
+  readonly ready: boolean;
+  /**
+   * Of the Service's ports that lead where the pod's sidecar does: it leads to one port of the app, and calls for any other of its ports
+   * must not end there.
+   */
+  readonly names: Set<string>;
+};
+
+/** Each pod by each of its addresses once, however many slices name it, and however often. */
+function candidatesOf(
+  service: ServiceRecord,
+  slices: readonly SliceRecord[],
+  sources: Sources,
+): { readonly candidates: readonly Candidate[]; readonly reasons: ReadonlySet<Absence> } {
+  const reasons = new Set<Absence>();
+  const known = new Map<string, Candidate | Absence>();
+  for (const slice of slices) {
+    const names = Map.groupBy(slice.ports, ({ port }) => port);
+    const merged = new Set<Candidate>();
+    for (const endpoint of slice.endpoints) {
+      const { pod, address, ready } = endpoint;
+      const key = `${pod?.uid}/${pod?.name}/${address}/${ready}`;
+      const found = known.get(key) ?? candidateOf(service, endpoint, sources);
+      known.set(key, found);
+      if (typeof found === 'string') reasons.add(found);
+      else if (!merged.has(found)) {
+        merged.add(found);
+        for (const { name } of names.get(found.pod.inbound!.app) ?? []) found.names.add(name);
+      }
+    }
+  }
+  return { candidates: [...known.values()].filter((each) => typeof each !== 'string'), reasons };
+}
 
 /**
  * The pod behind an endpoint. Whoever may write EndpointSlices of a namespace could point one anywhere: only the namespace's own pods
@@ -111,16 +159,16 @@ type Candidate = Found & { readonly slice: SliceRecord; readonly ready: boolean 
  */
 function candidateOf(
   { namespace, accounts }: ServiceRecord,
-  { address, pod: named }: SliceRecord['endpoints'][number],
+  { address, pod: named, ready }: SliceRecord['endpoints'][number],
   { pods, idOf }: Sources,
-): Found | Absence {
+): Candidate | Absence {
   const pod = named === null ? undefined : pods.get(`${namespace}/${named.name}`);
   if (pod === undefined || pod.uid !== named?.uid || pod.unfit || !pod.ips.includes(address))
     return 'not_injected';
   if (accounts !== null && !accounts.includes(pod.account)) return 'other_account';
   if (pod.inbound === null) return 'other_port';
   const id = idOf(pod);
-  return id === undefined ? 'no_identity' : { address, pod, id };
+  return id === undefined ? 'no_identity' : { address, pod, id, ready, names: new Set() };
 }
 
 function listedPort(
@@ -131,8 +179,8 @@ function listedPort(
   const chosen = new Map<PodRecord, Candidate>();
   const targets = new Set<number>();
   for (const candidate of candidates) {
-    const { slice, pod, address, ready } = candidate;
-    if (!ready || !leadsTo(slice, port, pod)) continue;
+    const { names, pod, address, ready } = candidate;
+    if (!ready || !names.has(port.name)) continue;
     targets.add(pod.inbound!.app);
     // a pod with addresses of both families is one endpoint
     if (!chosen.has(pod) || isIP(address) === family) chosen.set(pod, candidate);
@@ -148,11 +196,6 @@ function listedPort(
 function listedEndpoint({ address, pod, id }: Candidate): ListedEndpoint {
   const host = isIP(address) === 6 ? `[${address}]` : address;
   return { address: `${host}:${pod.inbound!.port}`, spiffe_id: id };
-}
-
-/** The sidecar's listener leads to one port of the app: calls for any other of its ports must not end there. */
-function leadsTo(slice: SliceRecord, { name }: ServicePort, pod: PodRecord): boolean {
-  return slice.ports.some((each) => each.name === name && each.port === pod.inbound?.app);
 }
 
 const NEAREST: readonly Absence[] = ['no_identity', 'other_port', 'other_account', 'not_injected'];

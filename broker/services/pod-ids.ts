@@ -2,6 +2,9 @@ import { type Entry, matchEntries, parseIdTemplate, renderId } from '../../lib/a
 import { SpiffeError } from '../../lib/spiffe/index.ts';
 import type { PodRecord } from './objects.ts';
 
+/** As many as there may be pods: labels can be changed without end. */
+const MOST_KINDS = 50_000;
+
 /**
  * The ID that each pod would get if it showed its token now: the answer of `matchEntries` and nothing else. Pods that differ in nothing
  * that any entry asks for are matched once.
@@ -13,6 +16,7 @@ export function podIds(all: Iterable<Entry>): (pod: PodRecord) => string | undef
   return ({ selectors }) => {
     const likeness = JSON.stringify(asked.map((key) => selectors.get(key) ?? null));
     if (!outcomes.has(likeness)) {
+      if (outcomes.size >= MOST_KINDS) outcomes.clear();
       const outcome = matchEntries(entries, selectors);
       outcomes.set(likeness, outcome.kind === 'matched' ? outcome.entry : undefined);
     }

@@ -309,6 +309,32 @@ describe('the limits of the broker', () => {
     });
     await broker.stop();
   });
+  it('keep nobody out who has few connections because another has all there are', async () => {
+    const broker = await site.startBroker({ SIGNET_MAX_CONNECTIONS: '40', SIGNET_RATE_SOURCE: '1000' });
+    const [host = '', port] = broker.address.split(':');
+    const cut: Promise<unknown>[] = [];
+    const silent = Array.from({ length: 40 }, () => {
+      const socket = connectTcp({ host, port: Number(port), localAddress: '127.0.0.2' });
+      cut.push(
+        new Promise((resolve) =>
+          socket
+            .on('error', () => {})
+            .resume()
+            .once('close', resolve),
+        ),
+      );
+      return socket;
+    });
+    await Promise.all(silent.map((socket) => new Promise((resolve) => socket.once('connect', resolve))));
+    const clients = [await broker.connect(), await broker.connect()];
+    for (const client of clients) assert.equal((await client.send('GET', '/healthz')).status, 200);
+    await Promise.race(cut);
+    const open = silent.filter(({ closed }) => !closed).length;
+    assert.ok(open > 30, `${open} of the others are left`);
+    for (const client of clients) client[Symbol.dispose]();
+    for (const socket of silent) socket.destroy();
+    await broker.stop();
+  });
   it('end a connection on which no handshake comes', async () => {
     const broker = await site.startBroker({
       SIGNET_REQUEST_TIMEOUT: '1s',

@@ -227,6 +227,10 @@ describe('clusters', function () {
       const reply = await register(broker, 'any', { 'k8s:ns': 'shop' });
       assert.deepEqual([reply.status, reply.body.code], [400, 'malformed']);
       assert.match(reply.body.errors[0].message, /settles no k8s:cluster/);
+      // whoever administers the other cluster can answer with any UID
+      const byUid = await register(broker, 'uid', { 'k8s:uid': (await aPod(ones)).uid });
+      assert.deepEqual([byUid.status, byUid.body.code], [400, 'malformed'], JSON.stringify(byUid.body));
+      assert.match(byUid.body.errors[0].message, /settles no k8s:cluster/);
       const own = { spiffe_id: 'spiffe://example.org/ns/shop/cluster/{k8s:cluster}' };
       assert.equal((await register(broker, 'each', { 'k8s:ns': 'shop' }, own)).status, 201);
       assert.equal((await remove(broker, 'each')).status, 204);

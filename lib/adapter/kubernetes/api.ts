@@ -1,8 +1,8 @@
 import type { IncomingMessage } from 'node:http';
 import type { AccessSource } from './access.ts';
-import { KubernetesError, refusal } from './error.ts';
+import { KubernetesError, OversizeError, refusal } from './error.ts';
 import { eventLines } from './event-lines.ts';
-import type { KubernetesApi, KubernetesEvent } from './index.ts';
+import type { KubernetesApi, KubernetesEvent, KubernetesList } from './index.ts';
 import { readJson, Transport } from './transport.ts';
 
 export type ApiDeps = {
@@ -13,6 +13,8 @@ export type ApiDeps = {
 
 const MAX_SOCKETS = 64;
 const PAGE = 500;
+/** One object may take 9 MiB. */
+const MAX_PAGE_BYTES = 16 * 1024 * 1024;
 const MOST_ITEMS = 100_000;
 /** How long the server keeps a watch open; and a little later we end it, whatever became of the server. */
 const WATCH_SECONDS = 240;
@@ -42,17 +44,45 @@ export function createApi({ cluster, access, timeoutMs }: ApiDeps): KubernetesAp
     throw refusal(what, status, await readJson(what, response));
   };
 
-  const exchange = async (call: Call, body?: Body): Promise<unknown> => {
+  const exchange = async (call: Call, body?: Body, most?: number): Promise<unknown> => {
     const what = describe(cluster, call);
     const late = AbortSignal.timeout(timeoutMs);
     try {
-      const answer = await readJson(what, await open(call, AbortSignal.any([late, closed.signal]), body));
+      const response = await open(call, AbortSignal.any([late, closed.signal]), body);
+      const answer = await readJson(what, response, most);
       if (typeof answer === 'object' && answer !== null) return answer;
       throw new KubernetesError('K8S_UNAVAILABLE', `${what}: an answer that is not JSON`);
     } catch (cause) {
       throw asKubernetesError(what, cause, late);
     }
   };
+
+  async function* pages<T>(
+    path: string,
+    query: Readonly<Record<string, string>> = {},
+  ): AsyncGenerator<KubernetesList<T>> {
+    let [next, size] = ['', PAGE];
+    for (;;) {
+      const page = { limit: String(size), ...query, ...(next === '' ? {} : { continue: next }) };
+      const call = { method: 'GET', path, query: page };
+      let answer: ListAnswer<T>;
+      try {
+        answer = (await exchange(call, undefined, MAX_PAGE_BYTES)) as ListAnswer<T>;
+      } catch (error) {
+        if (!(error instanceof OversizeError) || size === 1) throw error;
+        size = Math.ceil(size / 4);
+        continue;
+      }
+      const what = describe(cluster, call);
+      if (!Array.isArray(answer.items))
+        throw new KubernetesError('K8S_UNAVAILABLE', `${what}: an answer that is no list`);
+      const { continue: more, resourceVersion } = answer.metadata ?? {};
+      yield { items: answer.items, resourceVersion: String(resourceVersion ?? '') };
+      if (typeof more !== 'string' || more === '') return;
+      next = more;
+      size = Math.min(PAGE, size * 2);
+    }
+  }
 
   return {
     cluster,
@@ -63,28 +93,18 @@ export function createApi({ cluster, access, timeoutMs }: ApiDeps): KubernetesAp
       const type = Array.isArray(body) ? 'json-patch' : 'merge-patch';
       return (await exchange({ method: 'PATCH', path }, json(`application/${type}+json`, body))) as T;
     },
-    async list<T>(path: string, query: Readonly<Record<string, string>> = {}) {
-      const items: T[] = [];
-      let next = '';
-      do {
-        const page = { limit: String(PAGE), ...query, ...(next === '' ? {} : { continue: next }) };
-        const call = { method: 'GET', path, query: page };
-        const answer = (await exchange(call)) as ListAnswer<T>;
-        if (!Array.isArray(answer.items))
-          throw new KubernetesError(
-            'K8S_UNAVAILABLE',
-            `${describe(cluster, call)}: an answer that is no list`,
-          );
-        items.push(...answer.items);
-        const { continue: more, resourceVersion } = answer.metadata ?? {};
-        if (typeof more !== 'string' || more === '')
-          return { items, resourceVersion: String(resourceVersion ?? '') };
-        next = more;
-      } while (items.length < MOST_ITEMS);
-      throw new KubernetesError(
-        'K8S_REFUSED',
-        `${cluster}: GET ${path}: there are over ${MOST_ITEMS} of them`,
-      );
+    pages,
+    async list<T>(path: string, query?: Readonly<Record<string, string>>) {
+      const all: T[] = [];
+      let version = '';
+      for await (const { items, resourceVersion } of pages<T>(path, query)) {
+        all.push(...items);
+        version = resourceVersion;
+        if (all.length < MOST_ITEMS) continue;
+        const most = `there are ${MOST_ITEMS} of them or more`;
+        throw new KubernetesError('K8S_REFUSED', `${cluster}: GET ${path}: ${most}`);
+      }
+      return { items: all, resourceVersion: version };
     },
     async *watch<T>(
       path: string,

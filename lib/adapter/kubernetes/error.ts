@@ -36,6 +36,13 @@ export class KubernetesError extends SignetError<KubernetesErrorCode> {
   }
 }
 
+/** An answer of more bytes than are read. */
+export class OversizeError extends KubernetesError {
+  constructor(what: string, most: number) {
+    super('K8S_UNAVAILABLE', `${what}: an answer of over ${most / 2 ** 20} MiB`);
+  }
+}
+
 /** The error that an HTTP answer other than 2xx stands for. `what` is cluster, method and path. */
 export function refusal(what: string, status: number, body: unknown): KubernetesError {
   const code = codeOf(status);

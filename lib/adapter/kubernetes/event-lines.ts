@@ -1,7 +1,7 @@
 import { KubernetesError } from './error.ts';
 
-/** An object of etcd is at most 1.5 MiB; in JSON with its event around it, a little more. */
-const MAX_LINE_BYTES = 8 * 1024 * 1024;
+/** An object of etcd is at most 1.5 MiB; in JSON six times that, where each character is spelled `\u003c`. */
+const MAX_LINE_BYTES = 16 * 1024 * 1024;
 
 /**
  * The lines of a watch, each the JSON of one event. A last one that is cut off is no event.
@@ -19,7 +19,7 @@ export async function* eventLines(what: string, chunks: AsyncIterable<Buffer>): 
     }
     size += rest.length;
     if (size > MAX_LINE_BYTES)
-      throw new KubernetesError('K8S_UNAVAILABLE', `${what}: an event of over 8 MiB`);
+      throw new KubernetesError('K8S_UNAVAILABLE', `${what}: an event of over 16 MiB`);
     if (rest.length > 0) parts.push(rest);
   }
 }

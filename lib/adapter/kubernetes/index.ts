@@ -14,6 +14,8 @@ export interface KubernetesApi {
   create<T>(path: string, body: object): Promise<T>;
   /** A JSON merge patch (RFC 7396), or with a list the operations of a JSON patch (RFC 6902). @throws KubernetesError */
   patch<T>(path: string, body: object): Promise<T>;
+  /** A collection page by page, of which each may be forgotten before the next. @throws KubernetesError as `list` does */
+  pages<T>(path: string, query?: Readonly<Record<string, string>>): AsyncIterable<KubernetesList<T>>;
   /** All of a collection, read in pages. @throws KubernetesError `K8S_GONE` when it changed too much under the reading: list again */
   list<T>(path: string, query?: Readonly<Record<string, string>>): Promise<KubernetesList<T>>;
   /**

@@ -1,11 +1,11 @@
 import type { IncomingMessage } from 'node:http';
 import https from 'node:https';
 import type { Access, AccessTls } from './access.ts';
-import { KubernetesError } from './error.ts';
+import { OversizeError } from './error.ts';
 
 export type WireRequest = {
   readonly method: string;
-  /** Path and query. */
+  /** Path and query, below the server's own path: at one address there may be several clusters. */
   readonly target: string;
   readonly body?: { readonly type: string; readonly bytes: Buffer };
   readonly signal: AbortSignal;
@@ -32,7 +32,7 @@ export class Transport implements Disposable {
   async open({ server, tls, token }: Access, request: WireRequest): Promise<IncomingMessage> {
     const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
     const { method, target, body, signal } = request;
-    const outgoing = https.request(new URL(target, server), {
+    const outgoing = https.request(new URL(`${server.pathname.replace(/\/+$/, '')}${target}`, server), {
       method,
       signal,
       agent: this.#agentFor(tls),
@@ -75,14 +75,17 @@ export class Transport implements Disposable {
 
 const MAX_ANSWER_BYTES = 32 * 1024 * 1024;
 
-/** @throws KubernetesError `K8S_UNAVAILABLE` for an answer that is too large or no JSON */
-export async function readJson(what: string, response: IncomingMessage): Promise<unknown> {
+/** Undefined for what is no JSON. @throws OversizeError */
+export async function readJson(
+  what: string,
+  response: IncomingMessage,
+  most = MAX_ANSWER_BYTES,
+): Promise<unknown> {
   const chunks: Buffer[] = [];
   let size = 0;
   for await (const chunk of response) {
     size += chunk.length;
-    if (size > MAX_ANSWER_BYTES)
-      throw new KubernetesError('K8S_UNAVAILABLE', `${what}: an answer of over 32 MiB`);
+    if (size > most) throw new OversizeError(what, most);
     chunks.push(chunk);
   }
   try {

@@ -81,6 +81,19 @@ describe('an answer to a webhook', () => {
     const validated = await (await admissionOf({ registrations })).validate(request(asked), 1_000);
     assert.ok(!validated.allowed && validated.code === 503);
   });
+  it('says in the log once in a while why it could not be, however often it is asked', async () => {
+    const lines: string[] = [];
+    const log = { ...silentLog, warn: (event: string) => void lines.push(event) };
+    const get = () => Promise.reject(new KubernetesError('K8S_NOT_FOUND', 'made up'));
+    let now = 0;
+    const more = { log, monotonic: () => now, api: { cluster: 'main', get } as never };
+    const admission = await admissionOf(more);
+    for (let i = 0; i < 100; i++) await admission.mutate(request(REDIRECT), 1_000);
+    assert.deepEqual(lines, ['admission_unanswered']);
+    now += 10_001;
+    await admission.mutate(request(REDIRECT), 1_000);
+    assert.equal(lines.length, 2);
+  });
   it('lets other operations and other things go by', async () => {
     const admission = await admissionOf();
     for (const more of [{ operation: 'DELETE' }, { operation: 'UPDATE' }, { aboutPod: false }])

@@ -47,7 +47,7 @@ describe('the injector', () => {
       SIGNET_TRUST_DOMAIN: 'example.org',
       SIGNET_BROKER_URL: 'https://signet-broker.signet.svc',
       SIGNET_BROKER_CA: '/var/run/signet/broker-ca.pem',
-      SIGNET_ATTEST: 'kubernetes:/var/run/secrets/signet/token',
+      SIGNET_ATTEST: 'kubernetes:/var/run/secrets/signet/token@main',
       SIGNET_MODE: 'service',
       SIGNET_INBOUND: '0.0.0.0:8443->127.0.0.1:8080',
       SIGNET_ADMIN: '127.0.0.1:15000',
@@ -105,7 +105,7 @@ describe('the injector', () => {
     assert.deepEqual(redirect.securityContext.capabilities, { add: ['NET_ADMIN'], drop: ['ALL'] });
     assert.equal(redirect.restartPolicy, undefined, 'it ends');
     assert.equal(envOf(sidecar)['SIGNET_TRANSPARENT'], '127.0.0.1:15006');
-    assert.equal(envOf(sidecar)['SIGNET_UPSTREAMS'], 'services');
+    assert.equal(envOf(sidecar)['SIGNET_UPSTREAMS'], 'services:main');
     assert.deepEqual(sidecar.securityContext.capabilities, { drop: ['ALL'] });
   });
 
@@ -133,7 +133,7 @@ describe('the injector', () => {
     const services = worldOf({ config: configOf({ upstreams: 'services' }) });
     assert.equal(
       envOf(injected(podOf(), services).pod.spec.initContainers[0])['SIGNET_UPSTREAMS'],
-      'services',
+      'services:main',
     );
     const none = injected(podOf({ 'signet/upstreams': 'none', ...IN }), services);
     assert.equal('SIGNET_OUTBOUND' in envOf(none.pod.spec.initContainers[0]), false);
@@ -235,7 +235,7 @@ describe('the injector', () => {
     const text =
       'orders=10.0.0.7:8443,[fd00::1]:8443#spiffe://example.org/a,spiffe://example.org/b\n db@tcp:127.0.0.1:15432=db.shop:5432#spiffe://example.org/db services';
     const { pod } = injected(podOf({ 'signet/upstreams': text }));
-    assert.equal(envOf(pod.spec.initContainers[0])['SIGNET_UPSTREAMS'], text.replace(/\s+/g, ' '));
+    assert.equal(envOf(pod.spec.initContainers[0])['SIGNET_UPSTREAMS'], `${text.replace(/\s+/g, ' ')}:main`);
   });
 
   it('makes an environment that the sidecar takes', async () => {

@@ -202,6 +202,13 @@ describe('what a namespace allows', () => {
     }
     assert.equal(cluster.asked.length, 1_250);
   });
+  it('is still looked up for one source when another makes up too many', async () => {
+    const cluster = api(async () => ({ metadata: { annotations: { 'signet/allow': 'token' } } }));
+    const namespaces = createNamespaces(cluster, () => 0);
+    for (let i = 0; i < 250; i++) await namespaces.allowed(`made-up-${i}`, '10.0.0.9');
+    await assert.rejects(namespaces.allowed('one-more', '10.0.0.9'), { code: 'rate_limited' });
+    assert.deepEqual(await namespaces.allowed('shop', '10.0.0.1'), ['token']);
+  });
 });
 
 describe('what may be sent at a time', () => {
@@ -218,6 +225,25 @@ describe('what may be sent at a time', () => {
     held[0]!();
     from('a');
     assert.throws(() => from('a'));
+  });
+  it('leaves room for an ordinary pod, whatever strangers announce', () => {
+    const intake = createIntake(100, () => 0);
+    const strangers = ['b', 'c', 'd', 'e'];
+    for (const source of strangers) for (let i = 0; i < 5; i++) intake.hold({ source }, 3 * MIB);
+    for (const source of strangers) intake.hold({ source }, MIB);
+    assert.throws(() => intake.hold({ source: 'f' }, MIB), { code: 'overloaded' });
+    intake.hold({ source: 'a' }, 64 * 1024)();
+  });
+  it('is bounded in time too: what is read has to be looked through', () => {
+    let now = 0;
+    const intake = createIntake(100, () => now);
+    const send = () => intake.hold({ source: 'a' }, 2 * MIB)();
+    for (let i = 0; i < 20; i++) send();
+    assert.throws(send, { code: 'rate_limited' });
+    intake.hold({ source: 'b' }, 2 * MIB)();
+    now += 250;
+    send();
+    assert.throws(send, { code: 'rate_limited' });
   });
   it('may come ten times as often as anything else', () => {
     const { perSource } = createIntake(2, () => 0);

@@ -24,11 +24,11 @@ function scripted(lists: readonly (readonly Thing[] | KubernetesError)[], watche
   let [listed, watched] = [0, 0];
   const api = {
     cluster: 'main',
-    async list() {
+    async *pages() {
       const items = lists[Math.min(listed++, lists.length - 1)]!;
       asked.push('list');
       if (items instanceof KubernetesError) throw items;
-      return { items, resourceVersion: String(listed * 100) };
+      yield { items, resourceVersion: String(listed * 100) };
     },
     async *watch(_path: string, { resourceVersion }: { resourceVersion: string }, signal: AbortSignal) {
       asked.push(`watch ${resourceVersion}`);

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
 import { type Directory, directoryOf } from '../../../broker/services/directory.ts';
 import {
   type KubernetesPod,
@@ -259,6 +261,64 @@ describe('broker: directory of Services', () => {
     assert.equal(assembled([service()], [other, one], [B, A]).version, first.version);
     const moved = assembled([service()], [one, other], [A, pod('b', '10.0.0.2', { account: 'thief' })]);
     assert.notEqual(moved.version, first.version);
+  });
+
+  it('leaves out what one namespace has too much of, and nothing of the others', () => {
+    const crowd = (count: number, ports: readonly object[]) =>
+      Array.from({ length: count }, (_, i) => ({
+        metadata: { name: `s${String(i).padStart(5, '0')}`, namespace: 'crowd' },
+        spec: { ports },
+      }));
+    const ports = Array.from({ length: 64 }, (_, i) => ({ name: `p${i}`, port: i + 1 }));
+    const many = crowd(400, ports);
+    const metadata = { name: 'c', namespace: 'crowd', uid: 'uid-c' };
+    const pods = [A, pod('c', '10.0.0.3', { metadata })];
+    const behind = many.map((each) => ({
+      ...slice(['c@10.0.0.3']),
+      metadata: { namespace: 'crowd', labels: { 'kubernetes.io/service-name': each.metadata.name } },
+      ports: ports.map(({ name }) => ({ name, port: 8080 })),
+    }));
+    const entries = [SHOP, entry('crowd', { 'k8s:ns': 'crowd' }, 'ns/crowd')];
+    for (const [services, slices, most] of [
+      [crowd(6_000, [{ port: 80 }]), [], 5_000],
+      [many, behind, 400],
+    ] as const) {
+      const found = assembled([...services, service()], [...slices, slice(['a@10.0.0.1'])], pods, entries);
+      const own = found.services.filter(({ namespace }) => namespace === 'shop');
+      assert.deepEqual(told({ ...found, services: own }), ['80 10.0.0.1:8443=ns/shop/sa/orders']);
+      assert.ok(found.services.length > 200 && found.services.length <= most, `${found.services.length}`);
+      const endpoints = found.services.flatMap((each) => each.ports.flatMap((port) => port.endpoints));
+      assert.ok(endpoints.length <= 20_000);
+    }
+  });
+
+  it('looks at a pod once for a Service, however often slices name it', () => {
+    let asked = 0;
+    const again = slice(Array(1_000).fill('a@10.0.0.1'));
+    const { directory } = directoryOf({
+      cluster: 'main',
+      services: [readService(service())!],
+      slices: Array.from({ length: 50 }, () => readSlice(again)!),
+      pods: new Map([['shop/a', readPod('main', A, [])!]]),
+      idOf: () => {
+        asked++;
+        return 'spiffe://example.org/a';
+      },
+    });
+    assert.deepEqual([told(directory), asked], [['80 10.0.0.1:8443=a'], 1]);
+  });
+
+  it('remembers no more of pods than there can be, however often their labels change', async () => {
+    const match = { 'k8s:ns': 'shop', 'k8s:label:app': 'orders' };
+    const program = `
+      import { podIds } from './broker/services/pod-ids.ts';
+      const idOf = podIds([${JSON.stringify(entry('labelled', match, 'orders'))}]);
+      const of = (app) => idOf({ selectors: new Map([['k8s:ns', ['shop']], ['k8s:label:app', [app]]]) });
+      for (let i = 0; i < 500_000; i++) of(String(i).padStart(63, 'x'));
+      console.log(of('orders'), of('x'));`;
+    const flags = ['--max-old-space-size=40', '--input-type=module', '-e', program];
+    const { stdout } = await promisify(execFile)(process.execPath, flags);
+    assert.equal(stdout, 'spiffe://example.org/orders undefined\n');
   });
 
   it('leaves out what is too much, and says how much', () => {

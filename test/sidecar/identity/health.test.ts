@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { connect } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { afterEach, beforeEach, describe, it } from 'mocha';
 import { runProcess } from '../../../harness/processes.ts';
@@ -74,6 +74,28 @@ describe('the health listener', () => {
       silent.map((socket) => new Promise((resolve) => socket.resume().once('close', resolve))),
     );
     assert.equal((await ask('/healthz')).status, 200);
+  });
+
+  it('answers the kubelet while a stranger keeps as many connections open as he can', async () => {
+    const { ask, sidecar } = await started();
+    const port = Number((await sidecar.addressOf('health')).split(':')[1]);
+    const silent = new Set<Socket>();
+    let over = false;
+    const hold = () => {
+      const socket = connect({ port, host: '127.0.0.1', localAddress: '127.0.0.2' }).on('error', () => {});
+      silent.add(socket);
+      socket.resume().once('close', () => {
+        silent.delete(socket);
+        if (!over) setImmediate(hold);
+      });
+    };
+    for (let i = 0; i < 64; i++) hold();
+    try {
+      for (let i = 0; i < 20; i++) assert.equal((await ask('/healthz')).status, 200);
+    } finally {
+      over = true;
+      for (const socket of silent) socket.destroy();
+    }
   });
 
   it('is off unless it is asked for', async () => {

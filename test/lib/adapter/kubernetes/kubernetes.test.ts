@@ -154,7 +154,7 @@ describe('the Kubernetes adapter', () => {
   it('ends a list that does not end', async () => {
     const items = Array(20_000).fill(0);
     server.answerJson(200, { items, metadata: { continue: 'more' } });
-    assert.match((await failing((api) => api.list(PODS))).message, /over 100000/);
+    assert.match((await failing((api) => api.list(PODS))).message, /100000 of them or more/);
   });
 
   describe('a watch', () => {
@@ -203,7 +203,7 @@ describe('the Kubernetes adapter', () => {
         const more = (error?: Error | null) => void (error || response.write(block, more));
         more();
       });
-      assert.match((await failing((api) => events(api))).message, /over 8 MiB/);
+      assert.match((await failing((api) => events(api))).message, /over 16 MiB/);
     });
     it('ends quietly when its signal fires', async () => {
       server.answer((_asked, response) => void response.write('{"type":"ADDED","object":{"n":1}}\n'));
@@ -312,6 +312,17 @@ describe('the Kubernetes adapter', () => {
       const error = await open(file).catch((thrown: unknown) => thrown);
       assert.ok(error instanceof KubernetesError);
       assert.ok(!inspect(error, { depth: 10 }).includes(TOKEN));
+    });
+    it('goes to the path of the server, behind which another cluster may be at the same address', async () => {
+      for (const end of ['', '/']) {
+        const file = await server.kubeconfig(
+          { token: TOKEN },
+          { server: `${server.url.origin}/k8s/clusters/c-1${end}` },
+        );
+        using api = await open(file);
+        await shown(api);
+        assert.equal(last().url, `/k8s/clusters/c-1${PODS}`);
+      }
     });
     for (const [what, cluster, says] of [
       ['without https', { server: 'http://127.0.0.1:1' }, /without https/],

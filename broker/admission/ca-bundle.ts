@@ -18,6 +18,8 @@ export type CaBundleDeps = {
 
 const LOOK_MS = 10_000;
 const RETRY_MS = 2_000;
+/** How a patch ends where another broker wrote first; an API server that will not have it says the same. */
+const OVERTAKEN = ['K8S_REFUSED', 'K8S_CONFLICT'];
 const FOLDER = '/apis/admissionregistration.k8s.io/v1';
 
 type Target = { readonly what: string; readonly path: string };
@@ -74,9 +76,23 @@ export async function keepCaBundle(deps: CaBundleDeps, signal: AbortSignal): Pro
 }
 
 /** @returns how many webhooks were written. @throws KubernetesError, and VaultError while nobody knows the authorities */
-async function bringUpToDate({ api, bundles, config }: CaBundleDeps, path: string): Promise<number> {
-  const configuration = await api.get<unknown>(path);
-  const { resourceVersion } = recordOf(recordOf(configuration)['metadata']);
+async function bringUpToDate(deps: CaBundleDeps, path: string): Promise<number> {
+  const found = await deps.api.get<unknown>(path);
+  try {
+    return await write(deps, path, found);
+  } catch (error) {
+    if (!(error instanceof KubernetesError) || !OVERTAKEN.includes(error.code)) throw error;
+    const now = await deps.api.get<unknown>(path);
+    if (versionOf(now) === versionOf(found)) throw error;
+    return await write(deps, path, now);
+  }
+}
+
+async function write(
+  { api, bundles, config }: CaBundleDeps,
+  path: string,
+  configuration: unknown,
+): Promise<number> {
   const ours = ourWebhooks(configuration, config);
   if (ours.length === 0)
     throw new KubernetesError('K8S_NOT_FOUND', `${path}: no webhook of it calls the service of this broker`);
@@ -88,7 +104,7 @@ async function bringUpToDate({ api, bundles, config }: CaBundleDeps, path: strin
   const stale = differs(pem);
   if (stale.length === 0) return 0;
   await api.patch(path, [
-    { op: 'test', path: '/metadata/resourceVersion', value: resourceVersion },
+    { op: 'test', path: '/metadata/resourceVersion', value: versionOf(configuration) },
     ...stale.map(({ at }) => ({
       op: 'add',
       path: `/webhooks/${at}/clientConfig/caBundle`,
@@ -96,6 +112,10 @@ async function bringUpToDate({ api, bundles, config }: CaBundleDeps, path: strin
     })),
   ]);
   return stale.length;
+}
+
+function versionOf(configuration: unknown): unknown {
+  return recordOf(recordOf(configuration)['metadata'])['resourceVersion'];
 }
 
 /** Those that call the service of this broker at a path of ours; or by an address, where there is no Service. */

@@ -99,6 +99,7 @@ const bound = (to: object, role = 'extra'): [string, object] => [
   },
 ];
 const broker = { kind: 'ServiceAccount', name: 'signet-broker', namespace: 'signet' };
+const reviewer = { ...broker, name: 'vault-reviewer' };
 const group = (name: string) => ({ kind: 'Group', apiGroup: 'rbac.authorization.k8s.io', name });
 const rule = (apiGroup: string, resource: string, ...verbs: string[]) => ({
   ...{ apiGroups: [apiGroup], resources: [resource], verbs },
@@ -315,6 +316,16 @@ const CASES: readonly Case[] = [
     [bound(subject, 'signet-broker')],
     ['fault rights.shared-role', 'warning rights.webhooks', 'warning rights.token-reviews'],
     /binds ClusterRole signet-broker to ServiceAccount shop\/mallory/,
+  ),
+  extra(
+    'somebody who asks whose tokens are, other than an account beside the brokers',
+    [
+      clusterRole(rule('authentication.k8s.io', 'tokenreviews', 'create')),
+      bound(reviewer),
+      [`${RBAC}/clusterrolebindings`, { ...bound(subject)[1], metadata: { name: 'other' } }],
+    ],
+    ['warning rights.token-reviews'],
+    /\(tokenreviews\): ServiceAccount shop\/mallory \(ClusterRoleBinding other\)$/,
   ),
   extra(
     'somebody who makes tokens',

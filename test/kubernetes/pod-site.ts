@@ -32,8 +32,8 @@ const WORDS = [
   ...['--broker-dns', 'localhost', 'signet-broker.signet.svc'],
 ];
 
-/** Takes about a minute. Namespace `shop` is there, opted in, under the restricted profile. */
-export async function openPodSite(): Promise<PodSite> {
+/** Takes about a minute. Namespace `shop` is there, opted in, under the restricted profile, unless `shop` is false. */
+export async function openPodSite({ shop = true }: { readonly shop?: boolean } = {}): Promise<PodSite> {
   await using stack = new AsyncDisposableStack();
   const dir = await mkdtemp(join(tmpdir(), 'signet-pods-'));
   stack.defer(() => rm(dir, { recursive: true, force: true }));
@@ -86,7 +86,7 @@ export async function openPodSite(): Promise<PodSite> {
   env['SIGNET_BROKER_URL'] = `https://${body.spec.clusterIP}`;
 
   const labels = { 'signet/inject': 'enabled', 'pod-security.kubernetes.io/enforce': 'restricted' };
-  await cluster.createNamespace('shop', labels);
+  if (shop) await cluster.createNamespace('shop', labels);
   const owned = stack.move();
   return {
     ...{ cluster, vault, dir, ca, env, signet, trySignet },

@@ -4,6 +4,7 @@ import { createAuthorities, pemOf } from '../../../broker/admission/authorities.
 import { keepCaBundle } from '../../../broker/admission/ca-bundle.ts';
 import type { BundleSource } from '../../../broker/bundle-source.ts';
 import { KubernetesError } from '../../../lib/adapter/kubernetes/index.ts';
+import type { Log } from '../../../lib/adapter/log.ts';
 import { createMetrics } from '../../../lib/adapter/metrics.ts';
 import type { Bundle } from '../../../lib/svid/index.ts';
 import { createCa } from '../../support/ca.ts';
@@ -51,14 +52,25 @@ function clusterOf(caBundle: string) {
     // biome-ignore lint/suspicious/noExplicitAny: a document is read as the JSON it is
     held: {} as Record<string, any>,
     writes: 0,
+    /** What another broker writes before our first patch arrives. */
+    overtakes: '',
     fails: undefined as KubernetesError | undefined,
     async get<T>(path: string): Promise<T> {
       if (cluster.fails !== undefined) throw cluster.fails;
       return structuredClone(cluster.held[path]) as T;
     },
     async patch<T>(path: string, body: object): Promise<T> {
+      if (cluster.overtakes !== '') {
+        const held = cluster.held[path];
+        if (held.metadata.resourceVersion === '7') {
+          held.metadata.resourceVersion = '8';
+          held.webhooks[1].clientConfig.caBundle = cluster.overtakes;
+          throw new KubernetesError('K8S_REFUSED', 'the test failed');
+        }
+      }
       const [test, ...operations] = body as { op: string; path: string; value: unknown }[];
-      assert.deepEqual(test, { op: 'test', path: '/metadata/resourceVersion', value: '7' });
+      const value = cluster.held[path].metadata.resourceVersion;
+      assert.deepEqual(test, { op: 'test', path: '/metadata/resourceVersion', value });
       cluster.held[path] = applyPatch(cluster.held[path], operations as never);
       cluster.writes++;
       return cluster.held[path] as T;
@@ -87,11 +99,12 @@ describe('the caBundle of the webhooks', () => {
     bundles: Bundles,
     cluster: ReturnType<typeof clusterOf>,
     work: (metrics: ReturnType<typeof createMetrics>) => Promise<void>,
+    log: Log = silentLog,
   ) => {
     const over = new AbortController();
     const metrics = createMetrics();
     const config = { webhooks: WEBHOOKS, namespace: 'signet' };
-    const running = keepCaBundle({ api: cluster, bundles, config, log: silentLog, metrics }, over.signal);
+    const running = keepCaBundle({ api: cluster, bundles, config, log, metrics }, over.signal);
     try {
       await work(metrics);
     } finally {
@@ -123,6 +136,22 @@ describe('the caBundle of the webhooks', () => {
     const bundles = new Bundles(bundleOf(old), both);
     await kept(bundles, cluster, () => until(() => bundles.looks > 0 && bundles.current === both));
     assert.equal(cluster.writes, 0);
+  });
+  it('is nothing to complain of where another broker writes it first', async () => {
+    const cluster = clusterOf('');
+    cluster.overtakes = base64(bundleOf(old));
+    const said: string[] = [];
+    const log: Log = { ...silentLog, error: (event) => void said.push(event) };
+    const work = (metrics: ReturnType<typeof createMetrics>) =>
+      until(() => metrics.render().match(/^signet_admission_ca_bundle_current\{.*\} 1$/gm)?.length === 2);
+    await kept(new Bundles(bundleOf(old)), cluster, work, log);
+    assert.deepEqual([said, cluster.writes], [[], 0]);
+  });
+  it('is written still where somebody else writes something else first', async () => {
+    const cluster = clusterOf('');
+    cluster.overtakes = base64(bundleOf(fresh));
+    await kept(new Bundles(bundleOf(old)), cluster, () => until(() => cluster.writes === 2));
+    assert.deepEqual(held(cluster), Array(2).fill(['', base64(bundleOf(old)), '']));
   });
   it('stays as it is while the cluster refuses, which metrics tell, and is kept when it no longer does', async () => {
     const cluster = clusterOf('');

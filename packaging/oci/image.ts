@@ -110,7 +110,7 @@ function addImage(
       ...{ Entrypoint: ['/usr/bin/signet'], Cmd: ['--help'], StopSignal: 'SIGTERM' },
     },
     rootfs: { type: 'layers', diff_ids: layers.map(({ diffId }) => diffId) },
-    history: ['Debian libraries', 'Node', 'Signet'].map((created_by) => ({ created, created_by })),
+    history: ['Debian libraries and nft', 'Node', 'Signet'].map((created_by) => ({ created, created_by })),
   });
   const manifest = layout.addJson(MEDIA.manifest, {
     ...{ schemaVersion: 2, mediaType: MEDIA.manifest, config },

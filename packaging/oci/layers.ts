@@ -33,12 +33,13 @@ export function nodeLayer(platform: Platform): Entry[] {
   ];
 }
 
-/** What Node needs of a system: its libraries, certificate authorities, two users, and empty places to mount on. */
+/** What Node needs of a system: its libraries, certificate authorities, two users, and empty places to mount on; and `nft`. */
 export function baseLayer(platform: Platform): Entry[] {
   const from = debianFolder(platform);
   const packages = debianPackages(platform);
   return [
     ...libraries(platform),
+    file('usr/sbin/nft', nft(platform), 0o755),
     file('etc/passwd', Buffer.from(PASSWD)),
     file('etc/group', Buffer.from('root:x:0:\nnonroot:x:65532:\n')),
     file('etc/nsswitch.conf', Buffer.from('passwd: files\ngroup: files\nhosts: files dns\n')),
@@ -52,7 +53,12 @@ export function baseLayer(platform: Platform): Entry[] {
   ];
 }
 
-/** Node's libraries, theirs, and the loader: those that the files themselves name, and no other. */
+/** By which `signet sidecar iptables` writes the kernel's rules. */
+function nft(platform: Platform): Buffer {
+  return readFileSync(join(debianFolder(platform), 'nftables/usr/sbin/nft'));
+}
+
+/** The libraries of Node and nft, theirs, and the loader: those that the files themselves name, and no other. */
 function libraries(platform: Platform): Entry[] {
   const from = debianFolder(platform);
   const folder = `usr/lib/${TRIPLETS[platform.architecture]}`;
@@ -64,7 +70,10 @@ function libraries(platform: Platform): Entry[] {
   const node = readElf(readFileSync(join(nodeFolder(platform), 'bin/node')));
   const loader = node.interpreter ?? '';
   const found = new Map<string, Buffer>();
-  for (const queue = [basename(loader), ...node.needed]; queue.length > 0; ) {
+  for (
+    const queue = [basename(loader), ...node.needed, ...readElf(nft(platform)).needed];
+    queue.length > 0;
+  ) {
     const name = String(queue.pop());
     if (found.has(name)) continue;
     const place = places.get(name);

@@ -27,8 +27,20 @@ const DEBIAN_LICENCES: Readonly<Record<string, string>> = {
   'base-files': 'GPL-2.0-or-later',
   'ca-certificates': 'MPL-2.0 AND GPL-2.0-or-later',
   libc6: 'LGPL-2.1-or-later',
+  nftables: 'GPL-2.0-only',
+  libnftables1: 'GPL-2.0-only',
+  libnftnl11: 'GPL-2.0-or-later',
+  libxtables12: 'GPL-2.0-only',
+  libmnl0: 'LGPL-2.1-or-later',
+  libgmp10: 'LGPL-3.0-or-later OR GPL-2.0-or-later',
+  libjansson4: 'MIT',
+  libedit2: 'BSD-3-Clause',
+  libbsd0: 'BSD-3-Clause AND BSD-2-Clause AND ISC AND MIT AND Beerware',
+  libmd0: 'BSD-3-Clause AND BSD-2-Clause AND ISC AND Beerware',
+  libtinfo6: 'X11',
 };
 const GCC = 'GPL-3.0-or-later WITH GCC-exception-3.1';
+const OF_GCC = /^(gcc-\d+-base|libatomic1|libgcc-s1|libstdc\+\+6)$/;
 
 /**
  * What is in an image, as a CycloneDX 1.6 document: the same contents are the same bytes, so it bears no time, and its number is made of them.
@@ -78,8 +90,14 @@ function debianComponent({ name, version, architecture, sha256 }: DebianPackage,
   return {
     ...{ type: 'library', 'bom-ref': purl, name, version, purl },
     hashes: [{ alg: 'SHA-256', content: sha256 }],
-    licenses: [{ expression: DEBIAN_LICENCES[name] ?? GCC }],
+    licenses: [{ expression: licenceOf(name) }],
   };
+}
+
+function licenceOf(name: string): string {
+  const licence = OF_GCC.test(name) ? GCC : DEBIAN_LICENCES[name];
+  if (!licence) throw new Error(`which licence Debian package ${name} has is not written down`);
+  return licence;
 }
 
 /** A UUID of version 8, whose bits are the hash of a text. */

@@ -95,9 +95,20 @@ describe("the image's bill of materials", function () {
           'ca-certificates',
           'gcc-base',
           'libatomic1',
+          'libbsd0',
           'libc6',
+          'libedit2',
           'libgcc-s1',
+          'libgmp10',
+          'libjansson4',
+          'libmd0',
+          'libmnl0',
+          'libnftables1',
+          'libnftnl11',
           'libstdc++6',
+          'libtinfo6',
+          'libxtables12',
+          'nftables',
         ]);
         for (const { name, version, hashes } of debian) {
           const control = readFileSync(join(place, 'var/lib/dpkg/status.d', name), 'utf8');

@@ -38,12 +38,13 @@ describe('what is in the image', function () {
         stat: lstatSync(join(roots[architecture]!, path)),
       }));
 
-    it(`for ${architecture} runs nothing but Node and Signet`, () => {
+    it(`for ${architecture} runs nothing but Node, Signet and nft`, () => {
       const programs = readdirSync(join(roots[architecture]!, 'usr/bin'));
       assert.deepEqual(programs, ['node', 'signet']);
+      assert.deepEqual(readdirSync(join(roots[architecture]!, 'usr/sbin')), ['nft']);
       const executable = all().filter(({ stat }) => stat.isFile() && stat.mode & 0o111);
       const others = executable.map(({ path }) => path).filter((path) => !/\.so(\.\d+)+$/.test(path));
-      assert.deepEqual(others.sort(), ['opt/signet/bin/signet.mjs', 'usr/bin/node']);
+      assert.deepEqual(others.sort(), ['opt/signet/bin/signet.mjs', 'usr/bin/node', 'usr/sbin/nft']);
     });
 
     it(`for ${architecture} lets nobody become another user, and only /tmp be written to`, () => {
@@ -58,7 +59,7 @@ describe('what is in the image', function () {
     it(`for ${architecture} is for ${architecture}`, () => {
       const libraries = all().filter(({ path, stat }) => stat.isFile() && /\.so(\.\d+)+$/.test(path));
       assert.ok(libraries.length >= 8);
-      for (const path of ['usr/bin/node', ...libraries.map((each) => each.path)])
+      for (const path of ['usr/bin/node', 'usr/sbin/nft', ...libraries.map((each) => each.path)])
         assert.equal(readElf(readFileSync(join(roots[architecture]!, path))).machine, architecture, path);
     });
 
@@ -94,6 +95,15 @@ describe('what is in the image', function () {
     assert.deepEqual([demo.code, demo.stderr], [1, 'signet: the demo runs in a clone only\n']);
   });
 
+  it('has an nft that runs, and that can change nothing as this user', async () => {
+    const version = await run('/usr/sbin/nft', '--version');
+    assert.equal(version.code, 0, version.stderr);
+    assert.match(version.stdout, /^nftables v1\./);
+    const { code, stderr } = await run('/usr/bin/signet', 'sidecar', 'iptables', '--apply', '--uid', '65532');
+    assert.equal(code, 1);
+    assert.match(stderr, /^signet sidecar iptables: neither nft nor iptables can be used here/);
+  });
+
   it('is indeed held so: another user, no writing, no network, no shell', async () => {
     const program = `const fs = require('node:fs'); const tried = {};
       for (const place of ['/tmp', '/run', '/opt/signet', '/etc'])
@@ -117,6 +127,12 @@ describe('what is in the image', function () {
       const { code, stdout } = await runProcess({ script, args });
       assert.deepEqual([code, stdout.split('\n')[0]], [0, `usage: signet ${program} [--help]`]);
     }
+    // QEMU has no netlink of the firewall: that nft gets so far says that it has all its libraries
+    const { stdout, stderr } = await runProcess({
+      script,
+      args: [roots['arm64']!, '-', '/qemu', '/usr/sbin/nft', '--version'],
+    });
+    assert.match(stdout + stderr, /^nftables v1\.|Unable to initialize Netlink socket/);
   });
 
   it('is broker and sidecar to a real Vault: a workload gets its SVID', async () => {

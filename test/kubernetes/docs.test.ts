@@ -71,7 +71,7 @@ describe('the documents on Kubernetes, with pods that run', function () {
       .replaceAll(/(?<=https:\/\/127\.0\.0\.1:)\d+/g, (port) => ports.get(port)!)
       .replaceAll(/(?<=port-forward \S+ )(\d+)(:\d+) &$/gm, (_, port, there) => {
         const free = ports.get(port)!;
-        return `${free}${there} &\nuntil curl -sko /dev/null https://127.0.0.1:${free}/healthz; do sleep 0.05; done`;
+        return `${free}${there} >/dev/null &\nuntil curl -sko /dev/null https://127.0.0.1:${free}/healthz; do sleep 0.05; done`;
       });
     return await shell.run(block);
   };
@@ -85,9 +85,12 @@ describe('the documents on Kubernetes, with pods that run', function () {
     );
     assert.equal(body.status.readyReplicas, REPLICAS);
     while (!blocks[0]!.includes('rollout status')) await runNext();
-    const out = await runNext();
-    assert.equal(out.match(/^(orders|web)-\S+ +2\/2 +Running/gm)?.length, 3, out);
-    const [allowed, denied] = out.split(/(?=^HTTP\/1\.1 )/m).slice(1);
+    const pods = await runNext();
+    assert.equal(pods.match(/^(orders|web)-\S+ +2\/2 +Running/gm)?.length, 3, pods);
+    // within a moment `web` hears that `orders` is ready
+    await until(async () => (await ask('http://orders.shop/orders/42')) === 'order 42\n');
+    const calls = await runNext();
+    const [allowed, denied] = calls.split(/(?=^HTTP\/1\.1 )/m);
     assert.match(allowed!, /^HTTP\/1\.1 200 OK[\s\S]*\norder 42$/m);
     assert.match(denied!, /^HTTP\/1\.1 403 Forbidden/);
     const { code, detail } = JSON.parse(denied!.slice(denied!.indexOf('{')));

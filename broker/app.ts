@@ -29,6 +29,8 @@ export type AppDeps = {
 type Locals = { correlationId: string; operation?: string };
 
 const MOST_BODY_BYTES = 64 * 1024;
+/** Anybody can ask for too much: the log has it once in so long, and the metric how often. */
+const OVERLOADED_MS = 10_000;
 const TOKEN = /^[A-Za-z0-9._-]{1,1024}$/;
 
 /** The API: every route of the table and no other, every refusal a problem document. */
@@ -148,10 +150,17 @@ function queryOf(query: object, route: Route): Record<string, string> {
 
 /** Four parameters make it an error handler. */
 function refuse({ log }: AppDeps): ErrorRequestHandler {
+  let quietUntil = 0;
+  const isTold = (code: string) => {
+    if (code !== 'overloaded') return true;
+    const due = performance.now() >= quietUntil;
+    if (due) quietUntil = performance.now() + OVERLOADED_MS;
+    return due;
+  };
   return (error: unknown, request, response, _next) => {
     const problem = problemOf(error);
     const { correlationId } = response.locals as Locals;
-    if (problem.status >= 500) {
+    if (problem.status >= 500 && isTold(problem.code)) {
       log.error('request_failed', {
         correlation_id: correlationId,
         path: request.path,

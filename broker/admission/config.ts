@@ -41,7 +41,7 @@ export type Resources = {
 };
 
 /** Those that the injector sets itself. */
-const TAKEN = [
+export const TAKEN = [
   ...['TRUST_DOMAIN', 'BROKER_URL', 'BROKER_CA', 'ATTEST', 'MODE', 'INBOUND', 'OUTBOUND', 'UPSTREAMS'],
   ...['TRANSPARENT', 'HEALTH', 'ADMIN', 'WORKERS'],
 ].map((name) => `SIGNET_${name}`);

@@ -140,6 +140,8 @@ export function createAdmission(deps: AdmissionDeps): Admission {
     (kind: string, work: (request: Request, source: string) => Promise<Answer>) =>
     async (request: Request, within: number, source = '') => {
       const answer = await inTime(work(request, source), within * SHARE).catch((error: unknown): Answer => {
+        // no API server sends what is nested so deeply that it cannot be compared
+        if (error instanceof RangeError) return refusal(['it cannot be read']);
         const code = error instanceof SignetError ? error.code : undefined;
         if (code === undefined) throw error;
         tell(kind, code, error);

@@ -18,7 +18,7 @@ const MOST_BYTES_SOURCE = 16 * 1024 * 1024;
 /** No more than any other route takes: for this there is always room, so that nobody who announces more keeps ordinary pods out. */
 const ORDINARY_BYTES = 64 * 1024;
 /** What one source may have looked through a second; five times as many at once. */
-const BYTES_SECOND = 8 * 1024 * 1024;
+const BYTES_SECOND = 16 * 1024 * 1024;
 /** What an API server may ask a second, by what others may: it has a bucket here that no other route of its own machine empties. */
 const TIMES = 10;
 

@@ -57,6 +57,8 @@ export type Sources = {
 };
 
 const MOST_SERVICES = 5_000;
+/** Each sidecar holds all of it. */
+const MOST_PORTS = 20_000;
 const MOST_ENDPOINTS = 20_000;
 
 /** Beyond what may be listed, `leftOut` Services are left out: those of the namespaces that have most. */
@@ -73,7 +75,7 @@ export function directoryOf(sources: Sources): { readonly directory: Directory; 
   return { directory: { cluster, version, services }, leftOut: all.length - services.length };
 }
 
-/** What one Service takes of what may be listed, besides its endpoints and in them. */
+/** What one Service takes of what may be listed besides its ports and endpoints, and in them. */
 const SHARE = MOST_ENDPOINTS / MOST_SERVICES;
 
 /** No namespace gets more while another lacks what it has already: whoever makes many in one takes nothing from the others. */
@@ -81,16 +83,17 @@ function fitting(all: readonly ListedService[]): readonly ListedService[] {
   const taken = new Map<string, number>();
   const ranked = all.map((service, at) => {
     const endpoints = service.ports.reduce((sum, port) => sum + port.endpoints.length, 0);
-    const rank = (taken.get(service.namespace) ?? 0) + SHARE + endpoints;
+    const rank = (taken.get(service.namespace) ?? 0) + SHARE + service.ports.length + endpoints;
     taken.set(service.namespace, rank);
     return { service, at, endpoints, rank };
   });
-  let left = MOST_ENDPOINTS;
+  let [ports, places] = [MOST_PORTS, MOST_ENDPOINTS];
   return ranked
     .sort((a, b) => a.rank - b.rank || a.at - b.at)
-    .filter(({ endpoints }) => {
-      if (endpoints > left) return false;
-      left -= endpoints;
+    .filter(({ service, endpoints }) => {
+      if (service.ports.length > ports || endpoints > places) return false;
+      ports -= service.ports.length;
+      places -= endpoints;
       return true;
     })
     .slice(0, MOST_SERVICES)

@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
 import { cp, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { TAKEN } from '../../broker/admission/config.ts';
+import { SETTINGS as BROKER } from '../../broker/settings.ts';
 import { renderManifests } from '../../setup/render-manifests.mjs';
+import { SETTINGS as SIDECAR } from '../../sidecar/config/settings.ts';
 import { type Chart, chart, EVERYTHING, LEAST, openChart, PEM, room, section } from './chart.ts';
 
 const values = join(room, 'manifest-values.yaml');
@@ -75,6 +78,17 @@ describe('the chart', function () {
       ['a setting that is none of ours', { settings: { NODE_OPTIONS: '-r x' } }, /settings.*'NODE_OPTIONS'/],
       ['a setting that is no text', { settings: { SIGNET_RATE_SOURCE: 5 } }, /settings\/SIGNET_RATE_SOURCE/],
       ['a setting that a value stands for', { settings: { SIGNET_LISTEN: ':1' } }, /SIGNET_LISTEN/],
+      ['a misspelt setting', { settings: { SIGNET_KUBERNETES_SORCE: 'pod' } }, /SIGNET_KUBERNETES_SORCE/],
+      [
+        'a misspelt setting of sidecars',
+        { injector: { settings: { SIGNET_POLICI: 'x' } } },
+        /'SIGNET_POLICI'/,
+      ],
+      [
+        'a setting of sidecars that the injector makes',
+        { injector: { settings: { SIGNET_ATTEST: 'x' } } },
+        /propertyName 'SIGNET_ATTEST'/,
+      ],
       ['a cluster in no form', { otherClusters: ['east'] }, /otherClusters/],
       ['a digest that is none', { image: { digest: 'latest' } }, /image\/digest/],
       ['an odd pull policy', { image: { pullPolicy: 'Sometimes' } }, /image\/pullPolicy/],
@@ -137,6 +151,24 @@ describe('the chart', function () {
       assert.deepEqual(
         told.map(([, key, value]) => [key, value ?? '']).sort(),
         leaves(await defaults(), '').sort(),
+      );
+    });
+    it('allow every setting that no other value, or the injector, makes', async () => {
+      const { properties } = JSON.parse(await readFile(join(chart, 'values.schema.json'), 'utf8'));
+      const deployment = await readFile(join(chart, 'templates/deployment.yaml'), 'utf8');
+      const made = (name: string) => deployment.includes(`- name: ${name}\n`);
+      const named = (settings: object) => Object.keys(settings).filter((name) => name.startsWith('SIGNET_'));
+      assert.deepEqual(
+        properties.settings.propertyNames.enum,
+        named(BROKER)
+          .filter((name) => !made(name))
+          .sort(),
+      );
+      assert.deepEqual(
+        properties.injector.properties.settings.propertyNames.enum,
+        named(SIDECAR)
+          .filter((name) => !TAKEN.includes(name))
+          .sort(),
       );
     });
     it('are all in the schema, which knows no other', async () => {

@@ -94,6 +94,16 @@ describe('an answer to a webhook', () => {
     await admission.mutate(request(REDIRECT), 1_000);
     assert.equal(lines.length, 2);
   });
+  it('is a refusal, and no failure of the broker, for what is nested without end', async () => {
+    const nested = (): unknown =>
+      JSON.parse(
+        `{"spec":{"initContainers":[{"name":"signet-sidecar","x":${'['.repeat(500_000)}${']'.repeat(500_000)}}]}}`,
+      );
+    const admission = await admissionOf();
+    const more = { operation: 'UPDATE', oldObject: nested() };
+    const answer = await admission.validate(request(nested(), more), 1_000);
+    assert.ok(!answer.allowed && answer.code === 403);
+  });
   it('lets other operations and other things go by', async () => {
     const admission = await admissionOf();
     for (const more of [{ operation: 'DELETE' }, { operation: 'UPDATE' }, { aboutPod: false }])

@@ -237,11 +237,11 @@ describe('what may be sent at a time', () => {
   it('is bounded in time too: what is read has to be looked through', () => {
     let now = 0;
     const intake = createIntake(100, () => now);
-    const send = () => intake.hold({ source: 'a' }, 2 * MIB)();
-    for (let i = 0; i < 20; i++) send();
+    const send = () => intake.hold({ source: 'a' }, 3 * MIB)();
+    for (let i = 0; i < 26; i++) send();
     assert.throws(send, { code: 'rate_limited' });
-    intake.hold({ source: 'b' }, 2 * MIB)();
-    now += 250;
+    intake.hold({ source: 'b' }, 3 * MIB)();
+    now += 100;
     send();
     assert.throws(send, { code: 'rate_limited' });
   });

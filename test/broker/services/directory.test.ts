@@ -292,6 +292,17 @@ describe('broker: directory of Services', () => {
     }
   });
 
+  it('tells of no more ports than a small sidecar can hold', () => {
+    const ports = Array.from({ length: 64 }, (_, i) => ({ name: `p${i}`, port: i + 1 }));
+    const crowd = Array.from({ length: 5_000 }, (_, i) => ({
+      metadata: { name: `s${i}`, namespace: 'crowd' },
+      spec: { ports },
+    }));
+    const { services } = assembled([...crowd, service()], [slice(['a@10.0.0.1'])], [A]);
+    assert.ok(services.flatMap((each) => each.ports).length <= 20_000);
+    assert.equal(services.filter(({ namespace }) => namespace === 'shop').length, 1);
+  });
+
   it('looks at a pod once for a Service, however often slices name it', () => {
     let asked = 0;
     const again = slice(Array(1_000).fill('a@10.0.0.1'));

@@ -83,8 +83,7 @@ export async function openPodSite(): Promise<PodSite> {
   );
   assert.equal(installed.code, 0, installed.out + (await told(cluster)));
   const { body } = await cluster.request('GET', '/api/v1/namespaces/signet/services/signet-broker');
-  env['SIGNET_BROKER_URL'] = `https://signet-broker.signet.svc:443`;
-  env['SIGNET_TEST_BROKER_IP'] = body.spec.clusterIP;
+  env['SIGNET_BROKER_URL'] = `https://${body.spec.clusterIP}`;
 
   const labels = { 'signet/inject': 'enabled', 'pod-security.kubernetes.io/enforce': 'restricted' };
   await cluster.createNamespace('shop', labels);

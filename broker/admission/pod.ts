@@ -41,7 +41,11 @@ function othersOf({ initContainers, containers, ephemeralContainers }: Pod): rea
 }
 
 /** What keeps a pod from having a sidecar at all. */
-export function obstacles(pod: Pod, asked: Asked, { user }: Pick<InjectorConfig, 'user'>): string[] {
+export function obstacles(
+  pod: Pod,
+  asked: Asked,
+  { user, upstreams }: Pick<InjectorConfig, 'user' | 'upstreams'>,
+): string[] {
   const found: string[] = [];
   const { spec } = pod;
   if (spec['hostNetwork'] === true)
@@ -70,6 +74,8 @@ export function obstacles(pod: Pod, asked: Asked, { user }: Pick<InjectorConfig,
       found.push(
         `a container runs as user ${user}, whose connections are not redirected: it is the sidecar's`,
       );
+    if ((asked.upstreams ?? upstreams) === 'none')
+      found.push('signet/redirect without signet/upstreams: the sidecar would have nowhere to send a call');
   }
   return found;
 }
@@ -112,16 +118,33 @@ export function surprises(pod: Pod, asked: Asked): string[] {
     found.push('spec.shareProcessNamespace: containers of this pod see the processes of the sidecar');
   if (asked.redirect && othersOf(pod).some(mayUndo))
     found.push('a container has NET_ADMIN or is privileged: it can take the redirect away');
+  if (asked.redirect && othersOf(pod).some(mayBecome))
+    found.push(
+      "a container does not drop the capability SETUID: as root it can become the sidecar's user, whose connections are not redirected",
+    );
   return found;
 }
 
 function mayUndo(container: Json): boolean {
-  const { privileged, capabilities } = recordOf(container['securityContext']);
-  const added = recordOf(capabilities)['add'];
+  const added = capabilities(container, 'add');
   return (
-    privileged === true ||
-    (Array.isArray(added) && added.some((word) => word === 'NET_ADMIN' || word === 'ALL'))
+    recordOf(container['securityContext'])['privileged'] === true ||
+    added.includes('NET_ADMIN') ||
+    added.includes('ALL')
   );
+}
+
+/** What runtimes give to root has SETUID in it. */
+function mayBecome(container: Json): boolean {
+  const dropped = capabilities(container, 'drop');
+  const kept = !dropped.includes('ALL') && !dropped.includes('SETUID');
+  return kept || capabilities(container, 'add').includes('SETUID');
+}
+
+/** Runtimes do not mind the case. */
+function capabilities(container: Json, what: 'add' | 'drop'): string[] {
+  const named = recordOf(recordOf(container['securityContext'])['capabilities'])[what];
+  return Array.isArray(named) ? named.map((name) => String(name).toUpperCase()) : [];
 }
 
 function nameOf(part: Json): string {

@@ -1,15 +1,26 @@
 import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'mocha';
-import { runProcess } from '../../harness/processes.ts';
 import { containerPrograms } from '../../setup/containers.mjs';
 import { hasImageParts } from '../../setup/image-parts.mjs';
 import { kubeBinary } from '../../setup/kubernetes.mjs';
+import {
+  ASK,
+  accounts,
+  DNS_BY_TCP,
+  namespace,
+  pod,
+  policy,
+  redirected,
+  rootly,
+  serviceOf,
+  serving,
+  WEB,
+  waiting,
+} from './depot.ts';
 import { openPodSite, type PodSite } from './pod-site.ts';
-
-const ORDERS = 'spiffe://example.org/ns/shop/sa/orders';
-const WEB = 'spiffe://example.org/ns/shop/depot/web';
 
 describe('a pod whose calls are redirected', function () {
   this.timeout(240_000);
@@ -28,34 +39,30 @@ describe('a pod whose calls are redirected', function () {
       namespace('closed', 'privileged'),
       namespace('narrow', 'baseline', { 'signet/allow': 'redirect' }),
       ...accounts('shop', 'orders', 'plain'),
-      ...accounts('depot', 'web', 'stranger'),
+      ...accounts('depot', 'web', 'stranger', 'root'),
     ]);
     await register('pods', 'shop', 'spiffe://example.org/ns/shop/sa/{k8s:sa}');
     await register('depot', 'depot', 'spiffe://example.org/ns/shop/depot/{k8s:sa}');
     await writeFile(join(site.dir, 'orders.json'), JSON.stringify([policy]));
-    await signet('policy', 'publish', 'orders.json');
+    await site.signet('policy', 'publish', 'orders.json');
     const inbound = { 'signet/inject': 'true', 'signet/inbound': '8080', 'signet/upstreams': 'none' };
     await cluster.apply([
       pod('shop', 'orders', inbound, serving('127.0.0.1', 8080)),
       pod('shop', 'plain', {}, serving('0.0.0.0', 8080, 9090)),
       ...['orders', 'plain'].map((name) => serviceOf('shop', name)),
-      pod('depot', 'web', { ...redirected, 'signet/exclude-ports': '9090,9091' }, waiting),
+      pod('depot', 'web', { ...redirected, 'signet/exclude-ports': '53,9090' }, waiting),
       pod('depot', 'stranger', redirected, waiting),
+      rootly(pod('depot', 'root', redirected, waiting)),
     ]);
     await ready('shop', 'orders', 'plain');
-    await ready('depot', 'web', 'stranger');
+    await ready('depot', 'web', 'stranger', 'root');
     plain = (await cluster.request('GET', '/api/v1/namespaces/shop/pods/plain')).body.status.podIP;
     service = (await cluster.request('GET', '/api/v1/namespaces/shop/services/orders')).body.spec.clusterIP;
   });
   after(() => site?.[Symbol.asyncDispose]());
 
-  const signet = async (...args: string[]) => {
-    const env = { ...site.env, SIGNET_BROKER_URL: `https://${site.env['SIGNET_TEST_BROKER_IP']}` };
-    const { code, stdout, stderr } = await runProcess({ args, env, cwd: site.dir });
-    assert.equal(code, 0, `signet ${args.join(' ')}: ${stdout}${stderr}`);
-  };
   const register = (name: string, ns: string, id: string) =>
-    signet(
+    site.signet(
       ...['entry', 'create', '--name', `acme/shop/${name}`, '--spiffe-id', id, '--ttl', '15m'],
       ...['--selector', 'k8s:cluster=main', '--selector', `k8s:ns=${ns}`],
     );
@@ -119,6 +126,18 @@ describe('a pod whose calls are redirected', function () {
     assert.equal((await ask('stranger', `http://${plain}:9090/`)).status, 503);
   });
 
+  it('asks DNS by UDP past the redirect, and by TCP where port 53 is excluded', async () => {
+    assert.equal((await run('web', DNS_BY_TCP)).trim(), 'answered');
+    assert.match(await run('stranger', DNS_BY_TCP), /^HTTP\/1.1 400 /);
+  });
+
+  it('passes the redirect as a root that may become the user of the sidecar', async () => {
+    const url = `http://${plain}:8080/`;
+    assert.equal((await ask('root', url)).status, 503);
+    const heard = JSON.parse(await run('root', `process.setuid(65532); ${ASK}`, url));
+    assert.deepEqual([heard.status, heard.body.caller], [200, null]);
+  });
+
   it('has its rules from a container that is over, and none of its own may change them', async () => {
     const { body } = await site.cluster.request('GET', '/api/v1/namespaces/depot/pods/web');
     const [sidecar, redirect] = body.status.initContainerStatuses;
@@ -128,6 +147,22 @@ describe('a pod whose calls are redirected', function () {
     assert.doesNotMatch(logs, /original_destination_unavailable/);
     const status = await run('web', `console.log(require('fs').readFileSync('/proc/self/status', 'utf8'))`);
     assert.match(status, /^CapEff:\t0+$/m);
+  });
+
+  it('calls nobody while its sidecar is begun anew', async () => {
+    const path = '/api/v1/namespaces/depot/pods/stranger';
+    const sidecar = async () =>
+      (await site.cluster.request('GET', path)).body.status.initContainerStatuses[0];
+    for (const pid of processesIn((await sidecar()).containerID)) process.kill(pid, 'SIGKILL');
+    const heard: Json[] = [];
+    for (const end = Date.now() + 60_000; heard.at(-1)?.status !== 503; ) {
+      heard.push(await ask('stranger', `http://${plain}:8080/`));
+      if (Date.now() > end) assert.fail(JSON.stringify(heard));
+    }
+    assert.ok(heard.length > 1, 'it was away for a while');
+    for (const each of heard.slice(0, -1)) assert.deepEqual([each.status, each.body], [0, 'ECONNREFUSED']);
+    const restarts = '--for=jsonpath={.status.initContainerStatuses[0].restartCount}=1';
+    await site.cluster.kubectl('wait', '-n', 'depot', restarts, 'pod/stranger', '--timeout=30s');
   });
 
   it('ends with its app, where a Job made it', async () => {
@@ -174,56 +209,17 @@ describe('a pod whose calls are redirected', function () {
 // biome-ignore lint/suspicious/noExplicitAny: a test reads what it expects to find
 type Json = any;
 
-const redirected = { 'signet/inject': 'true', 'signet/upstreams': 'services', 'signet/redirect': 'true' };
-
-const policy = {
-  ...{ name: 'web-reads', level: 'application', target: ORDERS, effect: 'allow', mode: 'enforce' },
-  when: { all: [{ caller: { is: WEB } }, { method: { is: 'GET' } }, { path: { like: '/orders/{id}' } }] },
-};
-
-const ASK = `fetch(process.argv[1]).then(
-  async (r) => ({ status: r.status, body: JSON.parse(await r.text() || 'null') }),
-  (e) => ({ status: 0, body: e.cause?.code ?? String(e) }),
-).then((heard) => console.log(JSON.stringify(heard)))`;
-
-const waiting = `process.on('SIGTERM', () => process.exit()); setInterval(() => {}, 1e6)`;
-
-/** Tells who its sidecar says calls. */
-function serving(address: string, ...ports: number[]): string {
-  return `process.on('SIGTERM', () => process.exit());
-    for (const port of ${JSON.stringify(ports)}) require('http').createServer((q, r) => {
-      r.setHeader('content-type', 'application/json');
-      r.end(JSON.stringify({ caller: q.headers['x-signet-caller'] ?? null, host: q.headers.host }));
-    }).listen(port, '${address}')`;
-}
-
-function namespace(name: string, enforce: string, annotations = {}) {
-  const labels = { 'signet/inject': 'enabled', 'pod-security.kubernetes.io/enforce': enforce };
-  return { apiVersion: 'v1', kind: 'Namespace', metadata: { name, labels, annotations } };
-}
-
-function accounts(namespace: string, ...names: string[]) {
-  return names.map((name) => ({ apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name, namespace } }));
-}
-
-function serviceOf(namespace: string, name: string) {
-  const spec = { selector: { app: name }, ports: [{ port: 80, targetPort: 8080 }] };
-  return { apiVersion: 'v1', kind: 'Service', metadata: { name, namespace }, spec };
-}
-
-function pod(namespace: string, name: string, annotations: Readonly<Record<string, string>>, script: string) {
-  const confined = { allowPrivilegeEscalation: false, capabilities: { drop: ['ALL'] } };
-  const app = { name: 'app', image: 'localhost/node:1', imagePullPolicy: 'Never', securityContext: confined };
-  return {
-    apiVersion: 'v1',
-    kind: 'Pod',
-    metadata: { name, namespace, labels: { app: name }, annotations },
-    spec: {
-      serviceAccountName: name,
-      automountServiceAccountToken: false,
-      terminationGracePeriodSeconds: 5,
-      securityContext: { runAsNonRoot: true, runAsUser: 1000, seccompProfile: { type: 'RuntimeDefault' } },
-      containers: [{ ...app, command: ['node', '-e', script] }],
-    },
+/** Seen from the host, whose process this is. */
+function processesIn(container: string): number[] {
+  const id = container.replace(/^.*\/\//, '');
+  const within = (pid: string) => {
+    try {
+      return readFileSync(`/proc/${pid}/cgroup`, 'utf8').includes(id);
+    } catch {
+      return false;
+    }
   };
+  const found = readdirSync('/proc').filter((name) => /^\d+$/.test(name) && within(name));
+  assert.ok(found.length > 0);
+  return found.map(Number);
 }

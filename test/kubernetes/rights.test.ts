@@ -108,7 +108,11 @@ describe('what a broker may do at the API server', function () {
           metadata: {
             name: 'web',
             namespace: 'shop',
-            annotations: { 'signet/inject': 'true', 'signet/redirect': 'true' },
+            annotations: {
+              'signet/inject': 'true',
+              'signet/upstreams': 'services',
+              'signet/redirect': 'true',
+            },
           },
           spec: { serviceAccountName: 'orders', containers: [{ name: 'app', image: 'none' }] },
         };

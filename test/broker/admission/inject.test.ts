@@ -217,6 +217,11 @@ describe('the injector', () => {
         podOf({ 'signet/redirect': 'true', 'signet/exclude-ports': '1,x' }),
         /exclude-ports/,
       ],
+      [
+        'a redirect to a sidecar that takes no calls',
+        podOf({ ...IN, 'signet/redirect': 'true', 'signet/upstreams': 'none' }),
+        /signet\/redirect without signet\/upstreams/,
+      ],
       ['ports without a redirect', podOf({ 'signet/exclude-ports': '1' }), /says nothing without/],
       ['dry-run on a pod', podOf({ 'signet/policy-mode': 'dry-run' }), /signet\/policy-mode is not enforce/],
       ['an ID that is none', podOf({ 'signet/identity': 'https://example.org' }), /signet\/identity/],
@@ -272,6 +277,24 @@ describe('the injector', () => {
     };
     assert.deepEqual(injected(podOf(IN, spec)).warnings.length, 2);
   });
+
+  for (const [capabilities, ...told] of [
+    [{ drop: ['ALL'] }],
+    [{ drop: ['setuid'] }],
+    [{ drop: ['NET_RAW'] }, /SETUID/],
+    [{ drop: ['ALL'], add: ['SETUID'] }, /SETUID/],
+    [{ drop: ['ALL'], add: ['net_admin'] }, /take the redirect away/],
+    [{ add: ['ALL'] }, /take the redirect away/, /SETUID/],
+    [undefined, /SETUID/],
+  ] as const)
+    it(`warns of who could pass a redirect: ${JSON.stringify(capabilities)}`, () => {
+      const spec = { containers: [{ name: 'app', securityContext: { capabilities } }] };
+      const asked = { 'signet/redirect': 'true', 'signet/upstreams': 'services' };
+      const { warnings } = injected(podOf(asked, spec));
+      assert.equal(warnings.length, told.length, warnings.join());
+      for (const [at, why] of told.entries()) assert.match(String(warnings[at]), why);
+      assert.deepEqual(injected(podOf(IN, spec)).warnings, []);
+    });
 });
 
 describe('a pod that has been injected', () => {

@@ -35,6 +35,7 @@ describe('the validating side', () => {
     const ask = {
       ...IN,
       'signet/redirect': 'true',
+      'signet/upstreams': 'services',
       'signet/exclude-ports': '1',
       'signet/identity': 'spiffe://example.org/a',
     };

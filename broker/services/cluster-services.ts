@@ -34,6 +34,8 @@ export type ClusterServicesDeps = {
 /** Changes come in crowds: what comes within this is one. */
 const GATHER_MS = 50;
 const LOOK_MS = 1_000;
+/** The list goes whole to every sidecar: a namespace that changes without end may have it sent this often, and no oftener. */
+const PACE_MS = 1_000;
 const INJECTED = { labelSelector: 'signet/injected=true' };
 
 export function createClusterServices(deps: ClusterServicesDeps): ClusterServices {
@@ -102,6 +104,7 @@ export function createClusterServices(deps: ClusterServicesDeps): ClusterService
   };
   const keep = async (signal: AbortSignal) => {
     let fault = '';
+    let assembledAt = Number.NEGATIVE_INFINITY;
     while (!signal.aborted) {
       woken = new AbortController();
       try {
@@ -114,9 +117,17 @@ export function createClusterServices(deps: ClusterServicesDeps): ClusterService
       }
       const at = seenAt();
       if (at !== undefined) seen.set(at.getTime() / 1000, { cluster });
-      if (dirty && at !== undefined && registered !== undefined) assemble();
+      if (dirty && at !== undefined && registered !== undefined) {
+        assembledAt = performance.now();
+        try {
+          assemble();
+        } catch (error) {
+          // what one namespace wrote takes no broker down: the last good list stays
+          log.error('services_not_assembled', { cluster, reason: error });
+        }
+      }
       await sleep(LOOK_MS, AbortSignal.any([signal, woken.signal]));
-      if (dirty) await sleep(GATHER_MS, signal);
+      if (dirty) await sleep(Math.max(GATHER_MS, assembledAt + PACE_MS - performance.now()), signal);
     }
     over = true;
     for (const wake of waiting) wake();

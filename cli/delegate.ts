@@ -3,6 +3,7 @@ import { Command } from 'commander';
 import { withToken } from '../lib/adapter/vault.ts';
 import {
   applyDelegation,
+  brokerNetworks,
   type Delegation,
   delegationDocument,
   isDelegationName,
@@ -48,7 +49,12 @@ export function delegateCommand(): Command {
         '',
       )
       .option('--audience <audience>', 'for whom the tokens are', 'signet')
-      .option('--network <cidr>', "the brokers' addresses, as Vault sees them; again for more", collect, [])
+      .option(
+        '--network <cidr>',
+        "the brokers' addresses, as Vault sees them; without it, those of the layout",
+        collect,
+        [],
+      )
       .option('--ttl <lifetime>', 'how long the right to register lasts', '30m');
   shared(add('terraform', 'runs of one workspace of HCP Terraform; again, it changes nothing'))
     .requiredOption('--organization <id>', 'the id of the organisation: org-…')
@@ -115,12 +121,15 @@ async function ci(
 async function apply(name: string, what: object, options: Shared, command: Command): Promise<void> {
   const { issuer, issuerName, issuerCa, jwksUrl = `${issuer.replace(/\/$/, '')}/.well-known/jwks` } = options;
   const ca = issuerCa === undefined ? {} : { ca: fileIn(issuerCa, command) };
-  const delegation = parseDelegation({
-    ...{ name, ...what, tenant: options.tenant, id_prefixes: options.prefix, entries: options.entries },
-    ...{ audience: options.audience, networks: options.network, ttl: options.ttl },
-    issuer: { name: issuerName, url: issuer, jwks_url: jwksUrl, ...ca },
+  const { changes, delegation } = await inVault(async (vault) => {
+    const networks = options.network.length > 0 ? options.network : await brokerNetworks(vault);
+    const delegation = parseDelegation({
+      ...{ name, ...what, tenant: options.tenant, id_prefixes: options.prefix, entries: options.entries },
+      ...{ audience: options.audience, networks, ttl: options.ttl },
+      issuer: { name: issuerName, url: issuer, jwks_url: jwksUrl, ...ca },
+    });
+    return { ...(await applyDelegation(vault, delegation)), delegation };
   });
-  const { changes } = await inVault((vault) => applyDelegation(vault, delegation));
   if (options.json) return printJson({ changes, delegation: delegationDocument(delegation) });
   for (const path of changes) print(`wrote ${path}`);
   if (changes.length === 0) print('no changes');

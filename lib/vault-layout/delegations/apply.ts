@@ -79,15 +79,20 @@ export async function listDelegations(vault: VaultPort): Promise<string[]> {
 /** The document first: from then on no broker lets a run in. False when there was none. */
 export async function removeDelegation(vault: VaultPort, name: string): Promise<boolean> {
   const delegation = await readDelegation(vault, name);
-  await vault.request('DELETE', `${MOUNTS.kv}/metadata/${delegationPath(name)}`);
+  await remove(vault, `${MOUNTS.kv}/metadata/${delegationPath(name)}`);
   if (delegation !== undefined) {
     for (const access of accessesOf(delegation))
-      await vault.request('DELETE', `auth/${jwtMount(delegation)}/role/${roleName(delegation, access)}`);
+      await remove(vault, `auth/${jwtMount(delegation)}/role/${roleName(delegation, access)}`);
   }
   // its policies in any case: who still holds one loses what it gave
   for (const access of ['write', 'read'] as const)
-    await vault.request('DELETE', `sys/policies/acl/${runPolicy({ name }, access)}`);
+    await remove(vault, `sys/policies/acl/${runPolicy({ name }, access)}`);
   return delegation !== undefined;
+}
+
+/** From where brokers come, by the layout; none where it does not say. */
+export async function brokerNetworks(vault: VaultPort): Promise<readonly string[]> {
+  return (await keptLayout(vault)).broker.networks;
 }
 
 async function keptLayout(vault: VaultPort): Promise<Layout> {
@@ -113,8 +118,17 @@ async function removeLeftOver(vault: VaultPort, before: Delegation, now: Delegat
   for (const access of accessesOf(before)) {
     const gone = !kept.includes(access);
     if (gone || jwtMount(before) !== jwtMount(now))
-      await vault.request('DELETE', `auth/${jwtMount(before)}/role/${roleName(before, access)}`);
-    if (gone) await vault.request('DELETE', `sys/policies/acl/${runPolicy(before, access)}`);
+      await remove(vault, `auth/${jwtMount(before)}/role/${roleName(before, access)}`);
+    if (gone) await remove(vault, `sys/policies/acl/${runPolicy(before, access)}`);
+  }
+}
+
+/** What is not there is as good. */
+async function remove(vault: VaultPort, path: string): Promise<void> {
+  try {
+    await vault.request('DELETE', path);
+  } catch (error) {
+    if (!(error instanceof SignetError && error.code === 'VAULT_NOT_FOUND')) throw error;
   }
 }
 

@@ -95,7 +95,7 @@ export function parseDelegation(value: unknown): Delegation {
       'is not how names of entries begin',
     ),
     networks: textsIn(
-      { networks: [], ...raw },
+      { networks: raw['networks'] ?? [] },
       'networks',
       isNetwork,
       'is not a network such as 10.1.0.0/16',

@@ -1,6 +1,7 @@
 export {
   type AppliedDelegation,
   applyDelegation,
+  brokerNetworks,
   listDelegations,
   readDelegation,
   removeDelegation,

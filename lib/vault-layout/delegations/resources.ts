@@ -21,7 +21,7 @@ export type DelegatedResource = {
 };
 
 /** Auth methods of this front in their path are Signet's, one to an issuer. */
-const JWT_MOUNTS = 'signet-jwt-';
+export const JWT_MOUNTS = 'signet-jwt-';
 /** By which tokens may be signed. None of shared secrets: whoever verifies could sign. */
 export const DELEGATED_ALGORITHMS = ['ES256', 'EdDSA', 'PS256', 'RS256'];
 export const SKEW_SECONDS = 30;

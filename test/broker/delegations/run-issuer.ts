@@ -49,6 +49,7 @@ export class RunIssuer implements AsyncDisposable {
           ...{ grant_types: ['client_credentials'], redirect_uris: [], response_types: [] },
         },
       ],
+      routes: { jwks: '/.well-known/jwks' },
       features: {
         clientCredentials: { enabled: true },
         devInteractions: { enabled: false },
@@ -79,7 +80,7 @@ export class RunIssuer implements AsyncDisposable {
   }
 
   get jwksUrl(): string {
-    return `${this.url}/jwks`;
+    return `${this.url}/.well-known/jwks`;
   }
 
   /** A token as a run is given it, but for these claims; undefined takes one away. */

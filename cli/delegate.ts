@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
 import { withToken } from '../lib/adapter/vault.ts';
+import { SignetError } from '../lib/errors.ts';
 import {
   applyDelegation,
   brokerNetworks,
@@ -149,7 +150,7 @@ async function show(name: string, { json }: Output, command: Command): Promise<v
   checkName(name, command);
   const delegation = await inVault((vault) => readDelegation(vault, name));
   if (delegation === undefined)
-    return command.error(`error: there is no delegation ${name}`, { exitCode: 1 });
+    throw new SignetError('DELEGATION_NOT_FOUND', `there is no delegation ${name}`);
   if (json) printJson(delegationDocument(delegation));
   else print(line(delegation));
 }

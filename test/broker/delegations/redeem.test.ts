@@ -3,11 +3,14 @@ import { createHmac, createPublicKey } from 'node:crypto';
 import { after, before, describe, it } from 'mocha';
 import { signet } from '../../cli/signet.ts';
 import { encoded, signedBy, testKey } from '../../sidecar/users/issuer.ts';
-import { hostEntry, openSite, type Site, type TestBroker } from '../site.ts';
+import { hostEntry, openSite, type Site, type TestBroker, until } from '../site.ts';
 import { RUN, RunIssuer } from './run-issuer.ts';
 
 const seconds = () => Math.floor(Date.now() / 1_000);
 const HOST_KEY = 'SHA256:nThbg6kXUpJWGl7E1IGOCspRomTxdCARLviKw6E5SY8';
+
+/** What is noted of a token that ran out years ago. */
+const OLD = `runs/400000/${'a'.repeat(64)}`;
 
 describe('a run of Terraform, with the real Vault and a real OIDC issuer', () => {
   let site: Site;
@@ -43,6 +46,8 @@ describe('a run of Terraform, with the real Vault and a real OIDC issuer', () =>
     [broker, second] = await Promise.all([site.startBroker(), site.startBroker()]);
     const made = await delegate(...shopProd());
     assert.equal(made.status, 0, made.stderr);
+    const old = await site.vault.request('POST', `signet/data/${OLD}`, { data: {}, options: { cas: 0 } });
+    assert.equal(old.status, 200);
   });
   after(async () => {
     await site?.[Symbol.asyncDispose]();
@@ -179,6 +184,24 @@ describe('a run of Terraform, with the real Vault and a real OIDC issuer', () =>
   it('is refused by a delegation of another name, or of none', async () => {
     for (const name of ['other', 'shop-prod_write', '%2e%2e', 'a'.repeat(200)])
       assert.equal(await refused(await issuer.token(), name), '403 run_not_delegated', name);
+  });
+
+  it('has nothing any more once its delegation is deleted', async () => {
+    const made = await delegate(...shopProd().with(1, 'shop-gone'));
+    assert.equal(made.status, 0, made.stderr);
+    const { body } = await redeem(await issuer.token(), 'shop-gone');
+    const look = () => broker.call('GET', '/v1/entries/acme.shop/web-none', undefined, body.token);
+    assert.equal((await look()).body.code, 'entry_not_found');
+    const gone = await delegate('delete', 'shop-gone');
+    assert.deepEqual([gone.status, gone.stdout], [0, 'deleted shop-gone\n']);
+    assert.equal((await look()).body.code, 'vault_denied');
+    assert.equal(await refused(await issuer.token(), 'shop-gone'), '403 run_not_delegated');
+    assert.equal((await delegate('show', 'shop-gone')).status, 1);
+  });
+
+  it('leaves no note of tokens that ran out long ago', async () => {
+    await until(async () => (await site.vault.request('GET', `signet/metadata/${OLD}`)).status === 404);
+    assert.doesNotMatch(broker.stderr() + second.stderr(), /run_tokens_not_cleared/);
   });
 
   it('leaves no token in a log', async () => {

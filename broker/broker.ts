@@ -143,6 +143,11 @@ export async function runBroker(config: Config, world: World): Promise<void> {
     draining: () => stopped.aborted,
   });
   using delegations = createDelegations();
+  const runs = metrics.counter(
+    'signet_broker_run_tokens_total',
+    'tokens of runs that were shown, by outcome',
+  );
+  const countRun = (outcome: string) => runs.add(1, { outcome });
   const publicVault = { address: config.vault.publicAddress, namespace: config.vault.namespace };
   const own = config.injector === null ? undefined : clusters?.live.get(config.injector.cluster);
   const admitting =
@@ -166,7 +171,7 @@ export async function runBroker(config: Config, world: World): Promise<void> {
     }),
     ...entryRoutes({ trustDomain, vault, registrar }),
     ...delegationRoutes({
-      redeeming: () => delegations.open({ vault, session, clock: world.clock, log }),
+      redeeming: () => delegations.open({ vault, session, clock: world.clock, log, count: countRun }),
       gate: createGate(limits.attestations),
     }),
     ...explanationRoutes({ vault, explanations }),

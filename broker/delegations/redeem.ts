@@ -40,6 +40,8 @@ export type RedeemingDeps = {
   readonly session: VaultCaller;
   readonly clock: Clock;
   readonly log: Log;
+  /** Told how each token was answered: by the code of its refusal, or `write` or `read`. */
+  readonly count: (outcome: string) => void;
 };
 
 /**
@@ -51,7 +53,7 @@ export interface Redeeming extends Disposable {
   redeem(asked: Asked): Promise<Redeemed>;
 }
 
-export function createRedeeming({ vault, session, clock, log }: RedeemingDeps): Redeeming {
+export function createRedeeming({ vault, session, clock, log, count }: RedeemingDeps): Redeeming {
   const keys = createIssuerKeys({ clock, log });
   const now = () => clock.now();
   const spent = createSpent({ vault: session, log, now });
@@ -109,16 +111,19 @@ export function createRedeeming({ vault, session, clock, log }: RedeemingDeps): 
         source: asked.source,
       };
       const outcome = await decide(asked).catch((error: unknown) => {
+        count(error instanceof Problem ? error.code : 'vault_unavailable');
         log.warn('run_refused', { ...about, reason: error });
         throw error;
       });
       if (outcome instanceof RunFault) {
+        count(outcome.code);
         log.warn('run_refused', { ...about, code: outcome.code, reason: outcome.reason });
         throw new Problem(
           outcome.code,
           outcome.code === 'issuer_unavailable' ? { retryAfterSeconds: 1 } : {},
         );
       }
+      count(outcome.access);
       log.info('run_delegated', { ...about, access: outcome.access, tenant: outcome.delegation.tenant });
       return outcome;
     },

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { createVault, withToken } from '../../lib/adapter/vault.ts';
+import { parseEntry } from '../../lib/attestation/index.ts';
 import { SignetError } from '../../lib/errors.ts';
+import { tokenRole } from '../../lib/grant/index.ts';
 import { Secret } from '../../lib/secret.ts';
 import {
   applyDelegation,
@@ -10,7 +12,7 @@ import {
   removeDelegation,
 } from '../../lib/vault-layout/delegations/index.ts';
 import { TestIssuer } from '../sidecar/users/issuer.ts';
-import { type Lab, openLab } from './lab.ts';
+import { type Lab, ORDERS, openLab, TRUST_DOMAIN } from './lab.ts';
 import { itNames, post, remove, type Trap, unregister } from './traps.ts';
 
 const IDS = {
@@ -146,6 +148,32 @@ describe('delegations, on a real Vault', () => {
     assert.notEqual((await logIn('write')).status, 200, 'from elsewhere than the brokers');
     await delegate();
     assert.equal((await logIn('write')).status, 200);
+  });
+  it('reach no further than names and prefixes, whatever is written past a broker', async () => {
+    const tokens = {
+      write: String((await logIn('write')).body.auth.client_token),
+      read: String((await logIn('read')).body.auth.client_token),
+    };
+    const role = { ...tokenRole(parseEntry(ORDERS, { trustDomain: TRUST_DOMAIN })) };
+    const own = { ...role, allowed_entity_aliases: 'ns/shop/web/one' };
+    const status = async (access: 'write' | 'read', path: string, body: object) =>
+      (await lab.vault.request('POST', path, body, { token: tokens[access] })).status;
+    const document = { data: {}, options: { cas: 0 } };
+    for (const folder of ['entries', 'joins']) {
+      assert.equal(await status('write', `signet/data/${folder}/acme/shop/web-one`, document), 200);
+      assert.equal(await status('write', `signet/data/${folder}/acme/shop/orders`, document), 403);
+      assert.equal(await status('write', `signet/data/${folder}/acme/shop/sub/web-one`, document), 403);
+      assert.equal(await status('write', `signet/data/${folder}/acme-2/web-one`, document), 403);
+      assert.equal(await status('read', `signet/data/${folder}/acme/shop/web-two`, document), 403);
+      await lab.vault.request('DELETE', `signet/metadata/${folder}/acme/shop/web-one`);
+    }
+    const roles = 'auth/token/roles';
+    assert.equal(await status('write', `${roles}/signet-acme.shop_web-one`, own), 204);
+    assert.equal(await status('write', `${roles}/signet-acme.shop_web-two`, role), 403);
+    assert.equal(await status('write', `${roles}/signet-acme.shop_orders`, own), 403);
+    assert.equal(await status('write', `${roles}/signet-acme.shop.sub_web-one`, own), 403);
+    assert.equal(await status('read', `${roles}/signet-acme.shop_web-one`, own), 403);
+    await remove(`${roles}/signet-acme.shop_web-one`)(lab);
   });
   it('take away what they have no more', async () => {
     const { token_policies: had } = (await logIn('read')).body.auth;

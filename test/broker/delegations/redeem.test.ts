@@ -199,6 +199,23 @@ describe('a run of Terraform, with the real Vault and a real OIDC issuer', () =>
     assert.equal((await delegate('show', 'shop-gone')).status, 1);
   });
 
+  it('is delegated to by a whole command, and within the layout', async () => {
+    const widened = shopProd().filter((_, at, all) => !all.slice(at - 1, at + 1).includes('--entries'));
+    const wide = await delegate(...widened);
+    assert.equal(wide.status, 1);
+    assert.match(wide.stderr, /Say how the names of its entries begin \(LAYOUT_CONFLICT\)/);
+    const outside = await delegate(...shopProd('--prefix', 'ns/globex/'));
+    assert.match(outside.stderr, /ns\/globex\/ is not below a prefix of acme\/shop \(LAYOUT_CONFLICT\)/);
+    assert.equal((await delegate('terraform', 'shop-prod')).status, 2);
+    const star = await delegate(...shopProd('--workspace', '*'));
+    assert.deepEqual([star.status, star.stderr.includes('/claims/terraform_workspace_id')], [2, true]);
+    assert.deepEqual(
+      (await delegate(...shopProd())).stdout,
+      'no changes\n',
+      'and none of that changed anything',
+    );
+  });
+
   it('leaves no note of tokens that ran out long ago', async () => {
     await until(async () => (await site.vault.request('GET', `signet/metadata/${OLD}`)).status === 404);
     assert.doesNotMatch(broker.stderr() + second.stderr(), /run_tokens_not_cleared/);

@@ -44,6 +44,7 @@ describe("a run's token, when something is wrong on the way", () => {
   let redeeming: Redeeming;
   let logIn: () => readonly string[] = () => [];
   let revoked: string[] = [];
+  let counted: string[] = [];
 
   before(async () => {
     issuer = await TestIssuer.start();
@@ -55,6 +56,7 @@ describe("a run's token, when something is wrong on the way", () => {
   beforeEach(() => {
     store = new Store();
     revoked = [];
+    counted = [];
     logIn = () => ['signet-run-job_write'];
     store.documents.set('delegations/job', {
       name: 'job',
@@ -76,7 +78,13 @@ describe("a run's token, when something is wrong on the way", () => {
       },
     } as unknown as Vault;
     redeeming?.[Symbol.dispose]();
-    redeeming = createRedeeming({ vault, session: store, clock: { now: () => new Date() }, log: silentLog });
+    redeeming = createRedeeming({
+      vault,
+      session: store,
+      clock: { now: () => new Date() },
+      log: silentLog,
+      count: (outcome) => void counted.push(outcome),
+    });
   });
 
   const token = () =>
@@ -125,6 +133,7 @@ describe("a run's token, when something is wrong on the way", () => {
       assert.equal(await outcome(token()), 'run_not_delegated');
     }
     assert.deepEqual(revoked, ['given', 'given', 'given']);
+    assert.deepEqual(counted, Array(3).fill('run_not_delegated'));
   });
 
   it('is not spent while the keys of its issuer cannot be had', async () => {

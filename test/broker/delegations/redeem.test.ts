@@ -92,6 +92,19 @@ describe('a run of Terraform, with the real Vault and a real OIDC issuer', () =>
     assert.equal(`${write.status} ${write.body.code}`, '403 vault_denied');
     const gone = await broker.call('GET', '/v1/entries/acme.shop/web-none', undefined, body.token);
     assert.equal(gone.body.code, 'entry_not_found');
+    const list = await broker.call('GET', '/v1/entries?tenant=acme.shop', undefined, body.token);
+    assert.equal(list.body.code, 'vault_denied', 'its names are some of the tenant alone');
+  });
+
+  it('lists entries where all of the tenant are its own', async () => {
+    const whole = shopProd().with(1, 'shop-whole').with(5, 'ns/shop/').with(7, '');
+    const made = await delegate(...whole);
+    assert.equal(made.status, 0, made.stderr);
+    for (const terraform_run_phase of ['apply', 'plan']) {
+      const { body } = await redeem(await issuer.token({ terraform_run_phase }), 'shop-whole');
+      const list = await broker.call('GET', '/v1/entries?tenant=acme.shop', undefined, body.token);
+      assert.equal(list.status, 200, JSON.stringify(list.body));
+    }
   });
 
   it('shows a token once, at whichever broker', async () => {

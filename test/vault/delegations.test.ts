@@ -11,35 +11,17 @@ import {
   readDelegation,
   removeDelegation,
 } from '../../lib/vault-layout/delegations/index.ts';
-import { TestIssuer } from '../sidecar/users/issuer.ts';
-import { type Lab, ORDERS, openLab, TRUST_DOMAIN } from './lab.ts';
-import { itNames, post, remove, type Trap, unregister } from './traps.ts';
-
-const IDS = {
-  terraform_organization_id: 'org-1',
-  terraform_project_id: 'prj-1',
-  terraform_workspace_id: 'ws-1',
-};
-const WRITE_ROLE = 'auth/signet-jwt-hcp/role/shop-prod_write';
-const DOCUMENT = 'signet/data/delegations/shop-prod';
+import type { TestIssuer } from '../sidecar/users/issuer.ts';
+import { Delegating, DOCUMENT, IDS, WRITE_ROLE } from './delegating.ts';
+import { type Lab, ORDERS, TRUST_DOMAIN } from './lab.ts';
+import { remove } from './traps.ts';
 
 describe('delegations, on a real Vault', () => {
   let lab: Lab;
   let issuer: TestIssuer;
-  const described = (more: object = {}) => ({
-    name: 'shop-prod',
-    issuer: { name: 'hcp', url: issuer.url, jwks_url: `${issuer.url}/jwks` },
-    audience: 'signet',
-    claims: IDS,
-    phase: { claim: 'terraform_run_phase', write: 'apply', read: 'plan' },
-    tenant: 'acme/shop',
-    id_prefixes: ['ns/shop/web/'],
-    entries: 'web-',
-    networks: ['127.0.0.0/8'],
-    ttl: '30m',
-    ...more,
-  });
-  const delegate = (more: object = {}) => applyDelegation(lab.port, parseDelegation(described(more)));
+  let world: Delegating;
+  const described = (more: object = {}) => world.described(more);
+  const delegate = (more: object = {}) => world.delegate(more);
   const rejected = async (more: object) => {
     const error: unknown = await delegate(more).then(
       () => undefined,
@@ -62,7 +44,8 @@ describe('delegations, on a real Vault', () => {
   };
 
   before(async () => {
-    [lab, issuer] = await Promise.all([openLab(), TestIssuer.start()]);
+    world = await Delegating.open();
+    ({ lab, issuer } = world);
     const { changes } = await delegate();
     assert.deepEqual(changes, [
       'sys/auth/signet-jwt-hcp',
@@ -74,10 +57,7 @@ describe('delegations, on a real Vault', () => {
       DOCUMENT,
     ]);
   });
-  after(async () => {
-    await lab?.[Symbol.asyncDispose]();
-    await issuer?.[Symbol.asyncDispose]();
-  });
+  after(() => world?.[Symbol.asyncDispose]());
 
   it('change nothing when they are made again, and leave doctor nothing to find', async () => {
     assert.deepEqual(await delegate(), { changes: [] });
@@ -200,126 +180,5 @@ describe('delegations, on a real Vault', () => {
     await delegate({ entries: '', id_prefixes: ['ns/shop/', 'device/shop/'] });
     assert.deepEqual((await lab.examine()).findings, []);
     await delegate();
-  });
-
-  describe('doctor names', () => {
-    const mend = () => delegate();
-    const login = (what: string, body: object, ...names: string[]): Trap => ({
-      what,
-      spoil: post(WRITE_ROLE, { role_type: 'jwt', ...body }),
-      names: names.map((name) => `delegation.${name}`),
-      mend,
-    });
-    const claims = { ...IDS, terraform_run_phase: 'apply' };
-    const traps: readonly Trap[] = [
-      login(
-        'a log-in for another workspace',
-        { bound_claims: { ...claims, terraform_workspace_id: 'ws-2' } },
-        'bound_claims',
-      ),
-      login(
-        'a log-in that asks for no workspace',
-        { bound_claims: { terraform_organization_id: 'org-1' } },
-        'bound_claims',
-      ),
-      login(
-        'a log-in that asks for two phases',
-        { bound_claims: { ...claims, terraform_run_phase: ['apply', 'plan'] } },
-        'bound_claims',
-      ),
-      login('a log-in whose claims are globs', { bound_claims_type: 'glob' }, 'bound_claims_type'),
-      login('a log-in of another audience', { bound_audiences: ['signet', 'vault'] }, 'bound_audiences'),
-      login(
-        'a log-in with more rights',
-        { token_policies: ['signet-run-shop-prod_write', 'signet-admin'] },
-        'token_policies',
-      ),
-      login(
-        'a log-in with the default policy',
-        { token_no_default_policy: false },
-        'token_no_default_policy',
-      ),
-      login('a log-in for longer', { token_explicit_max_ttl: '24h' }, 'token_explicit_max_ttl'),
-      login('a log-in without end', { token_period: '1h' }, 'token_period'),
-      login('a log-in from everywhere', { token_bound_cidrs: [] }, 'token_bound_cidrs'),
-      login('a log-in long after the end', { clock_skew_leeway: '1h' }, 'clock_skew_leeway'),
-      {
-        what: 'a log-in without an audience and with claims that are none',
-        spoil: async (l) => {
-          await remove(WRITE_ROLE)(l);
-          await post(WRITE_ROLE, { role_type: 'jwt', user_claim: 'sub', bound_subject: 'x' })(l);
-        },
-        names: [
-          ...['bound_audiences', 'bound_claims', 'bound_subject', 'clock_skew_leeway', 'token_bound_cidrs'],
-          ...['token_explicit_max_ttl', 'token_max_ttl', 'token_no_default_policy', 'token_policies'],
-          ...['token_ttl', 'token_type'],
-        ].map((name) => `delegation.${name}`),
-        mend: async (l) => {
-          await remove(WRITE_ROLE)(l);
-          await delegate();
-        },
-      },
-      {
-        what: 'a log-in that is gone',
-        spoil: remove(WRITE_ROLE),
-        names: ['delegation.no_login'],
-        mend,
-      },
-      {
-        what: 'a log-in of no delegation',
-        spoil: post('auth/signet-jwt-hcp/role/any', {
-          ...{ role_type: 'jwt', user_claim: 'sub', bound_audiences: ['x'] },
-          token_policies: ['signet-registrar-acme.shop'],
-        }),
-        names: ['delegation.unknown_role'],
-        mend: remove('auth/signet-jwt-hcp/role/any'),
-      },
-      {
-        what: 'keys of somebody else',
-        spoil: (l) =>
-          post('auth/signet-jwt-hcp/config', {
-            ...{ bound_issuer: issuer.url, jwks_url: `${issuer.url}/others` },
-            jwt_supported_algs: ['RS256', 'ES256', 'PS256', 'EdDSA'],
-          })(l),
-        names: ['delegation.jwks_url'],
-        mend: (l) =>
-          post('auth/signet-jwt-hcp/config', {
-            ...{ bound_issuer: issuer.url, jwks_url: `${issuer.url}/jwks` },
-            jwt_supported_algs: ['RS256', 'ES256', 'PS256', 'EdDSA'],
-          })(l),
-      },
-      {
-        what: 'a policy that was widened',
-        spoil: post('sys/policies/acl/signet-run-shop-prod_read', {
-          policy: 'path "signet/*" { capabilities = ["read"] }',
-        }),
-        names: ['delegation.policy'],
-        mend,
-      },
-      {
-        what: 'a policy of no delegation',
-        spoil: post('sys/policies/acl/signet-run-gone_write', {
-          policy: 'path "x" { capabilities = ["read"] }',
-        }),
-        names: ['delegation.policy'],
-        mend: remove('sys/policies/acl/signet-run-gone_write'),
-      },
-      {
-        what: 'an entry of another ID whose name begins as those of a delegation',
-        spoil: (l) => l.register({ name: 'web-orders' }),
-        names: ['delegation.entries'],
-        mend: unregister('web-orders'),
-      },
-    ];
-    itNames(traps, () => lab);
-    it('a document that cannot be read', async () => {
-      const { body } = await lab.vault.request('GET', DOCUMENT);
-      const cas = body.data.metadata.version;
-      await post(DOCUMENT, { data: { name: 'shop-prod' }, options: { cas } })(lab);
-      const ids = (await lab.examine()).findings.map(({ id }) => id);
-      assert.ok(ids.includes('delegation.unreadable') && ids.includes('delegation.unknown_role'), ids.join());
-      await post(DOCUMENT, { data: body.data.data, options: { cas: cas + 1 } })(lab);
-      assert.deepEqual((await lab.examine()).findings, []);
-    });
   });
 });

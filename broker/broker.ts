@@ -16,6 +16,7 @@ import { keepCertificate, type ServerCredential } from './certificate.ts';
 import { createChallengeKeys } from './challenge-keys.ts';
 import type { Config } from './config.ts';
 import { createConnections } from './connection.ts';
+import { createDelegations } from './delegations/index.ts';
 import { createExplanations } from './explanations.ts';
 import { createHealth } from './health.ts';
 import { createInstances } from './instances.ts';
@@ -29,6 +30,7 @@ import { createRegistrations } from './registrations.ts';
 import { attestationRoutes } from './routes/attestation.ts';
 import { auditRoutes } from './routes/audit.ts';
 import { callRoutes } from './routes/calls.ts';
+import { delegationRoutes } from './routes/delegations.ts';
 import { entryRoutes } from './routes/entries.ts';
 import { explanationRoutes } from './routes/explanations.ts';
 import { policyRoutes } from './routes/policies.ts';
@@ -140,6 +142,12 @@ export async function runBroker(config: Config, world: World): Promise<void> {
     hasCertificate: () => credential !== undefined && credential.notAfter > now(),
     draining: () => stopped.aborted,
   });
+  using delegations = createDelegations();
+  const runs = metrics.counter(
+    'signet_broker_run_tokens_total',
+    'tokens of runs that were shown, by outcome',
+  );
+  const countRun = (outcome: string) => runs.add(1, { outcome });
   const publicVault = { address: config.vault.publicAddress, namespace: config.vault.namespace };
   const own = config.injector === null ? undefined : clusters?.live.get(config.injector.cluster);
   const admitting =
@@ -162,6 +170,10 @@ export async function runBroker(config: Config, world: World): Promise<void> {
       ...{ issuedGrants, alarms, session, log, now },
     }),
     ...entryRoutes({ trustDomain, vault, registrar }),
+    ...delegationRoutes({
+      redeeming: () => delegations.open({ vault, session, clock: world.clock, log, count: countRun }),
+      gate: createGate(limits.attestations),
+    }),
     ...explanationRoutes({ vault, explanations }),
     ...policyRoutes({
       ...{ trustDomain, vault, bundles, publications, registrations, now, stopped },

@@ -1,6 +1,7 @@
 import { ENTRY_STATES } from '../lib/attestation/index.ts';
 import type { Attestors } from './attestors/index.ts';
 import { callSchemas } from './calls/schemas.ts';
+import { delegationSchemas } from './delegations/schemas.ts';
 import { PROBLEM_CODES } from './problem.ts';
 import { instant, type JsonSchema, list, object, ref, type Schemas, text } from './schema.ts';
 import { serviceSchemas } from './services/schemas.ts';
@@ -18,6 +19,7 @@ export function createSchemas(attestors: Attestors): Schemas {
     ...registration,
     ...audit,
     ...callSchemas,
+    ...delegationSchemas,
     ...serviceSchemas,
     ...rest,
   };

@@ -8,6 +8,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   entry: async () => (await import('./entry.ts')).entryCommand(),
   grant: async () => (await import('./grant.ts')).grantCommand(),
   explain: async () => (await import('./explain.ts')).explainCommand(),
+  delegate: async () => (await import('./delegate.ts')).delegateCommand(),
   policy: async () => (await import('./policy/index.ts')).policyCommand(),
   deny: async () => (await import('./deny.ts')).denyCommand(),
   audit: async () => (await import('./audit.ts')).auditCommand(),

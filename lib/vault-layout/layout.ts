@@ -74,7 +74,7 @@ export function parseLayout(value: unknown): Layout {
         broker['networks'] ?? [],
         '/broker/networks',
         flaw,
-        isCidr,
+        isNetwork,
         'is not a network such as 10.1.0.0/16',
       ),
     },
@@ -199,7 +199,7 @@ function tenantsAt(value: unknown, flaw: Flaw): Tenant[] {
 const PREFIX_RULE =
   "is a path such as ns/shop/: lower-case segments, each followed by a slash, without star or comma, not below signet/, which is Signet's own";
 
-function isIdPrefix(text: string): boolean {
+export function isIdPrefix(text: string): boolean {
   const segments = text.split('/');
   return (
     segments.pop() === '' && segments.length > 0 && segments.every(isIdSegment) && segments[0] !== 'signet'
@@ -235,7 +235,7 @@ function isPlainUrl(value: unknown): boolean {
   return ['http:', 'https:'].includes(url.protocol) && [url.origin, `${url.origin}/`].includes(value);
 }
 
-function isCidr(text: string): boolean {
+export function isNetwork(text: string): boolean {
   const [address = '', bits = ''] = text.split('/');
   const version = isIP(address);
   try {

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import type { Clock } from '../../lib/adapter/clock.ts';
+import { KeyRing } from '../../lib/adapter/key-ring.ts';
 import type { Log } from '../../lib/adapter/log.ts';
 import type { Counter, Metrics } from '../../lib/adapter/metrics.ts';
 import { InputError } from '../../lib/errors.ts';
@@ -11,7 +12,6 @@ import { ANSWERS } from './answers.ts';
 import { Desk, MOST_AT_ONCE } from './desk.ts';
 import type { KeySettings } from './document.ts';
 import type { Issuer } from './issuers.ts';
-import { KeyRing } from './key-ring.ts';
 import { Line } from './line.ts';
 import { fileOf, type LoadedIssuer, loadUsers } from './load.ts';
 import { Tally } from './tally.ts';
@@ -149,7 +149,8 @@ class Rings {
     if (ring === undefined) {
       const line = 'file' in from ? null : new Line(from, ca);
       ring = new KeyRing({
-        ...{ issuer, secret, refreshSeconds, keepSeconds, clock: this.clock, log: this.log },
+        ...{ event: 'user_keys', issuer, secret, refreshSeconds, keepSeconds },
+        ...{ clock: this.clock, log: this.log },
         read: () => this.read(from, line),
         told: (result) => this.readings.add(1, { issuer, result }),
         closed: () => line?.[Symbol.dispose](),

@@ -1,4 +1,5 @@
 import type { Clock } from '../../lib/adapter/clock.ts';
+import type { KeyRing } from '../../lib/adapter/key-ring.ts';
 import { Secret } from '../../lib/secret.ts';
 import {
   boundsFault,
@@ -19,7 +20,6 @@ import {
   verifySignature,
 } from '../../lib/token/index.ts';
 import type { IssuerSettings } from './document.ts';
-import type { KeyRing } from './key-ring.ts';
 import type { Line } from './line.ts';
 
 /** One issuer with all it takes to judge its tokens. */

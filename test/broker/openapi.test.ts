@@ -9,6 +9,7 @@ import { admissionRoutes } from '../../broker/routes/admission.ts';
 import { attestationRoutes } from '../../broker/routes/attestation.ts';
 import { auditRoutes } from '../../broker/routes/audit.ts';
 import { callRoutes } from '../../broker/routes/calls.ts';
+import { delegationRoutes } from '../../broker/routes/delegations.ts';
 import { entryRoutes } from '../../broker/routes/entries.ts';
 import { explanationRoutes } from '../../broker/routes/explanations.ts';
 import { policyRoutes } from '../../broker/routes/policies.ts';
@@ -26,6 +27,7 @@ const attestors = createAttestors({ vault: unused, instances: unused, alarms: un
 const routes: Route[] = [
   ...attestationRoutes({ trustDomain: 'example.org' } as never),
   ...entryRoutes({ trustDomain: 'example.org', vault: unused, registrar: unused }),
+  ...delegationRoutes({ redeeming: unused, gate: unused }),
   ...explanationRoutes({ vault: unused, explanations: unused }),
   ...policyRoutes({ trustDomain: 'example.org' } as never),
   ...auditRoutes({ collection: undefined } as never),

@@ -4,6 +4,7 @@ import { LAYOUT_PATH, readActual } from '../actual.ts';
 import { type Layout, layoutDocument } from '../layout.ts';
 import { POLICY_KEY } from '../policy-certificate.ts';
 import type { VaultPort } from '../port.ts';
+import { delegationReport, readDelegated } from './delegations.ts';
 import { APPLY, type Finding, type Report } from './finding.ts';
 import { issuerFindings } from './issuers.ts';
 import { platformReport } from './platform.ts';
@@ -35,6 +36,7 @@ export async function examineVault(
   const onDenied = (path: string) => void unread.add(path);
   const actual = await readActual(vault, layout, onDenied);
   const around = await readSurroundings(vault, layout, onDenied);
+  const delegated = await readDelegated(vault, onDenied);
   const blind = (...starts: string[]) =>
     [...unread].some((path) => starts.some((start) => path.startsWith(start)));
   const reports: Report[] = [
@@ -45,6 +47,14 @@ export async function examineVault(
     blind(`${MOUNTS.kv}/metadata/`, `${MOUNTS.kv}/data/entries/`, 'auth/token/roles')
       ? NONE
       : registrationFindings(around, layout),
+    blind(
+      `${MOUNTS.kv}/metadata/delegations`,
+      `${MOUNTS.kv}/data/delegations/`,
+      'sys/auth',
+      'auth/signet-jwt-',
+    )
+      ? NONE
+      : delegationReport(delegated, actual.policies, around.entries, layout),
     { findings: strangeRoles(around, layout), warnings: reachWarnings(around) },
     platformReport(around, nodeVersion, unread),
     {

@@ -41,6 +41,8 @@ const GUARDED: readonly [path: string, capabilities: readonly string[], allows: 
   [`auth/${approle}/role/broker/secret-id`, WRITES, 'become a broker'],
   [`auth/${kubernetes}/role/+`, WRITES, 'become a broker'],
   [`auth/${kubernetes}/config`, WRITES, 'become a broker'],
+  ['auth/signet-jwt-*', WRITES, 'say which runs register workloads'],
+  [`${kv}/data/delegations/+`, [...WRITES, 'delete'], 'say which runs register workloads'],
   ['identity/entity/id/+', WRITES, 'give identities more rights'],
   ['identity/entity-alias', WRITES, 'make identities'],
   ['sys/policies/acl/signet-broker', [...WRITES, 'delete'], "change Signet's policies"],

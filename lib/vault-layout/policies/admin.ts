@@ -31,6 +31,12 @@ export function adminRules(layout: Layout): Rule[] {
         capabilities: ['update', 'sudo'],
       },
     ]),
+    {
+      why: "Runs' log-ins, one method to an issuer of tokens.",
+      path: 'auth/signet-jwt-*',
+      capabilities: ALL,
+    },
+    { why: 'Likewise, the methods themselves.', path: 'sys/auth/signet-jwt-*', capabilities: ALL },
     ...ownMount(layout),
     { why: "Signet's policies.", path: 'sys/policies/acl/signet-*', capabilities: ALL },
     { why: 'Token roles.', path: 'auth/token/roles/signet-*', capabilities: ALL },

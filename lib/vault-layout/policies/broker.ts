@@ -37,6 +37,21 @@ export function brokerRules(layout: Layout): Rule[] {
     },
     { why: 'List instances.', path: `${kv}/metadata/instances/*`, capabilities: ['list'] },
     {
+      why: 'Which runs may register, with a right of their own that Vault gives them and not the broker.',
+      path: `${kv}/data/delegations/+`,
+      capabilities: ['read'],
+    },
+    {
+      why: "A run's token is good once: one document to a token, by check-and-set.",
+      path: `${kv}/data/runs/*`,
+      capabilities: ['create', 'update'],
+    },
+    {
+      why: 'Clear away those of tokens that have run out.',
+      path: `${kv}/metadata/runs/*`,
+      capabilities: ['list', 'delete'],
+    },
+    {
       why: 'A join code is worth something because the broker cannot read, and so not wrap, what is in it.',
       path: `${kv}/data/joins/*`,
       capabilities: ['deny'],

@@ -39,12 +39,17 @@ function policy(name: string, about: string, rules: readonly Rule[]): AclPolicy 
   return { name, rules, text: renderPolicy(`${name}: ${about}`, rules) };
 }
 
-/** Whether a policy of this name is one that `apply` writes, now or for a tenant or lifetime the layout once had. */
+/** Whether a policy of this name is one that `apply` or `signet delegate` writes, now or for a tenant or lifetime the layout once had. */
 export function isLayoutPolicy(name: string, layout: Layout): boolean {
-  return isGenerated(name) || aclPolicies(layout).some((policy) => policy.name === name);
+  return isGenerated(name) || isRunPolicy(name) || aclPolicies(layout).some((policy) => policy.name === name);
 }
 
 /** Whether it is of a kind of which there is one to a tenant or lifetime. */
 export function isGenerated(name: string): boolean {
   return name.startsWith('signet-registrar-') || name.startsWith('signet-workload-');
+}
+
+/** Whether it is of the kind that `signet delegate` writes. */
+export function isRunPolicy(name: string): boolean {
+  return name.startsWith('signet-run-');
 }

@@ -8,30 +8,33 @@ const { kv } = MOUNTS;
 /**
  * Registers workloads of one tenant and of those below it: their documents, their token roles, their join codes. A role can only be
  * what `lib/grant` makes of an entry: one use, orphan, five minutes, a workload policy, an alias below the tenant's prefixes.
+ * `entries`: how the names of all of them must begin.
  */
-export function registrarRules(layout: Layout, tenant: Tenant): Rule[] {
+export function registrarRules(layout: Pick<Layout, 'svidTtls'>, tenant: Tenant, entries = ''): Rule[] {
   const role = `auth/token/roles/signet-${tenantInName(tenant.name)}`;
   return [
-    roleRule(`${role}_*`, `Token roles of ${tenant.name}.`, layout, tenant),
-    roleRule(`${role}.*`, `Token roles of the tenants below ${tenant.name}.`, layout, tenant),
+    roleRule(`${role}_${entries}*`, `Token roles of ${tenant.name}.`, layout, tenant),
+    ...(entries === ''
+      ? [roleRule(`${role}.*`, `Token roles of the tenants below ${tenant.name}.`, layout, tenant)]
+      : []),
     {
       why: 'Entries.',
-      path: `${kv}/data/entries/${tenant.name}/*`,
+      path: `${kv}/data/entries/${tenant.name}/${entries}*`,
       capabilities: ['create', 'read', 'update', 'delete'],
     },
     {
       why: 'List entries, and delete one with its history.',
-      path: `${kv}/metadata/entries/${tenant.name}/*`,
+      path: `${kv}/metadata/entries/${tenant.name}/${entries}*`,
       capabilities: ['list', 'read', 'delete'],
     },
     {
       why: 'Join codes: a document that this registrar writes, then reads wrapped.',
-      path: `${kv}/data/joins/${tenant.name}/*`,
+      path: `${kv}/data/joins/${tenant.name}/${entries}*`,
       capabilities: ['create', 'read', 'update', 'delete'],
     },
     {
       why: 'List join codes, and delete one with its history.',
-      path: `${kv}/metadata/joins/${tenant.name}/*`,
+      path: `${kv}/metadata/joins/${tenant.name}/${entries}*`,
       capabilities: ['list', 'read', 'delete'],
     },
     {
@@ -44,7 +47,7 @@ export function registrarRules(layout: Layout, tenant: Tenant): Rule[] {
 }
 
 /** No `read`: Vault holds a read against the required parameters too, so it would never pass. */
-function roleRule(path: string, why: string, layout: Layout, tenant: Tenant): Rule {
+function roleRule(path: string, why: string, layout: Pick<Layout, 'svidTtls'>, tenant: Tenant): Rule {
   return {
     why: `${why} Booleans and numbers are sent as strings, or the comparison fails.`,
     path,

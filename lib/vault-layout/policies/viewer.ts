@@ -30,6 +30,8 @@ export function viewerRules(layout: Layout): Rule[] {
       [`auth/${mount}/role/+`, 'read'],
     ]),
     [`auth/${kubernetes}/config`, 'read'],
+    [`${kv}/data/delegations/+`, 'read'],
+    [`${kv}/metadata/delegations`, 'list'],
     ['auth/token/roles', 'list'],
     ['auth/token/roles/+', 'read'],
     ['sys/mounts', 'read'],
@@ -42,6 +44,7 @@ export function viewerRules(layout: Layout): Rule[] {
     ...seen.map(
       ([path, capability]): Rule => ({ why: 'See how it is set.', path, capabilities: [capability] }),
     ),
+    { why: "See how runs' log-ins are set.", path: 'auth/signet-jwt-*', capabilities: ['read', 'list'] },
     ...OWN_TOKEN,
     ...VAULT_UI,
   ];

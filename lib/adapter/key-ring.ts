@@ -1,10 +1,12 @@
 import { hash } from 'node:crypto';
-import type { Clock } from '../../lib/adapter/clock.ts';
-import type { Log } from '../../lib/adapter/log.ts';
-import { retryDelay } from '../../lib/rotation/index.ts';
-import { type KeySet, readKeySet, type VerificationKey } from '../../lib/token/index.ts';
+import { retryDelay } from '../rotation/index.ts';
+import { type KeySet, readKeySet, type VerificationKey } from '../token/index.ts';
+import type { Clock } from './clock.ts';
+import type { Log } from './log.ts';
 
 export type KeyRingDeps = {
+  /** What the log calls them: `user_keys`, and `user_keys_not_read` when that failed. */
+  readonly event: string;
   readonly issuer: string;
   readonly secret: boolean;
   readonly refreshSeconds: number;
@@ -98,7 +100,7 @@ export class KeyRing implements Disposable {
   }
 
   private async load(): Promise<void> {
-    const { issuer, secret, read, log, told } = this.deps;
+    const { event, issuer, secret, read, log, told } = this.deps;
     this.triedAt = this.nowMs;
     try {
       this.adopt(readKeySet(await read(), secret ? 'secret' : 'public'));
@@ -109,7 +111,7 @@ export class KeyRing implements Disposable {
       if (this.closed) return;
       this.failures++;
       told('failed');
-      log.warn('user_keys_not_read', { issuer, failures: this.failures, kept: this.keys.length, error });
+      log.warn(`${event}_not_read`, { issuer, failures: this.failures, kept: this.keys.length, error });
     }
   }
 
@@ -119,8 +121,8 @@ export class KeyRing implements Disposable {
     this.digest = digest;
     this.keys = keys;
     this.generation++;
-    const { issuer, log } = this.deps;
-    log.info('user_keys', { issuer, keys: keys.length, ...(ignored.length > 0 ? { ignored } : {}) });
+    const { event, issuer, log } = this.deps;
+    log.info(event, { issuer, keys: keys.length, ...(ignored.length > 0 ? { ignored } : {}) });
   }
 
   private plan(): void {

@@ -17,7 +17,6 @@ const marked = {
   root: 'vault',
   kubernetes: {
     mount: 'mount-marker',
-    cluster: { host: 'host-marker', caCert: '' },
     namespace: 'namespace-marker',
     serviceAccount: 'account-marker',
     audience: 'audience-marker',
@@ -31,8 +30,7 @@ const words = /** @type {const} */ ([
   ['trust-domain.marker', 'var.trust_domain'],
   ['tenant.marker', 'replace(tenant.name, "/", ".")'],
   ['tenant/marker', 'tenant.name'],
-  ['mount-marker', 'local.kubernetes_mount'],
-  ['host-marker', 'try(var.kubernetes.host, "")'],
+  ['mount-marker', 'try(var.kubernetes.mount, "")'],
   ['namespace-marker', 'try(var.kubernetes.namespace, "")'],
   ['account-marker', 'try(var.kubernetes.service_account, "")'],
   ['audience-marker', 'try(var.kubernetes.audience, "")'],
@@ -61,21 +59,19 @@ export function renderTerraform() {
 
 /** @returns {[name: string, text: string][]} */
 function policyTemplates() {
-  const { kubernetes, ...bare } = marked;
-  const { cluster: _, ...mount } = /** @type {NonNullable<typeof kubernetes>} */ (kubernetes);
-  const foreign = { ...marked, kubernetes: mount };
+  const { kubernetes: _, ...bare } = marked;
   const without = new Map(aclPolicies(bare).map((p) => [p.name, p.text]));
   const nameless = new Map(
     aclPolicies({ ...bare, broker: { ...marked.broker, dns: [] } }).map((p) => [p.name, p.text]),
   );
-  return aclPolicies(foreign)
+  return aclPolicies(marked)
     .filter(({ name }) => name !== 'signet-workload-2222s')
     .map(({ name, text }) => {
       const other = without.get(name) ?? '';
       const template =
         text === other
           ? choose('length(dns) > 0', text, nameless.get(name) ?? '')
-          : choose('foreign_kubernetes', text, other);
+          : choose('kubernetes', text, other);
       return [name.replace('-tenant.marker', '').replace('-1111s', ''), toTemplate(template)];
     });
 }
@@ -188,9 +184,7 @@ function resourcesOf(layout) {
 /** @param {Resource} resource @returns {Record<string, unknown>} */
 function bodyOf({ settings, write }) {
   const told = Object.fromEntries(settings.map(({ name, want }) => [name, want]));
-  // It says of the reviewer's token whether there is one, and is not written.
-  const { token_reviewer_jwt_set: _, ...body } = { ...told, ...write.create?.body };
-  return body;
+  return { ...told, ...write.create?.body };
 }
 
 /** @param {string} id */
@@ -198,7 +192,6 @@ function conditionOf(id) {
   if (/^(engine-signet-pki-root|pki-root-(urls|crl|acme))$/.test(id)) return '${local.root_in_vault}';
   if (id === 'pki-root-cluster') return '${local.public && local.root_in_vault}';
   if (id === 'pki-cluster') return '${local.public}';
-  if (/^(auth-signet-kubernetes|kubernetes-config)$/.test(id)) return '${local.own_kubernetes}';
   if (id === 'kubernetes-broker') return '${var.kubernetes != null}';
   return true;
 }

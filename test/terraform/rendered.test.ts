@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { renderTerraform } from '../../setup/render-terraform.mjs';
-import { MODULES } from './tofu.ts';
+import { MODULES } from './workspace.ts';
 
 const ROOM = join(MODULES, 'vault');
 

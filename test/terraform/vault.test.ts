@@ -2,15 +2,12 @@ import assert from 'node:assert/strict';
 import { chmod, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { startProcess } from '../../harness/processes.ts';
-import { createVault, withToken } from '../../lib/adapter/vault.ts';
-import { Secret } from '../../lib/secret.ts';
-import { examineVault, parseLayout, planLayout, readActual } from '../../lib/vault-layout/index.ts';
 import { terraformPrograms } from '../../setup/terraform.mjs';
 import { brokerOf, hostEntry, until } from '../broker/site.ts';
 import { spendGrant } from '../support/attest-client.ts';
 import { sshKeygen } from '../support/ssh-keygen.ts';
 import { startVault, type TestVault } from '../support/vault.ts';
-import { openWorkspace, type Workspace } from './tofu.ts';
+import { applyModule, examineBy, NOTHING, openWorkspace, type Workspace } from './workspace.ts';
 
 const INPUTS = {
   trust_domain: 'example.org',
@@ -32,30 +29,15 @@ describe('the module vault, applied by OpenTofu to a real Vault', function () {
     if (terraformPrograms() === undefined) return this.skip();
     vault = await startVault();
     workspace = await openWorkspace(vault);
-    await workspace.write(INPUTS);
-    await workspace.ok('init', '-input=false');
-    await workspace.ok('apply', '-auto-approve', '-input=false', '-no-color');
+    await applyModule(workspace, INPUTS);
   });
   after(async () => {
     await workspace?.[Symbol.asyncDispose]();
     await vault?.stop();
   });
 
-  const apply = async (inputs: object = INPUTS) => {
-    await workspace.write(inputs);
-    await workspace.ok('apply', '-auto-approve', '-input=false', '-no-color');
-  };
-  /** What doctor and `signet vault plan` say, held against the layout that the module puts out. */
-  const examine = async () => {
-    using client = createVault({ address: vault.address });
-    const port = withToken(client, new Secret(vault.rootToken));
-    const layout = parseLayout(await workspace.output('layout'));
-    const now = new Date();
-    const { findings, warnings } = await examineVault(port, layout, { now, nodeVersion: '26.13.1' });
-    const changes = planLayout(await readActual(port, layout), layout, { now });
-    return { findings, warnings, changes: changes.map(({ summary }) => summary) };
-  };
-  const NOTHING = { findings: [], warnings: [], changes: [] };
+  const apply = (inputs: object = INPUTS) => applyModule(workspace, inputs);
+  const examine = () => examineBy(vault, workspace);
 
   it('leaves doctor nothing to find, apply nothing to change, and the second plan empty', async () => {
     assert.deepEqual(await examine(), NOTHING);

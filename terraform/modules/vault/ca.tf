@@ -10,7 +10,7 @@ locals {
 }
 
 resource "vault_generic_endpoint" "root" {
-  count          = local.root_in_vault ? 1 : 0
+  count          = local.root_in_vault && !var.adopt ? 1 : 0
   path           = "signet-pki-root/root/generate/internal"
   disable_read   = true
   disable_delete = true
@@ -30,6 +30,7 @@ resource "vault_generic_endpoint" "root" {
 }
 
 resource "vault_generic_endpoint" "issuing_key" {
+  count          = var.adopt ? 0 : 1
   path           = "signet-pki/keys/generate/internal"
   disable_read   = true
   disable_delete = true
@@ -42,6 +43,7 @@ resource "vault_generic_endpoint" "issuing_key" {
 }
 
 resource "vault_generic_endpoint" "csr" {
+  count          = var.adopt ? 0 : 1
   path           = "signet-pki/issuers/generate/intermediate/existing"
   disable_read   = true
   disable_delete = true
@@ -58,14 +60,14 @@ resource "vault_generic_endpoint" "csr" {
 }
 
 resource "vault_generic_endpoint" "signed" {
-  count          = local.root_in_vault ? 1 : 0
+  count          = local.root_in_vault && !var.adopt ? 1 : 0
   path           = "signet-pki-root/root/sign-intermediate"
   disable_read   = true
   disable_delete = true
   write_fields   = ["ca_chain"]
   data_json = jsonencode(merge(local.ca_subject, {
     common_name     = "Signet issuing CA of ${var.trust_domain}"
-    csr             = vault_generic_endpoint.csr.write_data["csr"]
+    csr             = vault_generic_endpoint.csr[0].write_data["csr"]
     max_path_length = 0
     ttl             = "43800h"
   }))
@@ -76,8 +78,8 @@ resource "vault_generic_endpoint" "signed" {
 }
 
 locals {
-  can_sign = local.root_in_vault || var.signed_intermediate != null
-  chain = local.root_in_vault ? join("\n", jsondecode(vault_generic_endpoint.signed[0].write_data["ca_chain"])) : (
+  can_sign = !var.adopt && (local.root_in_vault || var.signed_intermediate != null)
+  chain = local.root_in_vault && !var.adopt ? join("\n", jsondecode(vault_generic_endpoint.signed[0].write_data["ca_chain"])) : (
     var.signed_intermediate == null ? "" : trimspace(var.signed_intermediate)
   )
 }
@@ -94,6 +96,7 @@ resource "vault_generic_endpoint" "issuing" {
 
 # The certificate of the key that signs policies, by which sidecars know it.
 resource "vault_generic_endpoint" "policy_csr" {
+  count          = var.adopt ? 0 : 1
   path           = "signet-transit/keys/policy/csr"
   disable_read   = true
   disable_delete = true
@@ -106,12 +109,13 @@ resource "vault_pki_secret_backend_sign" "policy" {
   count                 = local.can_sign ? 1 : 0
   backend               = "signet-pki"
   name                  = "policy"
-  csr                   = vault_generic_endpoint.policy_csr.write_data["csr"]
+  csr                   = vault_generic_endpoint.policy_csr[0].write_data["csr"]
   common_name           = ""
   uri_sans              = ["spiffe://${var.trust_domain}/signet/policy"]
   exclude_cn_from_sans  = true
+  ttl                   = var.policy_certificate_ttl
   auto_renew            = true
-  min_seconds_remaining = 15768000
+  min_seconds_remaining = local.policy_certificate_seconds / 2
   depends_on            = [vault_generic_endpoint.issuing, vault_generic_endpoint.setting]
 }
 

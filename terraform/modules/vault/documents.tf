@@ -1,6 +1,6 @@
 # Documents that are there from the beginning, so that their readers never find nothing. Others write them from then on.
 resource "vault_generic_endpoint" "seed" {
-  for_each       = local.seeds
+  for_each       = { for path, data in local.seeds : path => data if !var.adopt }
   path           = each.key
   disable_read   = true
   disable_delete = true
@@ -18,7 +18,7 @@ locals {
       broker       = var.broker
       root         = var.root
     },
-    var.kubernetes == null ? {} : { kubernetes = { for name, value in var.kubernetes : name => value if value != null } },
+    var.kubernetes == null ? {} : { kubernetes = var.kubernetes },
     local.public ? { public_url = local.public_url } : {},
   )
 }

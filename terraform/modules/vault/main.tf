@@ -2,11 +2,9 @@
 # and `signet vault doctor` go by.
 
 locals {
-  root_in_vault    = var.root == "vault"
-  public           = var.public_url != null
-  public_url       = trimsuffix(coalesce(var.public_url, "none"), "/")
-  own_kubernetes   = try(var.kubernetes.host, null) != null
-  kubernetes_mount = try(coalesce(var.kubernetes.mount, "signet-kubernetes"), "signet-kubernetes")
+  root_in_vault = var.root == "vault"
+  public        = var.public_url != null
+  public_url    = trimsuffix(coalesce(var.public_url, "none"), "/")
 
   seconds       = { s = 1, m = 60, h = 3600 }
   ttl_seconds   = { for ttl in var.svid_ttls : ttl => tonumber(regex("^[0-9]+", ttl)) * local.seconds[substr(ttl, -1, 1)] }
@@ -14,6 +12,8 @@ locals {
   shortest_ttl  = min(values(local.ttl_seconds)...)
   longest_ttl   = max(values(local.ttl_seconds)...)
   secret_id_ttl = tonumber(regex("^[0-9]+", var.broker.secret_id_ttl)) * local.seconds[substr(var.broker.secret_id_ttl, -1, 1)]
+
+  policy_certificate_seconds = tonumber(trimsuffix(var.policy_certificate_ttl, "h")) * 3600
 }
 
 # The role that signs SVIDs names the token engine's accessor.
@@ -60,18 +60,18 @@ resource "vault_generic_endpoint" "setting" {
   path                 = each.value.path
   data_json            = jsonencode(each.value.body)
   ignore_absent_fields = true
-  disable_delete       = !(each.key == "kubernetes-broker" && !local.own_kubernetes)
+  disable_delete       = each.key != "kubernetes-broker"
   # The issuing CA also gives a new KV engine the moment that it needs.
   depends_on = [vault_auth_backend.method, vault_policy.signet, vault_generic_endpoint.csr, vault_generic_endpoint.issuing]
 }
 
 locals {
   policy_words = {
-    trust_domain       = var.trust_domain
-    ttls               = local.svid_ttls
-    dns                = var.broker.dns
-    foreign_kubernetes = var.kubernetes != null && !local.own_kubernetes
-    kubernetes_mount   = local.kubernetes_mount
+    trust_domain     = var.trust_domain
+    ttls             = local.svid_ttls
+    dns              = var.broker.dns
+    kubernetes       = var.kubernetes != null
+    kubernetes_mount = try(var.kubernetes.mount, "")
   }
   policies = merge(
     {

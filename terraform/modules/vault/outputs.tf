@@ -5,11 +5,11 @@ output "layout" {
 
 output "csr" {
   description = "With an external root: what its keeper signs, as a CA of path length 0 with the URI SAN spiffe://<trust domain>."
-  value       = local.root_in_vault ? null : vault_generic_endpoint.csr.write_data["csr"]
+  value       = local.root_in_vault || var.adopt ? null : vault_generic_endpoint.csr[0].write_data["csr"]
 }
 
 output "issuing_chain" {
-  description = "The issuing CA and what is above it (PEM); null until it is signed."
+  description = "The issuing CA and what is above it (PEM); null until it is signed, and where CAs were adopted."
   value       = local.can_sign ? local.chain : null
 }
 
@@ -23,6 +23,6 @@ output "broker_environment" {
 }
 
 output "root_certificate" {
-  description = "The root CA (PEM): what clients of a broker pin (SIGNET_BROKER_CA); null until there is an issuing CA."
+  description = "The root CA (PEM): what clients of a broker pin (SIGNET_BROKER_CA); null likewise."
   value       = local.can_sign ? "${reverse(regexall("-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----", local.chain))[0]}\n" : null
 }

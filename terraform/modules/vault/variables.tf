@@ -83,6 +83,16 @@ variable "signed_intermediate" {
   default     = null
 }
 
+variable "policy_certificate_ttl" {
+  description = "How long the certificate of the key that signs policies lives; an apply in the second half of it renews it. Shorter where the issuing CA ends before."
+  type        = string
+  default     = "8760h"
+  validation {
+    condition     = can(regex("^[1-9][0-9]{0,3}h$", var.policy_certificate_ttl)) && tonumber(trimsuffix(var.policy_certificate_ttl, "h")) <= 8760
+    error_message = "It is a number of hours such as 1440h, at most 8760h."
+  }
+}
+
 variable "public_url" {
   description = "Where verifiers reach Vault for issuers and CRLs, such as https://vault.example.org. None: certificates carry no address."
   type        = string
@@ -94,23 +104,24 @@ variable "public_url" {
 }
 
 variable "kubernetes" {
-  description = "Brokers also log in by Kubernetes auth. `host`: a method of Signet's own, for a Vault that runs in that cluster. `mount`: one that is there already, in which only the role broker is written."
+  description = "Brokers also log in by Kubernetes auth: `mount` is the path of an auth method that is there already, in which the role broker is written."
   type = object({
-    host            = optional(string)
-    mount           = optional(string)
+    mount           = string
     namespace       = optional(string, "signet")
     service_account = optional(string, "signet-broker")
     audience        = optional(string, "vault")
   })
   default = null
-  validation {
-    condition     = var.kubernetes == null || (try(var.kubernetes.host, null) == null) != (try(var.kubernetes.mount, null) == null)
-    error_message = "Give either host or mount."
-  }
 }
 
 variable "audit_file" {
   description = "A file for Vault's audit log (on Vault's machine). None: audit devices are looked after elsewhere."
   type        = string
   default     = null
+}
+
+variable "adopt" {
+  description = "`signet vault apply` has set this Vault up: its CAs, certificates and documents are left as they are. Engines, auth methods, policies and the layout's document are imported."
+  type        = bool
+  default     = false
 }

@@ -3,6 +3,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { startChild } from '../../harness/child.ts';
+import { createVault, withToken } from '../../lib/adapter/vault.ts';
+import { Secret } from '../../lib/secret.ts';
+import {
+  examineVault,
+  type Finding,
+  parseLayout,
+  planLayout,
+  readActual,
+} from '../../lib/vault-layout/index.ts';
 import { terraformPrograms } from '../../setup/terraform.mjs';
 import type { TestVault } from '../support/vault.ts';
 
@@ -19,8 +28,8 @@ export interface Workspace extends AsyncDisposable {
   run(...args: string[]): Promise<Ran>;
   /** @throws with its output when it fails */
   ok(...args: string[]): Promise<Ran>;
-  /** Writes the inputs of the module `vault`. */
-  write(inputs: object): Promise<void>;
+  /** Writes the inputs of the module `vault`, and what else the configuration holds. */
+  write(inputs: object, more?: object): Promise<void>;
   /** Whether a plan has nothing to do. @throws when it cannot be made */
   isDone(): Promise<boolean>;
   // biome-ignore lint/suspicious/noExplicitAny: a test reads what it expects to find, and fails when it is not there
@@ -65,10 +74,11 @@ export async function openWorkspace(vault: TestVault): Promise<Workspace> {
     printed: () => printed,
     run,
     ok,
-    async write(inputs) {
+    async write(inputs, more = {}) {
       const configuration = {
         module: { vault: { source: './modules/vault', ...inputs } },
         output: Object.fromEntries(OUTPUTS.map((name) => [name, { value: `\${module.vault.${name}}` }])),
+        ...more,
       };
       await writeFile(join(dir, 'main.tf.json'), JSON.stringify(configuration));
     },
@@ -80,4 +90,30 @@ export async function openWorkspace(vault: TestVault): Promise<Workspace> {
     output: async (name) => JSON.parse((await ok('output', '-json', name)).out),
     [Symbol.asyncDispose]: () => rm(dir, { recursive: true, force: true }),
   };
+}
+
+/** Writes the module's inputs and applies them. */
+export async function applyModule(workspace: Workspace, inputs: object): Promise<void> {
+  await workspace.write(inputs);
+  await workspace.ok('init', '-input=false', '-no-color');
+  await workspace.ok('apply', '-auto-approve', '-input=false', '-no-color');
+}
+
+export type Examined = {
+  readonly findings: readonly Finding[];
+  readonly warnings: readonly Finding[];
+  readonly changes: readonly string[];
+};
+
+export const NOTHING: Examined = { findings: [], warnings: [], changes: [] };
+
+/** What `signet vault doctor` and `signet vault plan` say, held against the layout that the module puts out. */
+export async function examineBy(vault: TestVault, workspace: Workspace): Promise<Examined> {
+  using client = createVault({ address: vault.address });
+  const port = withToken(client, new Secret(vault.rootToken));
+  const layout = parseLayout(await workspace.output('layout'));
+  const now = new Date();
+  const { findings, warnings } = await examineVault(port, layout, { now, nodeVersion: '26.13.1' });
+  const changes = planLayout(await readActual(port, layout), layout, { now });
+  return { findings, warnings, changes: changes.map(({ summary }) => summary) };
 }

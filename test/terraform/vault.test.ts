@@ -107,6 +107,7 @@ describe('the module vault, applied by OpenTofu to a real Vault', function () {
     ['a policy that allows more', 'sys/policies/acl/signet-broker', { policy: 'path "*" {}' }],
     ['a log in the clear', 'sys/mounts/signet-transit/tune', { audit_non_hmac_request_keys: ['input'] }],
     ['a log-in by role_id alone', 'auth/signet-approle/role/broker', { bind_secret_id: false }],
+    ['a key that one call destroys', 'signet-transit/keys/audit/config', { deletion_allowed: true }],
     ['a store without check-and-set', 'signet/config', { cas_required: false }],
   ];
   for (const [what, path, body] of drifts)

@@ -39,7 +39,7 @@ export interface Workspace extends AsyncDisposable {
 const OUTPUTS = ['layout', 'csr', 'issuing_chain', 'root_certificate', 'broker_environment'];
 
 /** A workspace that calls the module `vault`. */
-export async function openWorkspace(vault: TestVault): Promise<Workspace> {
+export async function openWorkspace(vault: Pick<TestVault, 'address' | 'rootToken'>): Promise<Workspace> {
   const programs = terraformPrograms();
   if (programs === undefined) throw new Error('OpenTofu is not built: run `npm run setup test`');
   const dir = await mkdtemp(join(tmpdir(), 'signet-tofu-'));

@@ -65,6 +65,18 @@ resource "vault_generic_endpoint" "setting" {
   depends_on = [vault_auth_backend.method, vault_policy.signet, vault_generic_endpoint.csr, vault_generic_endpoint.issuing]
 }
 
+# Vault takes no change of a key but at its config, which cannot be read.
+resource "vault_generic_endpoint" "key_config" {
+  for_each       = { for id, setting in local.settings : id => setting if startswith(setting.path, "signet-transit/keys/") }
+  path           = "${each.value.path}/config"
+  data_json      = jsonencode({ deletion_allowed = each.value.body.deletion_allowed })
+  disable_read   = true
+  disable_delete = true
+  lifecycle {
+    replace_triggered_by = [vault_generic_endpoint.setting[each.key]]
+  }
+}
+
 locals {
   policy_words = {
     trust_domain     = var.trust_domain

@@ -17,6 +17,14 @@ variable "svid_ttls" {
     condition     = length(var.svid_ttls) > 0 && alltrue([for ttl in var.svid_ttls : can(regex("^[1-9][0-9]{0,5}[smh]$", ttl))])
     error_message = "Lifetimes are numbers with s, m or h, such as 15m; there is at least one."
   }
+  validation {
+    condition     = length(distinct([for ttl in var.svid_ttls : try(tonumber(regex("^[0-9]+", ttl)) * { s = 1, m = 60, h = 3600 }[substr(ttl, -1, 1)], ttl)])) == length(var.svid_ttls)
+    error_message = "The same lifetime is there twice."
+  }
+  validation {
+    condition     = alltrue([for ttl in var.svid_ttls : try(tonumber(regex("^[0-9]+", ttl)) * { s = 1, m = 60, h = 3600 }[substr(ttl, -1, 1)], 0) <= 604800])
+    error_message = "A lifetime is seven days (168h) at most."
+  }
 }
 
 variable "tenants" {

@@ -18,6 +18,7 @@ import { promtoolBinary, providePromtool } from './promtool.mjs';
 import { provideQemu, qemuBinary } from './qemu.mjs';
 import { buildGoStranger, goStranger, installPythonStrangers, pythonStrangers } from './strangers.mjs';
 import { ensureSystemPackages, neededFor } from './system-packages.mjs';
+import { provideTerraform, terraformPrograms } from './terraform.mjs';
 import { findVault } from './vault.mjs';
 import { buildVault, requireGo } from './vault-build.mjs';
 
@@ -41,6 +42,8 @@ const kubernetes = [
   { present: containerPrograms, provide: provideContainers },
 ];
 /** @type {Part} */
+const terraform = { present: terraformPrograms, provide: provideTerraform };
+/** @type {Part} */
 const h2spec = { present: h2specBinary, provide: buildH2spec };
 /** @type {Part} */
 const collector = { present: otelcolBinary, provide: buildOtelcol };
@@ -61,7 +64,18 @@ const qemu = { present: qemuBinary, provide: provideQemu };
 const partsOf = {
   run: [dependencies, vault, collector],
   check: [dependencies],
-  test: [dependencies, vault, ...kubernetes, kosoku, h2spec, ...strangers, ...observers, imageParts, qemu],
+  test: [
+    dependencies,
+    vault,
+    ...kubernetes,
+    terraform,
+    kosoku,
+    h2spec,
+    ...strangers,
+    ...observers,
+    imageParts,
+    qemu,
+  ],
   bench: [dependencies, vault, envoy, ghostunnel, opa],
   image: [dependencies, imageParts],
 };

@@ -18,6 +18,7 @@ const groups = {
   sidecar: /^test\/sidecar\//,
   broker: /^test\/broker\//,
   vault: /^test\/(vault|cli|lib\/adapter|lib\/vault-layout)\//,
+  terraform: /^test\/terraform\//,
   setup: /^test\/(bin|packaging|setup|support)\//,
   unit: /^test\//,
 };

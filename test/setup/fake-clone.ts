@@ -43,6 +43,8 @@ export async function fakeClone(): Promise<FakeClone> {
     'tools/strangers',
     'tools/opa',
     'tools/otelcol',
+    'tools/terraform-provider-vault/go.mod',
+    'tools/tofu/go.mod',
     'tools/kubernetes',
     'tools/coredns',
     'tools/helm/go.mod',

@@ -196,8 +196,8 @@ describe('set-up', () => {
       await clone.has('go');
       for (const _ of [1, 2]) assert.equal((await clone.run('test', {}, asOrdinaryUser)).code, 0);
       assert.ok((await clone.cached()).some((name) => /^h2spec\/h2spec-\d/.test(name)));
-      // this one, the strangers of the conformance tests, the collector, and three for Kubernetes
-      assert.equal((await clone.calls()).filter((call) => call === 'go build').length, 6);
+      // this one, the strangers of the conformance tests, the collector, four for Kubernetes, and two for Terraform's modules
+      assert.equal((await clone.calls()).filter((call) => call === 'go build').length, 9);
     });
 
     it('or says that its cases are skipped, where there is no Go', async () => {
@@ -269,6 +269,35 @@ describe('set-up', () => {
           lines.some((line) => skipped.test(line)),
           String(skipped),
         );
+    });
+  });
+
+  describe('provides OpenTofu for tests', () => {
+    beforeEach(async () => {
+      await clone.has('npm', 'python3');
+      await clone.hasVault('1.21.1');
+    });
+
+    it('and the provider for Vault in a mirror of its own, once', async () => {
+      await clone.has('go');
+      for (const _ of [1, 2]) assert.equal((await clone.run('test', {}, asOrdinaryUser)).code, 0);
+      const cached = (await clone.cached()).filter((name) => /^t(ofu|erraform).*\//.test(name));
+      const last = cached.filter((name) => !cached.some((other) => other.startsWith(`${name}/`)));
+      const names = [
+        /^terraform-provider-vault\/terraform-provider-vault-1\.9\.1-/,
+        /^terraform\/cli\.tfrc$/,
+        /^terraform\/mirror\/registry\.opentofu\.org\/hashicorp\/vault\/3\.3\.1\/\w+\/terraform-provider-vault_v3\.3\.1$/,
+        /^tofu\/tofu-1\.12\.6$/,
+      ];
+      assert.equal(last.length, names.length, last.join('\n'));
+      for (const [at, name] of names.entries()) assert.match(last[at]!, name);
+    });
+
+    it('or says that its tests are skipped, where there is no Go', async () => {
+      const { code, lines } = await clone.run('test', {}, asOrdinaryUser);
+      assert.equal(code, 0);
+      const skipped = /^Go is not on PATH: the tests of the Terraform modules are skipped/;
+      assert.equal(lines.filter((line) => skipped.test(line)).length, 1);
     });
   });
 

@@ -27,7 +27,7 @@ describe('the module vault, applied by OpenTofu to a real Vault', function () {
   let workspace: Workspace;
   before(async function () {
     if (terraformPrograms() === undefined) return this.skip();
-    vault = await startVault({ storage: 'raft' });
+    vault = await startVault();
     workspace = await openWorkspace(vault);
     await applyModule(workspace, INPUTS);
   });

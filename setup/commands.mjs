@@ -68,16 +68,27 @@ export function run(what, file, args, { signal, cwd, env = process.env }) {
         // It has ended, or never began.
       }
     };
-    signal.addEventListener('abort', interrupt, { once: true });
+    // Again and again: a shell that is just beginning a command loses an interrupt (dash, between vfork and exec).
+    /** @type {NodeJS.Timeout | undefined} */
+    let again;
+    const onAbort = () => {
+      interrupt();
+      again = setInterval(interrupt, 500);
+    };
+    signal.addEventListener('abort', onAbort, { once: true });
     let output = '';
     for (const stream of [child.stdout, child.stderr]) {
       stream.on('data', (chunk) => {
         output = (output + chunk).slice(-8192);
       });
     }
-    child.on('error', (error) => reject(new SetupError(`${what} did not start: ${error.message}`)));
+    child.on('error', (error) => {
+      clearInterval(again);
+      reject(new SetupError(`${what} did not start: ${error.message}`));
+    });
     child.on('close', (code, killed) => {
-      signal.removeEventListener('abort', interrupt);
+      signal.removeEventListener('abort', onAbort);
+      clearInterval(again);
       if (signal.aborted) return reject(signal.reason);
       if (code === 0) return resolve();
       const tail = output.trimEnd().split('\n').slice(-15).join('\n');

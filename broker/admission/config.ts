@@ -23,7 +23,6 @@ export type InjectorConfig = {
     /** PEM; undefined: the public authorities. */
     readonly ca?: string;
   };
-  readonly audience: string;
   readonly token_seconds: number;
   /** The user that the sidecar runs as. */
   readonly user: number;
@@ -85,7 +84,6 @@ const INJECTOR_SCHEMA = {
       },
       default: {},
     },
-    audience: { type: 'string', pattern: '^[A-Za-z0-9._:/-]{1,255}$', default: 'signet' },
     token_seconds: { type: 'integer', minimum: 600, maximum: 86_400, default: 3_600 },
     user: { type: 'integer', minimum: 1, maximum: 4_294_967_294, default: 65_532 },
     upstreams: { type: 'string', maxLength: 16_384, default: 'none' },

@@ -61,7 +61,7 @@ export function inject(pod: Pod, namespace: string, world: InjectorWorld): Injec
 
   const parts = partsFor(asked, world.config, world.trustDomain);
   const ours = parts.volumes.map(({ name }) => String(name));
-  const tokens = foreignTokens(pod, ours, world.config.audience);
+  const tokens = foreignTokens(pod, ours);
   const wanted = { needs: tokens.length > 0 ? [...needs, 'token' as const] : needs, asked };
   const patch = patchOf(pod, merged(parts, pod), wantedMetadata(parts, pod, world));
   if (patch.length === 0) return { kind: 'whole', ...wanted };

@@ -31,12 +31,12 @@ export function judgeNew(pod: Pod, namespace: string, world: InjectorWorld): Ver
     case 'whole':
       return depends(injection.needs, injection.asked.identity);
     case 'none':
-      return judgeWithout(pod, world);
+      return judgeWithout(pod);
   }
 }
 
 /** A pod that asks for no sidecar must not look as if it had one. */
-function judgeWithout(pod: Pod, { config }: InjectorWorld): Verdict {
+function judgeWithout(pod: Pod): Verdict {
   const forged = [
     ...reservedNames(pod),
     ...pod.initContainers.filter(isOurs).map(({ name }) => `container ${name} is the injector's`),
@@ -54,7 +54,7 @@ function judgeWithout(pod: Pod, { config }: InjectorWorld): Verdict {
   if (forged.length > 0) return { kind: 'refused', defects: forged };
   const { asked, defects } = readAsked(pod.annotations);
   if (defects.length > 0) return { kind: 'refused', defects };
-  return depends(foreignTokens(pod, [], config.audience).length > 0 ? ['token'] : [], asked.identity);
+  return depends(foreignTokens(pod, []).length > 0 ? ['token'] : [], asked.identity);
 }
 
 function depends(needs: readonly Allowance[], identity: SpiffeId | null): Verdict {

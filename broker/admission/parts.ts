@@ -1,3 +1,4 @@
+import { AUDIENCE } from '../attestors/kubernetes-token.ts';
 import { type Asked, BROKER_CA, VAULT_CA } from './annotations.ts';
 import type { InjectorConfig } from './config.ts';
 import type { Json } from './values.ts';
@@ -159,8 +160,8 @@ function environmentFor(
   };
 }
 
-function tokenVolume({ audience, token_seconds: expirationSeconds }: InjectorConfig): Json {
-  const sources = [{ serviceAccountToken: { audience, expirationSeconds, path: 'token' } }];
+function tokenVolume({ token_seconds: expirationSeconds }: InjectorConfig): Json {
+  const sources = [{ serviceAccountToken: { audience: AUDIENCE, expirationSeconds, path: 'token' } }];
   return { name: TOKEN_VOLUME, projected: { defaultMode: 0o644, sources } };
 }
 

@@ -1,3 +1,4 @@
+import { AUDIENCE } from '../attestors/kubernetes-token.ts';
 import type { Asked } from './annotations.ts';
 import type { InjectorConfig } from './config.ts';
 import { PORTS, REDIRECT, RESERVED, SIDECAR } from './parts.ts';
@@ -95,12 +96,12 @@ export function reservedNames(pod: Pod): string[] {
 }
 
 /** Volumes that hold a token for our audience; ours, where the pod has it, is not among them. */
-export function foreignTokens({ volumes }: Pod, ours: readonly string[], audience: string): string[] {
+export function foreignTokens({ volumes }: Pod, ours: readonly string[]): string[] {
   return volumes
     .filter((volume) => !ours.includes(textIn(volume, 'name') ?? ''))
     .filter(({ projected }) =>
       recordsOf(recordOf(projected)['sources']).some(
-        ({ serviceAccountToken }) => recordOf(serviceAccountToken)['audience'] === audience,
+        ({ serviceAccountToken }) => recordOf(serviceAccountToken)['audience'] === AUDIENCE,
       ),
     )
     .map((volume) => nameOf(volume));

@@ -70,8 +70,10 @@ function sharedWarnings(namespace: string, { deployments }: Space): Finding[] {
 function serviceFindings(namespace: string, space: Space): Finding[] {
   const pods = injected(space);
   return (seenOf(space.services) ?? []).flatMap((service) => {
-    if (service.metadata?.annotations?.[ANNOTATION.accounts] !== undefined) return [];
     const accounts = new Set(pods.filter((pod) => isBehind(service, pod)).map(accountOf));
+    const annotation = service.metadata?.annotations?.[ANNOTATION.accounts];
+    if (annotation !== undefined)
+      return strangerFindings(`${namespace}/${service.metadata?.name}`, accounts, annotation);
     if (accounts.size < 2) return [];
     return [
       finding(
@@ -82,6 +84,20 @@ function serviceFindings(namespace: string, space: Space): Finding[] {
       ),
     ];
   });
+}
+
+function strangerFindings(service: string, accounts: ReadonlySet<string>, annotation: string): Finding[] {
+  const may = annotation.split(/[\s,]+/).filter(Boolean);
+  const strangers = [...accounts].filter((account) => !may.includes(account));
+  if (strangers.length === 0) return [];
+  return [
+    finding(
+      'identity.other-account',
+      `Service ${service} selects pods of the accounts ${named(strangers)}, and its annotation ${ANNOTATION.accounts} names ${named(may) || 'nobody'}`,
+      'no sidecar sends those pods a request of that name: calls fail that reach no other pod',
+      `name the accounts that may answer in ${ANNOTATION.accounts}, or select none but their pods`,
+    ),
+  ];
 }
 
 function isBehind({ spec }: Service, { metadata }: Pod): boolean {

@@ -269,6 +269,22 @@ const CASES: readonly Case[] = [
     /Service shop\/back selects pods of the accounts orders, stock/,
   ),
   extra(
+    'a Service that names no account of its pods',
+    [
+      account('orders'),
+      pod('orders-0', { 'signet/inject': 'true' }, { serviceAccountName: 'orders' }, { tier: 'back' }),
+      [
+        `${CORE}/shop/services`,
+        {
+          metadata: { name: 'back', annotations: { 'signet/service-accounts': 'order, stock' } },
+          spec: { selector: { tier: 'back' }, ports: [{ port: 80 }] },
+        },
+      ],
+    ],
+    ['fault identity.other-account'],
+    /Service shop\/back selects pods of the accounts orders, and its annotation signet\/service-accounts names order, stock/,
+  ),
+  extra(
     'a token Secret',
     [
       account('orders'),

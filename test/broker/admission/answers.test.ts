@@ -126,13 +126,13 @@ describe("the injector's document", () => {
     return [];
   };
   it('has defaults for what it does not say', () => {
-    const { namespace, audience, token_seconds, user, upstreams, webhooks } = parseInjector(
+    const { namespace, token_seconds, user, upstreams, webhooks } = parseInjector(
       JSON.stringify(good),
       () => '',
     );
     assert.deepEqual(
-      { namespace, audience, token_seconds, user, upstreams },
-      { namespace: 'signet', audience: 'signet', token_seconds: 3600, user: 65_532, upstreams: 'none' },
+      { namespace, token_seconds, user, upstreams },
+      { namespace: 'signet', token_seconds: 3600, user: 65_532, upstreams: 'none' },
     );
     assert.deepEqual(webhooks, {
       mutating: 'signet-injector',
@@ -148,6 +148,7 @@ describe("the injector's document", () => {
     [{ ...good, broker_url: 'http://b' }, /^\/broker_url /],
     [{ ...good, user: 0 }, /^\/user /],
     [{ ...good, token_seconds: 60 }, /^\/token_seconds /],
+    [{ ...good, audience: 'vault' }, /^\/audience is not a field/],
     [{ ...good, image: 'x$(Y)' }, /^\/image /],
     [{ ...good, resources: { limits: { cpu: 'much' } } }, /^\/resources\/limits\/cpu is not a quantity/],
     [{ ...good, environment: { SIGNET_ATTEST: 'join:-' } }, /\/environment\/SIGNET_ATTEST/],

@@ -1,4 +1,5 @@
 import './ca.ts';
+import { createHash } from 'node:crypto';
 import { Extension, X509CrlGenerator } from '@peculiar/x509';
 import {
   type CertificateOptions,
@@ -18,6 +19,11 @@ export type DeviceKind = { readonly type: string; readonly version: string; read
 /** The URI by which a certificate says what kind of device it is for. */
 export function deviceUri({ type, version, id }: DeviceKind): string {
   return `https://devices.example/device-type/${type}/ver/${version}/ins/${id}`;
+}
+
+/** How a selector names the authority. */
+export function keyName({ spkiDer }: TestCertificate): string {
+  return `SHA256:${createHash('sha256').update(spkiDer).digest('hex')}`;
 }
 
 /** A device's certificate as manufacturers make them: a name, a key usage, and no extended one. */

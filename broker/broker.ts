@@ -80,12 +80,16 @@ export async function runBroker(config: Config, world: World): Promise<void> {
     log.info('cluster', { name, verified: kind === 'offline' ? 'offline' : 'review' });
   const alarms = createAlarms(log, metrics);
   const instances = createInstances(session);
-  const attestors = createAttestors(
-    { vault, instances, alarms },
-    pods !== undefined && clusters !== undefined
+  const devices =
+    config.devices === null
+      ? undefined
+      : (await import('./devices/index.ts')).openDevices(config.devices, { instances, log, now });
+  const attestors = createAttestors({ vault, instances, alarms }, [
+    ...(pods !== undefined && clusters !== undefined
       ? [pods.kubernetes({ ...config.kubernetes, clusters, log })]
-      : [],
-  );
+      : []),
+    ...(devices === undefined ? [] : [devices.attestor]),
+  ]);
   const unfit = (entry: Entry) => entryDefects(attestors, entry);
   const registrations = createRegistrations({
     vault: session,
@@ -227,6 +231,7 @@ export async function runBroker(config: Config, world: World): Promise<void> {
     keys.run(stop),
     collecting.run(stop),
     services?.run(stop),
+    devices?.run(stop),
     admitting?.run(stop),
     keepCertificate({ vault: session, trustDomain, names: config.names, log, now, random }, publish, stop),
     untilFired(stop).then(async () => {

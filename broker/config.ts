@@ -12,6 +12,7 @@ import {
   readAnnotations,
   readClusterSpecs,
 } from './cluster-specs.ts';
+import { type DeviceConfig, parseDeviceConfig } from './devices/config.ts';
 import { SETTINGS, type SettingName } from './settings.ts';
 import { parseVaultLogin, type VaultLogin } from './vault-login.ts';
 
@@ -37,6 +38,8 @@ export type Config = {
   readonly kubernetes: KubernetesConfig;
   /** Null: no pod is given a sidecar. */
   readonly injector: InjectorConfig | null;
+  /** Null: devices are not attested by their certificates. */
+  readonly devices: DeviceConfig | null;
   /** Where audit records are collected; empty: nowhere. */
   readonly auditDir: string;
   /** Null: nothing is sent to a collector. */
@@ -113,6 +116,7 @@ export function loadConfig(environment: Environment, readFile: (path: string) =>
       annotations: parse('SIGNET_KUBERNETES_ANNOTATIONS', parseAnnotations, []),
       source,
     },
+    devices: parse<DeviceConfig | null>('SIGNET_DEVICE_CAS', (s) => asDevices(s, readFile), null),
     auditDir: text.SIGNET_AUDIT_DIR,
     otlp: collector === null ? null : { url: collector, ca: collectorCa || null },
     limits: {
@@ -196,6 +200,17 @@ function asInjector(
     throw new Refusal(`cannot be used: ${defects.join('; ')}`);
   }
   throw new Refusal('cannot be used: /cluster is not one of SIGNET_KUBERNETES with an API server');
+}
+
+function asDevices(path: string, readFile: (path: string) => string): DeviceConfig {
+  const text = readFrom(path, readFile);
+  try {
+    return parseDeviceConfig(text, readFile);
+  } catch (error) {
+    if (!(error instanceof InputError)) throw error;
+    const defects = error.defects.map(({ pointer, message }) => `${pointer || '/'} ${message}`);
+    throw new Refusal(`cannot be used: ${defects.join('; ')}`);
+  }
 }
 
 function parseVaultAddress(text: string): string {

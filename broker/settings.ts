@@ -54,6 +54,10 @@ export const SETTINGS = {
     'any',
     'where a pod may connect from: `any`, or `pod` for an address of that pod alone, which needs a network that does not translate addresses',
   ),
+  SIGNET_DEVICE_CAS: optional(
+    '',
+    'JSON file of the manufacturers whose certificates devices may show, and of the tenants whose devices they are; without it, none may; docs/devices.md',
+  ),
   SIGNET_AUDIT_DIR: optional(
     '',
     'folder in which audit records that sidecars send are kept; without it, none are taken; docs/audit.md',

@@ -19,6 +19,7 @@ const groups = {
   broker: /^test\/broker\//,
   vault: /^test\/(vault|cli|lib\/adapter|lib\/vault-layout)\//,
   terraform: /^test\/terraform\//,
+  hosts: /^test\/hosts\//,
   setup: /^test\/(bin|packaging|setup|support)\//,
   unit: /^test\//,
 };

@@ -92,7 +92,32 @@ export type AttestationErrorCode =
   | 'POD_OVERDUE'
   | 'POD_ACCOUNT'
   | 'POD_MOVED'
-  | 'POD_ELSEWHERE';
+  | 'POD_ELSEWHERE'
+  | DeviceErrorCode;
+
+export type DeviceErrorCode =
+  | 'DEVICE_MALFORMED'
+  | 'DEVICE_KEY_WEAK'
+  | 'DEVICE_CHAIN_BROKEN'
+  | 'DEVICE_CA_UNKNOWN'
+  | 'DEVICE_CA_FOREIGN'
+  | 'DEVICE_SIGNATURE'
+  | 'DEVICE_ALGORITHM'
+  | 'DEVICE_ISSUER_NO_CA'
+  | 'DEVICE_ISSUER_USAGE'
+  | 'DEVICE_PATH_LENGTH'
+  | 'DEVICE_EXPIRED'
+  | 'DEVICE_EARLY'
+  | 'DEVICE_CRITICAL'
+  | 'DEVICE_IS_CA'
+  | 'DEVICE_KEY_USAGE'
+  | 'DEVICE_PURPOSE'
+  | 'DEVICE_PROOF'
+  | 'DEVICE_REVOKED'
+  | 'DEVICE_MOVED'
+  | 'CRL_MISSING'
+  | 'CRL_UNTRUSTED'
+  | 'CRL_EXPIRED';
 
 /** Evidence that proves nothing. The message is for the log and for `signet explain`, never for the caller. */
 export class AttestationError extends SignetError<AttestationErrorCode> {

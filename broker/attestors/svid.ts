@@ -30,7 +30,8 @@ export function svid({ instances, alarms }: SvidDeps): Attestor {
       const { instance_id, generation, next_key } = evidence as Evidence;
       const { peer, key } = trustedPeer(context.peer, context);
       const stored = await instances.find(instance_id);
-      if (stored === undefined || stored.instance.spiffe_id !== peer.id.toString()) {
+      // an instance of another method is not renewed by the SVID alone
+      if (stored?.instance.method !== 'join' || stored.instance.spiffe_id !== peer.id.toString()) {
         throw new AttestationError('INSTANCE_UNKNOWN', `${peer.id} has no instance of that id`);
       }
       return {

@@ -2,21 +2,11 @@ import { X509Certificate } from 'node:crypto';
 import type { Bundle } from './bundle.ts';
 import { type CertificateInfo, readCertificate, sameBytes } from './certificate.ts';
 import { SvidError } from './error.ts';
+import { isAcceptedSignature } from './signature.ts';
 
 export type Certificate = { readonly der: Uint8Array; readonly info: CertificateInfo };
 
 const MAX_CHAIN = 8;
-/** What an authority may sign with: ECDSA and RSA (PKCS #1) with SHA-2, Ed25519. Never MD5 or SHA-1; nor PSS, whose hash the identifier leaves open. */
-const SIGNATURES = new Set([
-  '1.2.840.10045.4.3.2',
-  '1.2.840.10045.4.3.3',
-  '1.2.840.10045.4.3.4',
-  '1.2.840.113549.1.1.11',
-  '1.2.840.113549.1.1.12',
-  '1.2.840.113549.1.1.13',
-  '1.3.101.112',
-]);
-
 /**
  * The certificates of a chain, leaf first, each read.
  * @throws SvidError `SVID_UNTRUSTED` when it is empty or longer than any real chain; what `readCertificate` throws
@@ -100,7 +90,7 @@ function authorityFlaw(ca: CertificateInfo, casBelow: number, search: Search): s
 }
 
 function signatureFlaw(issuer: Certificate, subject: Certificate): string | null {
-  if (!SIGNATURES.has(subject.info.signatureAlgorithm)) {
+  if (!isAcceptedSignature(subject.info.signatureAlgorithm)) {
     return `signature algorithm ${subject.info.signatureAlgorithm} is not accepted`;
   }
   try {

@@ -23,7 +23,10 @@ export {
   type PeerRules,
   type PeerSvid,
 } from './check.ts';
+export { type Crl, MAX_CRL_BYTES, readCrl } from './crl.ts';
 export { type Csr, createCsr } from './csr.ts';
+export { childrenOf, type DerNode, oidText, parseDer, TAG } from './der.ts';
 export { SvidError, type SvidErrorCode } from './error.ts';
 export type { Extensions, KeyUsage } from './extension.ts';
-export { pemToDer, toPem } from './pem.ts';
+export { fromBase64, pemToDer, toPem } from './pem.ts';
+export { isAcceptedSignature, verifySigned } from './signature.ts';

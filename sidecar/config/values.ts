@@ -5,6 +5,8 @@ import { type Address, formatAddress, isLoopback, type Listen, parseAddress } fr
 /** Where evidence comes from. */
 export type AttestSpec =
   | { readonly method: 'ssh-host'; readonly keyFile: string }
+  /** PEM files: the device's key, and its certificate with those that lead to its manufacturer. */
+  | { readonly method: 'x509'; readonly keyFile: string; readonly chainFile: string }
   /** `-` is standard input. */
   | { readonly method: 'join'; readonly file: string }
   /** `cluster` is the name by which the broker knows the cluster, where it has to be told. */
@@ -79,7 +81,7 @@ export function parseOrigin(text: string, schemes: 'https' | 'https or loopback 
 }
 
 export function parseAttest(text: string): AttestSpec {
-  const [, method, input = ''] = /^([a-z-]+):(.+)$/s.exec(text) ?? [];
+  const [, method, input = ''] = /^([a-z0-9-]+):(.+)$/s.exec(text) ?? [];
   if (/^sj1\./.test(input) || /^sj1\./.test(text))
     throw new SettingError('holds a join code: put the code into a file, or give it on standard input');
   if (/^eyJ/.test(input) || /^eyJ/.test(text))
@@ -90,7 +92,14 @@ export function parseAttest(text: string): AttestSpec {
     const [, tokenFile = '', cluster] = /^(.+?)(?:@([a-z0-9][a-z0-9-]{0,62}))?$/s.exec(input) ?? [];
     return { method, tokenFile, ...(cluster === undefined ? {} : { cluster }) };
   }
-  throw new SettingError('is not ssh-host:/path, kubernetes:/path[@cluster], join:/path or join:-');
+  if (method === 'x509') {
+    const [, keyFile, chainFile] = /^([^,]+),([^,]+)$/.exec(input) ?? [];
+    if (keyFile !== undefined && chainFile !== undefined) return { method, keyFile, chainFile };
+    throw new SettingError('is not x509:/path/to/key.pem,/path/to/chain.pem');
+  }
+  throw new SettingError(
+    'is not ssh-host:/path, kubernetes:/path[@cluster], x509:/key,/chain, join:/path or join:-',
+  );
 }
 
 const H2C = 'h2c://';

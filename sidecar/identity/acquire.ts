@@ -95,7 +95,8 @@ async function attest(
   if ((serverClock.skewMs ?? 0) < -MAX_BEHIND_MS) throw clockWrong('CLOCK_BEHIND', serverClock);
   const proof = { trustDomain, challenge: challenge.text, exporter: broker.exporter };
   try {
-    const attested = await broker.attest(claim.method, challenge.text, claim.evidence(proof), signal);
+    const evidence = await claim.evidence(proof);
+    const attested = await broker.attest(claim.method, challenge.text, evidence, signal);
     claim.accepted(attested.instance);
     return attested;
   } catch (error) {

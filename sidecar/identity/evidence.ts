@@ -19,11 +19,11 @@ export type Proof = {
 
 /** One attempt to prove who we are, and the key that its SVID shall be for. */
 export type Claim = {
-  readonly method: 'ssh-host' | 'join' | 'svid' | 'kubernetes';
+  readonly method: 'ssh-host' | 'join' | 'svid' | 'kubernetes' | 'x509';
   readonly key: KeyPair;
   /** What to show as TLS client. */
   readonly identity: ClientIdentity | null;
-  evidence(proof: Proof): object;
+  evidence(proof: Proof): object | Promise<object>;
   /** The broker accepted, and this is who we are to it from now on. */
   accepted(instance: Instance): void;
   /** The broker refused, with this problem code. */
@@ -47,9 +47,24 @@ export function createEvidence(spec: AttestSpec, input: EvidenceInput): Evidence
       return sshHostEvidence(spec.keyFile);
     case 'kubernetes':
       return kubernetesEvidence(spec);
+    case 'x509':
+      return onDemand(async () =>
+        (await import('./x509-evidence.ts')).x509Evidence(spec, { newKeyPair, readInput }),
+      );
     case 'join':
       return joinEvidence(spec.file, input);
   }
+}
+
+/** A source that is loaded when it is first asked. */
+function onDemand(load: () => Promise<EvidenceSource>): EvidenceSource {
+  let source: Promise<EvidenceSource> | undefined;
+  return {
+    async claim(current) {
+      source ??= load();
+      return await (await source).claim(current);
+    },
+  };
 }
 
 /** A new P-256 key pair. It stays in this process. */

@@ -58,7 +58,7 @@ export type TestCa = TestCertificate & {
   leaf(id: string, options?: CertificateOptions): Promise<TestCertificate>;
 };
 
-export const { digitalSignature, keyCertSign, cRLSign } = KeyUsageFlags;
+export const { digitalSignature, keyEncipherment, keyCertSign, cRLSign } = KeyUsageFlags;
 export const SERVER_AUTH = '1.3.6.1.5.5.7.3.1';
 export const CLIENT_AUTH = '1.3.6.1.5.5.7.3.2';
 

@@ -402,7 +402,13 @@ describe("the sidecar's configuration", () => {
     ...['password:x', 'join:', 'kubernetes:', 'kubernetes'].map(
       (attest): [Record<string, string>, string] => [
         { ...agent, SIGNET_ATTEST: attest },
-        'SIGNET_ATTEST is not ssh-host:/path, kubernetes:/path[@cluster], join:/path or join:-',
+        'SIGNET_ATTEST is not ssh-host:/path, kubernetes:/path[@cluster], x509:/key,/chain, join:/path or join:-',
+      ],
+    ),
+    ...['x509:/device.key', 'x509:/device.key,', 'x509:,/device.pem'].map(
+      (attest): [Record<string, string>, string] => [
+        { ...agent, SIGNET_ATTEST: attest },
+        'SIGNET_ATTEST is not x509:/path/to/key.pem,/path/to/chain.pem',
       ],
     ),
     ...['eyJhbGciOiJSUzI1NiJ9.e30.x', 'kubernetes:eyJhbGciOiJSUzI1NiJ9.e30.x'].map(

@@ -1,0 +1,168 @@
+import { readFile, stat } from 'node:fs/promises';
+import { sleep } from '../../lib/adapter/lifecycle.ts';
+import type { Log } from '../../lib/adapter/log.ts';
+import { type Crl, fromBase64, MAX_CRL_BYTES, readCrl, verifySigned } from '../../lib/svid/index.ts';
+import type { Certificate } from './chain.ts';
+import { refused } from './refused.ts';
+
+/** The revocation lists of manufacturers. */
+export interface Crls {
+  /**
+   * Asks the lists at these places whether `issuer` took back `subject`. Without a list of that authority, by its key and of this time, nothing is
+   * believed of it.
+   * @throws AttestationError
+   */
+  check(places: readonly string[], issuer: Certificate, subject: Certificate, now: Date): Promise<void>;
+  /** Fetches lists again and again, until `signal` fires. */
+  run(signal: AbortSignal): Promise<void>;
+}
+
+export type CrlDeps = {
+  readonly places: readonly string[];
+  readonly refreshMs: number;
+  readonly log: Log;
+  readonly now: () => Date;
+};
+
+/** One place of a list. */
+interface Source {
+  /** The last one that could be read. */
+  current(): Promise<Crl | undefined>;
+  run(signal: AbortSignal): Promise<void>;
+}
+
+export function createCrls({ places, refreshMs, log, now }: CrlDeps): Crls {
+  const sources = new Map<string, Source>(
+    places.map((place) => [
+      place,
+      place.startsWith('/') ? fileSource(place, log) : urlSource(place, { refreshMs, log, now }),
+    ]),
+  );
+  return {
+    async check(asked, issuer, subject, at) {
+      if (issuer.info.keyUsage?.includes('cRLSign') !== true)
+        throw refused('CRL_MISSING', 'an issuer may not sign revocation lists');
+      const lists = await Promise.all(asked.map((place) => sources.get(place)?.current()));
+      const named = lists.filter(
+        (list) => list !== undefined && Buffer.compare(list.issuerDer, issuer.info.subjectDer) === 0,
+      ) as Crl[];
+      if (named.length === 0) throw refused('CRL_MISSING', 'there is no revocation list of an issuer');
+      const own = named.filter((list) => isBy(list, issuer));
+      if (own.length === 0)
+        throw refused('CRL_UNTRUSTED', 'the revocation list of an issuer is not signed by its key');
+      // what any list of its authority took back stays taken back, even if that list is late
+      if (own.some(({ revoked }) => revoked.has(subject.info.serial.replaceAll(':', ''))))
+        throw refused('DEVICE_REVOKED', `the certificate ${subject.info.serial} is revoked`);
+      if (!own.some((list) => isCurrent(list, at)))
+        throw refused('CRL_EXPIRED', 'the revocation list of an issuer is out of date');
+    },
+    async run(signal) {
+      await Promise.all(Array.from(sources.values(), (source) => source.run(signal)));
+    },
+  };
+}
+
+/** A list that promises no next one is never known to be the last. */
+function isCurrent({ thisUpdate, nextUpdate }: Crl, now: Date): boolean {
+  return thisUpdate <= now && nextUpdate !== null && now < nextUpdate;
+}
+
+const verified = new WeakMap<Crl, Map<string, boolean>>();
+
+/** Large lists are hashed once for each key, and not at each attestation. */
+function isBy(list: Crl, issuer: Certificate): boolean {
+  const known = verified.get(list) ?? new Map<string, boolean>();
+  verified.set(list, known);
+  const name = Buffer.from(issuer.info.spkiDer).toString('base64');
+  let good = known.get(name);
+  if (good === undefined) {
+    good = verifySigned(list, issuer.key);
+    if (known.size < 16) known.set(name, good);
+  }
+  return good;
+}
+
+/** A file is looked at whenever it is asked for, and read when it is another than before. */
+function fileSource(path: string, log: Log): Source {
+  let kept: { readonly mark: string; readonly list: Crl | undefined } | undefined;
+  return {
+    async current() {
+      try {
+        const { ino, mtimeMs, size } = await stat(path);
+        const mark = `${ino} ${mtimeMs} ${size}`;
+        if (kept?.mark === mark) return kept.list;
+        if (size > 2 * MAX_CRL_BYTES) throw new Error('too large');
+        kept = { mark, list: undefined };
+        kept = { mark, list: parseCrl(await readFile(path)) };
+        log.info('crl', { place: path, revoked: kept.list?.revoked.size });
+      } catch (error) {
+        // a file that is gone or broken revokes everything: nothing is known
+        log.warn('crl_unreadable', { place: path, reason: reasonOf(error) });
+        return undefined;
+      }
+      return kept.list;
+    },
+    run: async () => {},
+  };
+}
+
+const RETRY_MS = 10_000;
+const ANSWER_MS = 10_000;
+const LEAST_WAIT_MS = 1_000;
+
+/** What is at a URL is fetched before it is needed; the last one serves on until it runs out. */
+function urlSource(url: string, { refreshMs, log, now }: Omit<CrlDeps, 'places'>): Source {
+  let list: Crl | undefined;
+  return {
+    current: async () => list,
+    async run(signal) {
+      while (!signal.aborted) {
+        let wait = refreshMs;
+        try {
+          const fresh = parseCrl(await fetchBytes(url, signal));
+          // an older one, from a mirror or from somebody on the way, takes nothing back that the newer one said
+          if (list === undefined || fresh.thisUpdate >= list.thisUpdate) {
+            if (list?.thisUpdate.getTime() !== fresh.thisUpdate.getTime())
+              log.info('crl', { place: url, revoked: fresh.revoked.size });
+            list = fresh;
+          } else log.warn('crl_older', { place: url });
+          const left = (list.nextUpdate?.getTime() ?? Number.POSITIVE_INFINITY) - now().getTime();
+          wait = Math.min(wait, left > 0 ? Math.max(left / 2, LEAST_WAIT_MS) : RETRY_MS);
+        } catch (error) {
+          if (signal.aborted) return;
+          wait = Math.min(wait, RETRY_MS);
+          log.warn('crl_unreadable', { place: url, reason: reasonOf(error) });
+        }
+        await sleep(wait, signal);
+      }
+    },
+  };
+}
+
+async function fetchBytes(url: string, signal: AbortSignal): Promise<Uint8Array> {
+  const bound = AbortSignal.any([signal, AbortSignal.timeout(ANSWER_MS)]);
+  const response = await fetch(url, { signal: bound, redirect: 'error' });
+  if (response.status !== 200 || response.body === null) throw new Error(`status ${response.status}`);
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of response.body) {
+    size += chunk.length;
+    if (size > 2 * MAX_CRL_BYTES) throw new Error('too large');
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
+}
+
+const PEM = /^-----BEGIN X509 CRL-----\s*([A-Za-z0-9+/=\s]+?)\s*-----END X509 CRL-----\s*$/;
+
+/** DER, or one block of PEM. @throws SvidError */
+function parseCrl(bytes: Uint8Array): Crl {
+  if (bytes[0] === 0x30) return readCrl(bytes);
+  const [, base64 = ''] = PEM.exec(Buffer.from(bytes).toString('latin1')) ?? [];
+  return readCrl(fromBase64(base64.replace(/\s+/g, '')));
+}
+
+function reasonOf(error: unknown): string {
+  const { code, message } = error as NodeJS.ErrnoException;
+  return code ?? message;
+}

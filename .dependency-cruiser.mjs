@@ -112,6 +112,20 @@ export default {
       to: { path: '^(broker|sidecar|cli)/', pathNot: '^$1/' },
     },
     {
+      name: 'terraform-provider-knows-no-program',
+      comment: 'it is a client of the broker like any other',
+      severity: 'error',
+      from: { path: '^terraform/' },
+      to: { path: '^(broker|sidecar|cli|bin|bench|harness|packaging|setup|test)/' },
+    },
+    {
+      name: 'one-room-speaks-to-terraform',
+      comment: 'resources stand on its contract, not on the protocol',
+      severity: 'error',
+      from: { path: '^(?!terraform/provider/plugin/|cli/demo/apps/|test/|node_modules/)' },
+      to: { path: packages(['@grpc/grpc-js', '@grpc/proto-loader', 'protobufjs', '@msgpack/msgpack']) },
+    },
+    {
       name: 'one-room-speaks-to-vault',
       severity: 'error',
       from: { path: '^(lib|broker|sidecar|cli|bench)/', pathNot: '^lib/adapter/vault\\.ts$' },
@@ -146,7 +160,7 @@ export default {
     {
       name: 'product-knows-no-workshop',
       severity: 'error',
-      from: { path: '^(lib|broker|sidecar|bin)/' },
+      from: { path: '^(lib|broker|sidecar|bin|terraform)/' },
       to: { path: '^(test|bench|setup|harness|packaging)/' },
     },
     {
@@ -160,7 +174,7 @@ export default {
       name: 'product-needs-no-dev-package',
       comment: "but for the demo's apps: programs of their own, that run only in a clone",
       severity: 'error',
-      from: { path: '^(lib|broker|sidecar|cli|bin)/', pathNot: '^cli/demo/apps/' },
+      from: { path: '^(lib|broker|sidecar|cli|bin|terraform)/', pathNot: '^cli/demo/apps/' },
       to: { dependencyTypes: ['npm-dev'] },
     },
   ],

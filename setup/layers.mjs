@@ -4,7 +4,19 @@ import { cruise } from 'dependency-cruiser';
 import rules from '../.dependency-cruiser.mjs';
 import { root } from './paths.mjs';
 
-const rooms = ['bench', 'bin', 'broker', 'cli', 'harness', 'lib', 'packaging', 'setup', 'sidecar', 'test'];
+const rooms = [
+  'bench',
+  'bin',
+  'broker',
+  'cli',
+  'harness',
+  'lib',
+  'packaging',
+  'setup',
+  'sidecar',
+  'terraform',
+  'test',
+];
 
 /**
  * Judges the imports of every room by the layer rules.

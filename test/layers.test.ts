@@ -76,6 +76,20 @@ describe('layers', () => {
         { 'lib/errors.ts': `import './svid/index.ts';`, 'lib/svid/index.ts': '' },
       ],
       [
+        'a Terraform provider that reads the broker',
+        'terraform-provider-knows-no-program',
+        { 'terraform/provider/main.ts': `import '../../broker/broker.ts';`, 'broker/broker.ts': '' },
+      ],
+      [
+        'a resource that speaks the protocol',
+        'one-room-speaks-to-terraform',
+        {
+          'terraform/provider/entry.ts': `import '@grpc/grpc-js';`,
+          'node_modules/@grpc/grpc-js/package.json': '{"main":"index.js"}',
+          'node_modules/@grpc/grpc-js/index.js': '',
+        },
+      ],
+      [
         'lib that imports a program',
         'lib-knows-no-program',
         { 'lib/adapter/a.ts': `import '../../broker/b.ts';`, 'broker/b.ts': '' },

@@ -110,9 +110,9 @@ ${configuration}`,
     ok,
     apply: () => ok('apply', '-auto-approve', '-input=false', '-no-color'),
     async state(address) {
-      const { values } = JSON.parse((await ok('show', '-json')).out);
-      return values?.root_module?.resources?.find((each: { address: string }) => each.address === address)
-        ?.values;
+      const { resources } = JSON.parse(await workspace.stateText());
+      return resources.find(({ type, name }: Record<string, string>) => address === `${type}.${name}`)
+        ?.instances[0].attributes;
     },
     async isDone() {
       const ran = await run(['plan', '-detailed-exitcode', '-input=false', '-no-color']);

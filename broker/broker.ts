@@ -7,6 +7,7 @@ import type { Entry } from '../lib/attestation/index.ts';
 import { startAdmin } from './admin.ts';
 import { createAlarms } from './alarms.ts';
 import { createApp } from './app.ts';
+import { createAppearances } from './appearances.ts';
 import { createAttestation } from './attestation.ts';
 import { createAttestors, entryDefects } from './attestors/index.ts';
 import { createCollecting } from './audit/index.ts';
@@ -132,7 +133,7 @@ export async function runBroker(config: Config, world: World): Promise<void> {
   const explanations = createExplanations();
   const attest = createAttestation({
     ...{ trustDomain, attestors, registrations, bundles, session, perIdentity, issuedGrants, explanations },
-    ...{ log, metrics, now },
+    ...{ appearances: createAppearances(instances), log, metrics, now },
   });
 
   await using collecting = await createCollecting({

@@ -95,7 +95,7 @@ async function attest(
   if ((serverClock.skewMs ?? 0) < -MAX_BEHIND_MS) throw clockWrong('CLOCK_BEHIND', serverClock);
   const proof = { trustDomain, challenge: challenge.text, exporter: broker.exporter };
   try {
-    const evidence = await claim.evidence(proof);
+    const evidence = await claim.evidence(proof, (...call) => broker.call(...call, signal));
     const attested = await broker.attest(claim.method, challenge.text, evidence, signal);
     claim.accepted(attested.instance);
     return attested;

@@ -83,7 +83,7 @@ export async function runBroker(config: Config, world: World): Promise<void> {
   const devices =
     config.devices === null
       ? undefined
-      : (await import('./devices/index.ts')).openDevices(config.devices, { instances, log, now });
+      : (await import('./devices/index.ts')).openDevices(config.devices, { instances, alarms, log, now });
   const keys = createChallengeKeys(session, log, now);
   const tpms =
     config.tpm === null

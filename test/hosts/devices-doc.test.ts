@@ -63,7 +63,7 @@ describe('docs/devices.md', function () {
   };
 
   it('holds no sh block that is not run', () => {
-    const run = ['maker', 'entry', 'revoke', 'tpm'].flatMap(blocks).length;
+    const run = ['maker', 'entry', 'release', 'revoke', 'tpm'].flatMap(blocks).length;
     assert.equal(text.match(/^```sh/gm)?.length, run);
   });
   it('gives a device of a manufacturer its ID, until that takes it back', async () => {
@@ -73,6 +73,8 @@ describe('docs/devices.md', function () {
       await play('entry'),
       /spiffe:\/\/example\.org\/ns\/shop\/device-type\/camera\/ver\/2\/ins\/7f3c by /,
     );
+    await writeFile(join(dir, 'broker.log'), broker.stderr());
+    await play('release', { VAULT_TOKEN: await site.tokenOf('signet-operator') });
     await play('revoke');
     assert.ok(broker.logs().some(({ reason }) => String(reason).startsWith('DEVICE_REVOKED')));
   });

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { createHash, createPublicKey, randomBytes, webcrypto, X509Certificate } from 'node:crypto';
+import { once } from 'node:events';
 import { readFile, writeFile } from 'node:fs/promises';
+import { type AddressInfo, connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'mocha';
 import { makeCredential } from '../../broker/tpm/credential.ts';
@@ -168,6 +170,36 @@ describe('attestation of a machine by its TPM', function () {
         assert.equal(await tpm.tool('tpm2_getcap', what), '', 'nothing is left in the TPM');
     });
   }
+  for (const kind of KINDS)
+    it(`speaks with the ${kind} key of a character device, and of a port`, async () => {
+      const nameOf = async (place: Parameters<typeof openTpm>[0]) => {
+        await using conversation = await openTpm(place);
+        const [ek, ak] = [await conversation.endorsementKey(kind), await conversation.attestationKey()];
+        const secret = randomBytes(32);
+        const wrapped = makeCredential(
+          readPublic(ek.publicPart),
+          readPublic(ak.publicPart).nameOfKey,
+          secret,
+        );
+        assert.deepEqual(await conversation.activate(ak, ek, wrapped.blob, wrapped.secret), secret);
+        assert.ok((await conversation.certificate(kind)) !== undefined);
+        return hashName(readPublic(ek.publicPart).spkiDer);
+      };
+      {
+        await using device = await tpm.device();
+        assert.equal(await nameOf({ device: device.path }), eks[kind]);
+      }
+      const port = createServer((caller) => {
+        const behind = connect(tpm.socket);
+        caller.pipe(behind).pipe(caller);
+        for (const each of [caller, behind]) each.on('error', () => each.destroy());
+      });
+      port.listen(0, '127.0.0.1');
+      await once(port, 'listening');
+      const address = port.address() as AddressInfo;
+      assert.equal(await nameOf({ host: '127.0.0.1', port: address.port }), eks[kind]);
+      port.close();
+    });
   it('is the same at every broker', async () => {
     const second = await site.startBroker({ SIGNET_TPM_CAS: 'none' });
     assert.equal((await show({ at: second })).status, 201);

@@ -16,6 +16,8 @@ export interface Swtpm extends AsyncDisposable {
   readonly socket: string;
   /** The maker's authority, PEM. */
   readonly ca: string;
+  /** A character device that speaks for it, as the kernel's does: a command by one write, the response by reads. */
+  device(): Promise<{ readonly path: string } & AsyncDisposable>;
   /** Runs one of tpm2-tools against it, in `dir`. */
   tool(name: string, ...args: readonly string[]): Promise<string>;
   /** Forgets everything that was loaded, as a machine does that starts anew. */
@@ -73,6 +75,19 @@ certserial = ${maker('certserial')}
       const env = { ...process.env, TPM2TOOLS_TCTI: `swtpm:path=${socket}` };
       return (await call(name, [...args], { cwd: dir, env })).stdout;
     },
+    async device() {
+      const bridge = await startChild('python3', ['-c', BRIDGE, socket]);
+      for (let patience = 400; !bridge.stdout().includes('\n'); patience--) {
+        if (patience === 0) throw new Error(`no device: ${bridge.stderr()}`);
+        await new Promise((resolve) => setTimeout(resolve, 25));
+      }
+      return {
+        path: bridge.stdout().trim(),
+        async [Symbol.asyncDispose]() {
+          await bridge.stop();
+        },
+      };
+    },
     async restart() {
       await child.stop();
       await Promise.all([rm(socket, { force: true }), rm(`${socket}.ctrl`, { force: true })]);
@@ -84,6 +99,24 @@ certserial = ${maker('certserial')}
     },
   };
 }
+
+/** A terminal that changes no byte, one connection of the TPM's socket behind it. */
+const BRIDGE = `
+import os, pty, select, socket, sys, tty
+front, back = pty.openpty()
+tty.setraw(back)
+tpm = socket.socket(socket.AF_UNIX)
+tpm.connect(sys.argv[1])
+print(os.ttyname(back), flush=True)
+while True:
+    for ready in select.select([front, tpm], [], [])[0]:
+        if ready is front:
+            tpm.sendall(os.read(front, 4096))
+        else:
+            answer = tpm.recv(4096)
+            if not answer: sys.exit()
+            os.write(front, answer)
+`;
 
 /** Without a software TPM there is nothing to try; with CI=true that is a failure. */
 export function needSwtpm(context: Context): void {

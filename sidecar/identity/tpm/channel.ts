@@ -18,7 +18,7 @@ export async function openChannel(place: TpmPlace): Promise<TpmChannel> {
   return 'device' in place ? await openDevice(place.device) : await openSocket(place);
 }
 
-/** The kernel's device takes a command in one write and gives the whole response to one read. */
+/** The kernel's device takes a command in one write; of a response it keeps what one read did not take. */
 async function openDevice(path: string): Promise<TpmChannel> {
   const file = await open(path, 'r+').catch((error: unknown) => {
     throw unavailable(`the TPM ${path} cannot be opened`, error);
@@ -27,9 +27,18 @@ async function openDevice(path: string): Promise<TpmChannel> {
     async exchange(command) {
       try {
         await file.write(command);
-        const buffer = Buffer.alloc(MAX_RESPONSE_BYTES);
-        const { bytesRead } = await file.read(buffer, 0, buffer.length, null);
-        return buffer.subarray(0, bytesRead);
+        let received = Buffer.alloc(0);
+        while (!isWhole(received)) {
+          const { bytesRead, buffer } = await file.read(
+            Buffer.alloc(MAX_RESPONSE_BYTES),
+            0,
+            MAX_RESPONSE_BYTES,
+            null,
+          );
+          received = Buffer.concat([received, buffer.subarray(0, bytesRead)]);
+          if (bytesRead === 0 || received.length > MAX_RESPONSE_BYTES) break;
+        }
+        return received;
       } catch (error) {
         throw unavailable(`the TPM ${path} does not answer`, error);
       }

@@ -24,6 +24,7 @@ describe('the attestor of devices', () => {
     return x509({
       config,
       crls: createCrls({ places: [], refreshMs: 1_000, log: silentLog, now }),
+      alarms: { raise: never },
       instances: { find: never, begin: never, renew: never },
     });
   };

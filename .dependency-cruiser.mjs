@@ -8,6 +8,7 @@ const stages = [
   'attestation',
   'grant',
   'svid',
+  'tpm',
   'rotation',
   'token',
   'risk',

@@ -84,12 +84,20 @@ export async function runBroker(config: Config, world: World): Promise<void> {
   const devices =
     config.devices === null
       ? undefined
-      : (await import('./devices/index.ts')).openDevices(config.devices, { instances, log, now });
+      : (await import('./devices/index.ts')).openDevices(config.devices, { instances, alarms, log, now });
+  const keys = createChallengeKeys(session, log, now);
+  const tpms =
+    config.tpm === null
+      ? undefined
+      : (await import('./tpm/index.ts')).openTpms({
+          ...{ config: config.tpm, keys, log, now, gate: createGate(limits.attestations) },
+        });
   const attestors = createAttestors({ vault, instances, alarms }, [
     ...(pods !== undefined && clusters !== undefined
       ? [pods.kubernetes({ ...config.kubernetes, clusters, log })]
       : []),
     ...(devices === undefined ? [] : [devices.attestor]),
+    ...(tpms === undefined ? [] : [tpms.attestor]),
   ]);
   const unfit = (entry: Entry) => entryDefects(attestors, entry);
   const registrations = createRegistrations({
@@ -125,7 +133,6 @@ export async function runBroker(config: Config, world: World): Promise<void> {
           ...{ clusters: clusters.live, annotations: config.kubernetes.annotations, registrations },
           ...{ clock: world.clock, log, metrics, random },
         });
-  const keys = createChallengeKeys(session, log, now);
   const connections = createConnections({ trustDomain, keys });
   const perSource = createRateLimit(limits.ratePerSource, monotonic);
   const perIdentity = createRateLimit(limits.ratePerIdentity, monotonic);
@@ -191,10 +198,15 @@ export async function runBroker(config: Config, world: World): Promise<void> {
       perIdentity: createRateLimit(limits.ratePerIdentity, monotonic),
     }),
     ...serviceRoutes({ trustDomain, bundles, registrations, services, now, stopped }),
+    ...(tpms?.routes ?? []),
     ...(admitting?.routes ?? []),
     ...publicRoutes({ bundles, health, document: () => document }),
   ];
-  const document = openApiDocument(routes, { ...createSchemas(attestors), ...admitting?.schemas });
+  const document = openApiDocument(routes, {
+    ...createSchemas(attestors),
+    ...tpms?.schemas,
+    ...admitting?.schemas,
+  });
   const app = createApp({
     ...{ routes, connections, perSource, newCorrelationId, log, metrics },
     validate: createValidate(document),

@@ -12,8 +12,9 @@ import {
   readAnnotations,
   readClusterSpecs,
 } from './cluster-specs.ts';
-import { type DeviceConfig, parseDeviceConfig } from './devices/config.ts';
+import { type DeviceConfig, parseDeviceConfig, readAuthorities } from './devices/config.ts';
 import { SETTINGS, type SettingName } from './settings.ts';
+import type { TpmConfig } from './tpm/config.ts';
 import { parseVaultLogin, type VaultLogin } from './vault-login.ts';
 
 export type Listen = { readonly host: string; readonly port: number };
@@ -40,6 +41,8 @@ export type Config = {
   readonly injector: InjectorConfig | null;
   /** Null: devices are not attested by their certificates. */
   readonly devices: DeviceConfig | null;
+  /** Null: machines are not attested by their TPM. */
+  readonly tpm: TpmConfig | null;
   /** Where audit records are collected; empty: nowhere. */
   readonly auditDir: string;
   /** Null: nothing is sent to a collector. */
@@ -117,6 +120,7 @@ export function loadConfig(environment: Environment, readFile: (path: string) =>
       source,
     },
     devices: parse<DeviceConfig | null>('SIGNET_DEVICE_CAS', (s) => asDevices(s, readFile), null),
+    tpm: parse<TpmConfig | null>('SIGNET_TPM_CAS', (s) => asTpm(s, readFile), null),
     auditDir: text.SIGNET_AUDIT_DIR,
     otlp: collector === null ? null : { url: collector, ca: collectorCa || null },
     limits: {
@@ -211,6 +215,12 @@ function asDevices(path: string, readFile: (path: string) => string): DeviceConf
     const defects = error.defects.map(({ pointer, message }) => `${pointer || '/'} ${message}`);
     throw new Refusal(`cannot be used: ${defects.join('; ')}`);
   }
+}
+
+function asTpm(text: string, readFile: (path: string) => string): TpmConfig {
+  const authorities = text === 'none' ? [] : readAuthorities(text, readFile);
+  if (typeof authorities === 'string') throw new Refusal(authorities);
+  return { authorities };
 }
 
 function parseVaultAddress(text: string): string {

@@ -17,6 +17,11 @@ export interface Connection {
   /** A challenge that is good for a minute, on this connection only. */
   challenge(now: Date): Promise<{ readonly text: string; readonly expiresAt: Date }>;
   /**
+   * Looks at a challenge that is yet to be used. The answer is what a proof for it must cover.
+   * @throws Problem `challenge_invalid`
+   */
+  openChallenge(text: string, now: Date): Promise<Uint8Array>;
+  /**
    * Uses a challenge up, whatever becomes of the attestation. The answer is what a proof for it must cover.
    * @throws Problem `challenge_invalid`
    */
@@ -47,6 +52,17 @@ function createConnection(
   const used = new Set<string>();
   // Read while the connection is open for certain: afterwards there is none to be had.
   const binding = { trustDomain, exporter: exporterOf(socket) };
+  const open = async (text: string, now: Date) => {
+    if (used.has(text) || used.size >= MOST_CHALLENGES) throw new Problem('challenge_invalid');
+    const accepted = await keys.accepted(now);
+    try {
+      openChallenge(text, accepted, now, binding);
+    } catch (cause) {
+      if (cause instanceof ChallengeError) throw new Problem('challenge_invalid', { cause });
+      throw cause;
+    }
+    return proofMessage({ challenge: text, ...binding });
+  };
   return {
     source: sourceOf(socket.remoteAddress),
     address: addressOf(socket.remoteAddress),
@@ -54,19 +70,13 @@ function createConnection(
       return peerOf(socket);
     },
     challenge: async (now) => mintChallenge(await keys.current(now), randomBytes(16), now, binding),
+    openChallenge: open,
     async useChallenge(text, now) {
-      if (used.has(text) || used.size >= MOST_CHALLENGES) throw new Problem('challenge_invalid');
-      const accepted = await keys.accepted(now);
-      try {
-        openChallenge(text, accepted, now, binding);
-      } catch (cause) {
-        if (cause instanceof ChallengeError) throw new Problem('challenge_invalid', { cause });
-        throw cause;
-      }
+      const proof = await open(text, now);
       // Looked at again: a second request may have come while the keys were fetched.
       if (used.has(text)) throw new Problem('challenge_invalid');
       used.add(text);
-      return proofMessage({ challenge: text, ...binding });
+      return proof;
     },
   };
 }

@@ -58,6 +58,10 @@ export const SETTINGS = {
     '',
     'JSON file of the manufacturers whose certificates devices may show, and of the tenants whose devices they are; without it, none may; docs/devices.md',
   ),
+  SIGNET_TPM_CAS: optional(
+    '',
+    'machines may prove who they are by their TPM: PEM file of the makers whose certificates count, or `none` for keys that entries pin alone; without it, none may; docs/devices.md',
+  ),
   SIGNET_AUDIT_DIR: optional(
     '',
     'folder in which audit records that sidecars send are kept; without it, none are taken; docs/audit.md',

@@ -37,7 +37,8 @@ export async function requestGrant(settings: BrokerSettings, attest: string): Pr
   using broker = await connectBroker(settings, claim.identity, signal);
   const { text } = await broker.challenge(signal);
   const proof = { trustDomain: settings.trustDomain, challenge: text, exporter: broker.exporter };
-  const attested = await broker.attest(claim.method, text, claim.evidence(proof), signal);
+  const shown = await claim.evidence(proof, (...call) => broker.call(...call, signal));
+  const attested = await broker.attest(claim.method, text, shown, signal);
   const { grant, vault } = attested;
   return {
     spiffe_id: attested.id.toString(),

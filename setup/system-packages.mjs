@@ -16,6 +16,9 @@ export const neededFor = {
     { command: 'ip', package: 'iproute2' },
     { command: 'nft', package: 'nftables' },
     { command: 'iptables', package: 'iptables' },
+    { command: 'swtpm', package: 'swtpm' },
+    { command: 'swtpm_setup', package: 'swtpm-tools' },
+    { command: 'tpm2_createek', package: 'tpm2-tools' },
   ],
   bench: [
     { command: 'nginx', package: 'nginx-light' },

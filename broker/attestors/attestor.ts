@@ -93,7 +93,17 @@ export type AttestationErrorCode =
   | 'POD_ACCOUNT'
   | 'POD_MOVED'
   | 'POD_ELSEWHERE'
-  | DeviceErrorCode;
+  | DeviceErrorCode
+  | TpmErrorCode;
+
+export type TpmErrorCode =
+  | 'TPM_MALFORMED'
+  | 'TPM_EK_KIND'
+  | 'TPM_EK_CERTIFICATE'
+  | 'TPM_AK_KIND'
+  | 'TPM_CREDENTIAL'
+  | 'TPM_QUOTE_FOREIGN'
+  | 'TPM_QUOTE_SIGNATURE';
 
 export type DeviceErrorCode =
   | 'DEVICE_MALFORMED'

@@ -2,6 +2,7 @@ import { constants, createHash, type KeyObject, verify as verifySignature } from
 import { type Entry, selectors } from '../../lib/attestation/index.ts';
 import type { Defect } from '../../lib/errors.ts';
 import { SvidError } from '../../lib/svid/index.ts';
+import type { Alarms } from '../alarms.ts';
 import { type Certificate, followChain, hashName, MOST_CERTIFICATES, type Path } from '../devices/chain.ts';
 import { type DeviceClaims, readClaims } from '../devices/claims.ts';
 import type { DeviceAuthority, DeviceConfig } from '../devices/config.ts';
@@ -15,6 +16,7 @@ export type X509Deps = {
   readonly config: DeviceConfig;
   readonly crls: Crls;
   readonly instances: Instances;
+  readonly alarms: Alarms;
 };
 
 const SELECTORS = ['ca', 'serial', 'fingerprint', 'cn', 'device-type', 'ver', 'ins'].map(
@@ -26,7 +28,7 @@ const RULES = { signs: true, purpose: '1.3.6.1.5.5.7.3.2' };
  * A device proves itself with the key that its manufacturer certified: the chain, and a signature over the proof. Its manufacturer is believed for
  * the entries of certain tenants only, and not beyond what its revocation lists say.
  */
-export function x509({ config: { authorities }, crls, instances }: X509Deps): Attestor {
+export function x509({ config: { authorities }, crls, instances, alarms }: X509Deps): Attestor {
   return {
     method: 'x509',
     evidence: {
@@ -69,7 +71,7 @@ export function x509({ config: { authorities }, crls, instances }: X509Deps): At
             );
           if (!isOfOneDevice(entry)) return { id: context.correlationId, generation: 0 };
           const key = createHash('sha256').update(path.leaf.info.spkiDer).digest('hex');
-          return await pinKey(instances, { entry, id, key }, context);
+          return await pinKey({ instances, alarms }, { entry, id, key }, context);
         },
       };
     },

@@ -98,11 +98,14 @@ export function parseDeviceConfig(text: string, readFile: (path: string) => stri
       void defects.push({ pointer: `/manufacturers/${i}${pointer}`, message });
     for (const [j, tenant] of tenants.entries())
       if (parseTenant(tenant) === undefined) flaw(`/tenants/${j}`, 'is not a tenant');
-    for (const anchor of readAuthorities(certificates, readFile, (why) => flaw('/certificates', why))) {
-      if (authorities.has(anchor.fingerprint))
-        flaw('/certificates', 'names an authority that is named before');
-      authorities.set(anchor.fingerprint, { ...anchor, manufacturer: { tenants, crls, claims } });
-    }
+    const anchors = readAuthorities(certificates, readFile);
+    if (typeof anchors === 'string') flaw('/certificates', anchors);
+    else
+      for (const anchor of anchors) {
+        if (authorities.has(anchor.fingerprint))
+          flaw('/certificates', 'names an authority that is named before');
+        authorities.set(anchor.fingerprint, { ...anchor, manufacturer: { tenants, crls, claims } });
+      }
   }
   if (defects.length > 0) throw new InputError('device CAs', defects);
   return { authorities: [...authorities.values()], refreshMs: crl_refresh_seconds * 1_000 };
@@ -110,26 +113,23 @@ export function parseDeviceConfig(text: string, readFile: (path: string) => stri
 
 const MOST_AUTHORITIES = 64;
 
-/** The authorities in a PEM file; why there are none goes to `flaw`. */
-function readAuthorities(
+/** The authorities in a PEM file, or why there are none: it reads on from what names the file. */
+export function readAuthorities(
   path: string,
   readFile: (path: string) => string,
-  flaw: (why: string) => void,
-): readonly Anchor[] {
+): readonly Anchor[] | string {
   try {
     const anchors = pemToDer(readFile(path)).map(readAnchor);
-    if (anchors.some(({ info }) => !info.isCa)) flaw('names a file with a certificate that is no authority');
-    else if (anchors.length > MOST_AUTHORITIES) flaw(`names a file of over ${MOST_AUTHORITIES} authorities`);
-    else return anchors;
+    if (anchors.some(({ info }) => !info.isCa)) return 'names a file with a certificate that is no authority';
+    return anchors.length > MOST_AUTHORITIES
+      ? `names a file of over ${MOST_AUTHORITIES} authorities`
+      : anchors;
   } catch (error) {
     if (error instanceof SvidError || error instanceof AttestationError)
-      flaw(`names a file that is not of certificates: ${error.message}`);
-    else {
-      const missing = (error as NodeJS.ErrnoException).code === 'ENOENT';
-      flaw(`names a file that ${missing ? 'does not exist' : 'cannot be read'}`);
-    }
+      return `names a file that is not of certificates: ${error.message}`;
+    const missing = (error as NodeJS.ErrnoException).code === 'ENOENT';
+    return `names a file that ${missing ? 'does not exist' : 'cannot be read'}`;
   }
-  return [];
 }
 
 function defectOf({ instancePath, keyword, message, params }: ErrorObject): Defect {

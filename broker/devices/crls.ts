@@ -84,37 +84,46 @@ function isBy(list: Crl, issuer: Certificate): boolean {
 
 /** A file is looked at whenever it is asked for, and read when it is another than before. */
 function fileSource(path: string, log: Log): Source {
-  let kept: { readonly mark: string; readonly list: Crl | undefined } | undefined;
+  let kept: { readonly mark: string; readonly list: Promise<Crl | undefined> } | undefined;
+  // a file that is gone or broken tells nothing of anybody, and who is not known to be sound is refused
+  const unreadable = (error: unknown) => {
+    log.warn('crl_unreadable', { place: path, reason: reasonOf(error) });
+    return undefined;
+  };
+  const load = async (size: number) => {
+    if (size > 2 * MAX_CRL_BYTES) throw new Error('too large');
+    const list = parseCrl(await readFile(path));
+    log.info('crl', { place: path, revoked: list.revoked.size });
+    return list;
+  };
   return {
     async current() {
       try {
         const { ino, mtimeMs, size } = await stat(path);
         const mark = `${ino} ${mtimeMs} ${size}`;
-        if (kept?.mark === mark) return kept.list;
-        if (size > 2 * MAX_CRL_BYTES) throw new Error('too large');
-        kept = { mark, list: undefined };
-        kept = { mark, list: parseCrl(await readFile(path)) };
-        log.info('crl', { place: path, revoked: kept.list?.revoked.size });
+        if (kept?.mark !== mark) kept = { mark, list: load(size).catch(unreadable) };
+        return await kept.list;
       } catch (error) {
-        // a file that is gone or broken revokes everything: nothing is known
-        log.warn('crl_unreadable', { place: path, reason: reasonOf(error) });
-        return undefined;
+        return unreadable(error);
       }
-      return kept.list;
     },
     run: async () => {},
   };
 }
 
 const RETRY_MS = 10_000;
-const ANSWER_MS = 10_000;
+const ANSWER_MS = 5_000;
 const LEAST_WAIT_MS = 1_000;
 
-/** What is at a URL is fetched before it is needed; the last one serves on until it runs out. */
+/** What is at a URL is fetched before it is needed; the last one serves on until it runs out. The very first is waited for. */
 function urlSource(url: string, { refreshMs, log, now }: Omit<CrlDeps, 'places'>): Source {
   let list: Crl | undefined;
+  const looked = Promise.withResolvers<void>();
   return {
-    current: async () => list,
+    async current() {
+      await looked.promise;
+      return list;
+    },
     async run(signal) {
       while (!signal.aborted) {
         let wait = refreshMs;
@@ -129,12 +138,14 @@ function urlSource(url: string, { refreshMs, log, now }: Omit<CrlDeps, 'places'>
           const left = (list.nextUpdate?.getTime() ?? Number.POSITIVE_INFINITY) - now().getTime();
           wait = Math.min(wait, left > 0 ? Math.max(left / 2, LEAST_WAIT_MS) : RETRY_MS);
         } catch (error) {
-          if (signal.aborted) return;
+          if (signal.aborted) break;
           wait = Math.min(wait, RETRY_MS);
           log.warn('crl_unreadable', { place: url, reason: reasonOf(error) });
         }
+        looked.resolve();
         await sleep(wait, signal);
       }
+      looked.resolve();
     },
   };
 }

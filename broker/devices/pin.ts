@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { type Entry, entryRef, parseIdTemplate } from '../../lib/attestation/index.ts';
 import type { SpiffeId } from '../../lib/spiffe/index.ts';
+import type { Alarms } from '../alarms.ts';
 import type { AttestContext, InstanceRef } from '../attestors/attestor.ts';
 import type { Instances } from '../instances.ts';
 import { refused } from './refused.ts';
@@ -22,13 +23,15 @@ export function isOfOneDevice({ match, spiffe_id }: Entry): boolean {
  * @throws AttestationError, VaultError, DocumentError
  */
 export async function pinKey(
-  instances: Instances,
+  { instances, alarms }: { readonly instances: Instances; readonly alarms: Alarms },
   device: { readonly entry: Entry; readonly id: SpiffeId; readonly key: string },
   { correlationId }: Pick<AttestContext, 'correlationId'>,
 ): Promise<InstanceRef> {
   const entry = entryRef(device.entry);
   const spiffeId = device.id.toString();
-  const id = createHash('sha256').update(`signet-x509-v1\n${entry}\n${spiffeId}`).digest('hex').slice(0, 32);
+  const hash = createHash('sha256').update(`signet-x509-v1\n${entry}\n${spiffeId}`).digest('hex');
+  // an operator may delete documents of this front and no others
+  const id = `device-${hash.slice(0, 32)}`;
   const found = await instances.find(id);
   if (found === undefined) {
     const instance = {
@@ -46,7 +49,9 @@ export async function pinKey(
   if (pinned === undefined || pinned.instance.method !== 'x509' || pinned.instance.spiffe_id !== spiffeId)
     throw refused('INSTANCE_UNKNOWN', `the instance ${id} is not that of this device`);
   if (pinned.instance.locked) throw refused('INSTANCE_LOCKED', `the instance ${id} is locked`);
-  if (pinned.instance.next_key !== device.key)
+  if (pinned.instance.next_key !== device.key) {
+    alarms.raise('device_moved', { instance: id, entry, spiffe_id: spiffeId, correlation_id: correlationId });
     throw refused('DEVICE_MOVED', `the device of instance ${id} shows another key than it began with`);
+  }
   return { id, generation: 0 };
 }

@@ -7,10 +7,17 @@ export type AttestSpec =
   | { readonly method: 'ssh-host'; readonly keyFile: string }
   /** PEM files: the device's key, and its certificate with those that lead to its manufacturer. */
   | { readonly method: 'x509'; readonly keyFile: string; readonly chainFile: string }
+  /** The TPM of this machine, and which of its endorsement keys. */
+  | { readonly method: 'tpm'; readonly place: TpmPlace; readonly ek: 'rsa' | 'ecc' }
   /** `-` is standard input. */
   | { readonly method: 'join'; readonly file: string }
   /** `cluster` is the name by which the broker knows the cluster, where it has to be told. */
   | { readonly method: 'kubernetes'; readonly tokenFile: string; readonly cluster?: string };
+
+export type TpmPlace =
+  | { readonly device: string }
+  | { readonly socket: string }
+  | { readonly host: string; readonly port: number };
 
 /** A service that the app may call: the name it uses, where that is, and who may answer for it. */
 export type Upstream = {
@@ -97,9 +104,24 @@ export function parseAttest(text: string): AttestSpec {
     if (keyFile !== undefined && chainFile !== undefined) return { method, keyFile, chainFile };
     throw new SettingError('is not x509:/path/to/key.pem,/path/to/chain.pem');
   }
+  if (method === 'tpm') return parseTpm(input);
   throw new SettingError(
-    'is not ssh-host:/path, kubernetes:/path[@cluster], x509:/key,/chain, join:/path or join:-',
+    'is not ssh-host:/path, kubernetes:/path[@cluster], x509:/key,/chain, tpm:/dev/tpmrm0, join:/path or join:-',
   );
+}
+
+function parseTpm(input: string): AttestSpec {
+  const [, where = '', ek = 'rsa'] = /^(.+?)(?:,(rsa|ecc))?$/s.exec(input) ?? [];
+  if (where.startsWith('/')) return { method: 'tpm', place: { device: where }, ek: ek as 'rsa' | 'ecc' };
+  const address = where.startsWith('tcp:') ? parseAddress(where.slice(4)) : undefined;
+  if (where.startsWith('unix:/'))
+    return { method: 'tpm', place: { socket: where.slice(5) }, ek: ek as 'rsa' | 'ecc' };
+  // what is said to a TPM goes in the clear
+  if (address === undefined || address.port === 0 || !isLoopback(address.host))
+    throw new SettingError(
+      'is not tpm:/dev/tpmrm0, tpm:unix:/path or tpm:tcp:127.0.0.1:port, each with ,ecc or not',
+    );
+  return { method: 'tpm', place: { host: address.host, port: address.port }, ek: ek as 'rsa' | 'ecc' };
 }
 
 const H2C = 'h2c://';

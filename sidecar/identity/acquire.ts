@@ -45,7 +45,7 @@ export function createAcquire(deps: AcquireDeps): Acquire {
   let bundle: Bundle | null = null;
   return async (current, signal) => {
     const bound = AbortSignal.any([signal, AbortSignal.timeout(ATTEMPT_MS)]);
-    const claim = await claimBefore(bound, deps.evidence, current);
+    const claim = await before(bound, deps.evidence.claim(current));
     using broker = await connectBroker(deps.broker, claim.identity, bound);
     const attested = await attest(deps, broker, claim, bound);
     bundle = bundleToKeep(bundle, attested.bundle, deps.log);
@@ -67,17 +67,13 @@ export function createAcquire(deps: AcquireDeps): Acquire {
   };
 }
 
-/** Evidence may be long in coming: a join code that nobody has typed yet. */
-async function claimBefore(
-  signal: AbortSignal,
-  evidence: EvidenceSource,
-  current: Svid | null,
-): Promise<Claim> {
+/** Evidence may be long in coming: a join code that nobody has typed yet, a TPM that does not answer. */
+async function before<T>(signal: AbortSignal, evidence: T | Promise<T>): Promise<T> {
   const { promise: late, reject } = Promise.withResolvers<never>();
   const giveUp = () => reject(new AcquireError('EVIDENCE_UNAVAILABLE', 'the evidence is not there yet'));
   signal.addEventListener('abort', giveUp);
   try {
-    return await Promise.race([evidence.claim(current), late]);
+    return await Promise.race([evidence, late]);
   } finally {
     signal.removeEventListener('abort', giveUp);
   }
@@ -95,7 +91,10 @@ async function attest(
   if ((serverClock.skewMs ?? 0) < -MAX_BEHIND_MS) throw clockWrong('CLOCK_BEHIND', serverClock);
   const proof = { trustDomain, challenge: challenge.text, exporter: broker.exporter };
   try {
-    const evidence = await claim.evidence(proof);
+    const evidence = await before(
+      signal,
+      claim.evidence(proof, (...call) => broker.call(...call, signal)),
+    );
     const attested = await broker.attest(claim.method, challenge.text, evidence, signal);
     claim.accepted(attested.instance);
     return attested;

@@ -17,13 +17,16 @@ export type Proof = {
   readonly exporter: Uint8Array;
 };
 
+/** A call of the broker, on the connection that the evidence is for. */
+export type BrokerCall = (path: string, body: object, status: number) => Promise<unknown>;
+
 /** One attempt to prove who we are, and the key that its SVID shall be for. */
 export type Claim = {
-  readonly method: 'ssh-host' | 'join' | 'svid' | 'kubernetes' | 'x509';
+  readonly method: 'ssh-host' | 'join' | 'svid' | 'kubernetes' | 'x509' | 'tpm';
   readonly key: KeyPair;
   /** What to show as TLS client. */
   readonly identity: ClientIdentity | null;
-  evidence(proof: Proof): object | Promise<object>;
+  evidence(proof: Proof, call: BrokerCall): object | Promise<object>;
   /** The broker accepted, and this is who we are to it from now on. */
   accepted(instance: Instance): void;
   /** The broker refused, with this problem code. */
@@ -51,6 +54,8 @@ export function createEvidence(spec: AttestSpec, input: EvidenceInput): Evidence
       return onDemand(async () =>
         (await import('./x509-evidence.ts')).x509Evidence(spec, { newKeyPair, readInput }),
       );
+    case 'tpm':
+      return onDemand(async () => (await import('./tpm/evidence.ts')).tpmEvidence(spec, newKeyPair));
     case 'join':
       return joinEvidence(spec.file, input);
   }

@@ -137,11 +137,19 @@ describe("attestation of a device by its manufacturer's certificate", function (
       assert.equal(body.spiffe_id, 'spiffe://example.org/ns/shop/device-type/camera/ver/2/ins/cam-3');
       const second = await certifyDevice(acme, 'cam-3', { uri: uri('cam-3') });
       await expectRefused(await show(second), 'DEVICE_MOVED');
+      const alarm = await broker.waitForEvent('device_moved_alarm');
+      assert.deepEqual([alarm['instance'], alarm['entry']], [body.instance.id, 'acme/shop/cameras']);
+      assert.equal(await broker.metric('signet_broker_device_moved_alarms_total'), 1);
       const renewed = await certifyDevice(acme, 'cam-3', { uri: uri('cam-3'), keys: first.keys });
       assert.equal((await show(renewed)).status, 201, 'a new certificate for the same key');
       const other = await site.startBroker({ SIGNET_DEVICE_CAS: join(site.dir, 'devices.json') });
       await expectRefused(await show(second, other), 'DEVICE_MOVED', 'attestation_refused', other);
-      await site.vault.request('DELETE', `signet/metadata/instances/${body.instance.id}`);
+      const operator = { token: await site.tokenOf('signet-operator') };
+      const path = `signet/metadata/instances/${body.instance.id}`;
+      assert.equal((await site.vault.request('DELETE', path, undefined, operator)).status, 204);
+      // not those that began with a join code
+      const joined = await site.vault.request('DELETE', 'signet/metadata/instances/0a', undefined, operator);
+      assert.equal(joined.status, 403);
       assert.equal((await show(second)).status, 201, 'once an operator has let go of the first');
     });
     it('refuses a claim that cannot be in an ID', async () => {
@@ -154,13 +162,23 @@ describe("attestation of a device by its manufacturer's certificate", function (
       const device = await certifyDevice(acme, 'cam-4', { uri: uri('cam-4') });
       const { body } = await show(device);
       const svid = await spendGrant(site.vault.request, body);
-      using client = await broker.connect({ shown: svid });
-      const reply = await client.attest('svid', () => ({
-        instance_id: body.instance.id,
-        generation: 1,
-        next_key: '0'.repeat(64),
-      }));
-      assert.deepEqual([reply.status, reply.body.code], [403, 'attestation_refused']);
+      const renew = async (id: string) => {
+        using client = await broker.connect({ shown: svid });
+        return await client.attest('svid', () => ({
+          instance_id: id,
+          generation: 1,
+          next_key: '0'.repeat(64),
+        }));
+      };
+      assert.equal((await renew(body.instance.id)).body.code, 'malformed');
+      // one of that method would be refused by any name
+      const id = 'ab'.repeat(16);
+      const { data } = (await site.vault.request('GET', `signet/data/instances/${body.instance.id}`)).body
+        .data;
+      const copy = { data: { ...data, id, next_key: '' }, options: { cas: 0 } };
+      await site.vault.request('POST', `signet/data/instances/${id}`, copy);
+      const { status, body: refusal } = await renew(id);
+      assert.deepEqual([status, refusal.code], [403, 'attestation_refused']);
       assert.equal((await show(device)).status, 201, 'and locks nothing');
     });
     it('refuses all once the entry is disabled', async () => {

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { type FakeClone, fakeClone } from './fake-clone.ts';
 
-const everything = 'ssh-keygen openssl faketime strace nginx curl python3 wrk ip nft iptables';
+const everything =
+  'ssh-keygen openssl faketime strace nginx curl python3 wrk ip nft iptables swtpm swtpm_setup tpm2_createek';
 const asUser = (uid: number) => ['--import', `data:text/javascript,process.getuid=()=>${uid}`];
 
 describe('set-up of system packages', () => {

@@ -32,6 +32,11 @@ export function operatorRules(layout: Layout): Rule[] {
       path: `${transit}/keys/policy`,
       capabilities: ['read'],
     },
+    {
+      why: 'Let a repaired device have another key.',
+      path: `${kv}/metadata/instances/device-*`,
+      capabilities: ['read', 'delete'],
+    },
     ...registrations(kv).filter(({ path }) => path.includes('/entries/')),
     ...OWN_TOKEN,
     ...VAULT_UI,

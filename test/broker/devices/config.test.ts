@@ -4,6 +4,13 @@ import { loadConfig } from '../../../broker/config.ts';
 import { ConfigError } from '../../../lib/adapter/settings.ts';
 import { certifyDevice, createDeviceCa } from '../../support/device-ca.ts';
 
+const base = {
+  SIGNET_TRUST_DOMAIN: 'example.org',
+  VAULT_ADDR: 'https://vault.example.org:8200',
+  SIGNET_VAULT_ROLE_ID: 'role',
+  SIGNET_VAULT_SECRET_ID_FILE: '/secret',
+};
+
 describe('SIGNET_DEVICE_CAS', () => {
   const files: Record<string, string> = { '/secret': 'x', '/broken.pem': 'x' };
   before(async () => {
@@ -15,10 +22,7 @@ describe('SIGNET_DEVICE_CAS', () => {
   const read = (document: unknown) =>
     loadConfig(
       {
-        SIGNET_TRUST_DOMAIN: 'example.org',
-        VAULT_ADDR: 'https://vault.example.org:8200',
-        SIGNET_VAULT_ROLE_ID: 'role',
-        SIGNET_VAULT_SECRET_ID_FILE: '/secret',
+        ...base,
         SIGNET_DEVICE_CAS: '/devices.json',
       },
       (path) => {
@@ -78,4 +82,23 @@ describe('SIGNET_DEVICE_CAS', () => {
         },
       );
     });
+});
+
+describe('SIGNET_TPM_CAS', () => {
+  const read = (value: string, files: Record<string, string>) =>
+    loadConfig({ ...base, SIGNET_TPM_CAS: value }, (path) => {
+      const text = { '/secret': 'x', ...files }[path];
+      if (text === undefined) throw Object.assign(new Error('no'), { code: 'ENOENT' });
+      return text;
+    }).tpm;
+  it('is off, or names makers, or none', async () => {
+    const { pem } = await createDeviceCa('maker');
+    assert.equal(read('', {}), null);
+    assert.deepEqual(read('none', {}), { authorities: [] });
+    assert.equal(read('/makers.pem', { '/makers.pem': pem + pem })?.authorities.length, 2);
+  });
+  it('refuses a file that is not there, and one of something else', () => {
+    assert.throws(() => read('/makers.pem', {}), /SIGNET_TPM_CAS names a file that does not exist/);
+    assert.throws(() => read('/x', { '/x': 'x' }), /SIGNET_TPM_CAS names a file that is not of certificates/);
+  });
 });

@@ -4,6 +4,7 @@ import { ConfigError, unknownSettings } from '../../../lib/adapter/settings.ts';
 import { type Config, loadConfig } from '../../../sidecar/config/index.ts';
 import { LIMITS, rangeOf } from '../../../sidecar/config/limits.ts';
 import { SETTINGS, settingsHelp } from '../../../sidecar/config/settings.ts';
+import { parseAttest } from '../../../sidecar/config/values.ts';
 import { createCa } from '../../support/ca.ts';
 
 const agent = {
@@ -84,6 +85,12 @@ describe("the sidecar's configuration", () => {
         ['stock.shop', [{ host: 'fd00::1', port: 8443 }], ['spiffe://example.org/a', 'spiffe://other.org/b']],
       ],
     );
+    for (const [text, place, ek] of [
+      ['tpm:/dev/tpmrm0', { device: '/dev/tpmrm0' }, 'rsa'],
+      ['tpm:unix:/run/tpm,ecc', { socket: '/run/tpm' }, 'ecc'],
+      ['tpm:tcp:127.0.0.1:2321,rsa', { host: '127.0.0.1', port: 2321 }, 'rsa'],
+    ] as const)
+      assert.deepEqual(parseAttest(text), { method: 'tpm', place, ek });
     assert.deepEqual(config.attest, { method: 'ssh-host', keyFile: '/etc/ssh/ssh_host_ed25519_key' });
     assert.equal(config.vault.address?.origin, 'http://127.0.0.1:8200');
     assert.equal(config.vault.namespace, 'team');
@@ -402,7 +409,13 @@ describe("the sidecar's configuration", () => {
     ...['password:x', 'join:', 'kubernetes:', 'kubernetes'].map(
       (attest): [Record<string, string>, string] => [
         { ...agent, SIGNET_ATTEST: attest },
-        'SIGNET_ATTEST is not ssh-host:/path, kubernetes:/path[@cluster], x509:/key,/chain, join:/path or join:-',
+        'SIGNET_ATTEST is not ssh-host:/path, kubernetes:/path[@cluster], x509:/key,/chain, tpm:/dev/tpmrm0, join:/path or join:-',
+      ],
+    ),
+    ...['tpm:dev', 'tpm:unix:run', 'tpm:tcp:10.0.0.1:2321', 'tpm:tcp:127.0.0.1', 'tpm:,ecc'].map(
+      (attest): [Record<string, string>, string] => [
+        { ...agent, SIGNET_ATTEST: attest },
+        'SIGNET_ATTEST is not tpm:/dev/tpmrm0, tpm:unix:/path or tpm:tcp:127.0.0.1:port, each with ,ecc or not',
       ],
     ),
     ...['x509:/device.key', 'x509:/device.key,', 'x509:,/device.pem'].map(

@@ -19,6 +19,8 @@ export interface Crls {
 
 export type CrlDeps = {
   readonly places: readonly string[];
+  /** Those whose keys are known beforehand. */
+  readonly authorities: readonly Certificate[];
   readonly refreshMs: number;
   readonly log: Log;
   readonly now: () => Date;
@@ -26,28 +28,36 @@ export type CrlDeps = {
 
 /** One place of a list. */
 interface Source {
-  /** The last one that could be read. */
-  current(): Promise<Crl | undefined>;
+  /** The last one that could be read, and the newest of which the signature was found good. */
+  lists(): Promise<readonly Crl[]>;
+  /** Told of one of these that its signature is good. */
+  confirm(list: Crl): void;
   run(signal: AbortSignal): Promise<void>;
 }
 
-export function createCrls({ places, refreshMs, log, now }: CrlDeps): Crls {
+export function createCrls({ places, ...deps }: CrlDeps): Crls {
   const sources = new Map<string, Source>(
     places.map((place) => [
       place,
-      place.startsWith('/') ? fileSource(place, log) : urlSource(place, { refreshMs, log, now }),
+      place.startsWith('/') ? fileSource(place, deps.log) : urlSource(place, deps),
     ]),
   );
   return {
     async check(asked, issuer, subject, at) {
       if (issuer.info.keyUsage?.includes('cRLSign') !== true)
         throw refused('CRL_MISSING', 'an issuer may not sign revocation lists');
-      const lists = await Promise.all(asked.map((place) => sources.get(place)?.current()));
-      const named = lists.filter(
-        (list) => list !== undefined && Buffer.compare(list.issuerDer, issuer.info.subjectDer) === 0,
-      ) as Crl[];
-      if (named.length === 0) throw refused('CRL_MISSING', 'there is no revocation list of an issuer');
-      const own = named.filter((list) => isBy(list, issuer));
+      const own: Crl[] = [];
+      let named = 0;
+      for (const source of asked.map((place) => sources.get(place)!)) {
+        for (const list of await source.lists()) {
+          if (!isNamed(list, issuer)) continue;
+          named += 1;
+          if (!isBy(list, issuer)) continue;
+          source.confirm(list);
+          own.push(list);
+        }
+      }
+      if (named === 0) throw refused('CRL_MISSING', 'there is no revocation list of an issuer');
       if (own.length === 0)
         throw refused('CRL_UNTRUSTED', 'the revocation list of an issuer is not signed by its key');
       // what any list of its authority took back stays taken back, even if that list is late
@@ -60,6 +70,10 @@ export function createCrls({ places, refreshMs, log, now }: CrlDeps): Crls {
       await Promise.all(Array.from(sources.values(), (source) => source.run(signal)));
     },
   };
+}
+
+function isNamed({ issuerDer }: Crl, { info }: Certificate): boolean {
+  return Buffer.compare(issuerDer, info.subjectDer) === 0;
 }
 
 /** A list that promises no next one is never known to be the last. */
@@ -97,16 +111,19 @@ function fileSource(path: string, log: Log): Source {
     return list;
   };
   return {
-    async current() {
+    async lists() {
       try {
         const { ino, mtimeMs, size } = await stat(path);
         const mark = `${ino} ${mtimeMs} ${size}`;
         if (kept?.mark !== mark) kept = { mark, list: load(size).catch(unreadable) };
-        return await kept.list;
+        const list = await kept.list;
+        return list === undefined ? [] : [list];
       } catch (error) {
-        return unreadable(error);
+        unreadable(error);
+        return [];
       }
     },
+    confirm() {},
     run: async () => {},
   };
 }
@@ -115,27 +132,37 @@ const RETRY_MS = 10_000;
 const ANSWER_MS = 5_000;
 const LEAST_WAIT_MS = 1_000;
 
-/** What is at a URL is fetched before it is needed; the last one serves on until it runs out. The very first is waited for. */
-function urlSource(url: string, { refreshMs, log, now }: Omit<CrlDeps, 'places'>): Source {
-  let list: Crl | undefined;
+/**
+ * What is at a URL is fetched before it is needed, and the very first is waited for. Anybody on the way may have made it up: it takes
+ * the place of one that was found good only once it is found good itself, and is newer.
+ */
+function urlSource(url: string, { authorities, refreshMs, log, now }: Omit<CrlDeps, 'places'>): Source {
+  let latest: Crl | undefined;
+  let trusted: Crl | undefined;
   const looked = Promise.withResolvers<void>();
+  const confirm = (list: Crl) => {
+    if (trusted === undefined || list.thisUpdate > trusted.thisUpdate) trusted = list;
+  };
+  const take = (fresh: Crl) => {
+    if (trusted !== undefined && fresh.thisUpdate < trusted.thisUpdate) log.warn('crl_older', { place: url });
+    else if (latest?.thisUpdate.getTime() !== fresh.thisUpdate.getTime())
+      log.info('crl', { place: url, revoked: fresh.revoked.size });
+    latest = fresh;
+    if (authorities.some((each) => isNamed(fresh, each) && isBy(fresh, each))) confirm(fresh);
+  };
   return {
-    async current() {
+    async lists() {
       await looked.promise;
-      return list;
+      return [...new Set([trusted, latest])].filter((list) => list !== undefined);
     },
+    confirm,
     async run(signal) {
       while (!signal.aborted) {
         let wait = refreshMs;
         try {
           const fresh = parseCrl(await fetchBytes(url, signal));
-          // an older one, from a mirror or from somebody on the way, takes nothing back that the newer one said
-          if (list === undefined || fresh.thisUpdate >= list.thisUpdate) {
-            if (list?.thisUpdate.getTime() !== fresh.thisUpdate.getTime())
-              log.info('crl', { place: url, revoked: fresh.revoked.size });
-            list = fresh;
-          } else log.warn('crl_older', { place: url });
-          const left = (list.nextUpdate?.getTime() ?? Number.POSITIVE_INFINITY) - now().getTime();
+          take(fresh);
+          const left = (fresh.nextUpdate?.getTime() ?? Number.POSITIVE_INFINITY) - now().getTime();
           wait = Math.min(wait, left > 0 ? Math.max(left / 2, LEAST_WAIT_MS) : RETRY_MS);
         } catch (error) {
           if (signal.aborted) break;

@@ -22,6 +22,12 @@ export type Devices = {
 /** What attests devices by the certificates of their manufacturers. */
 export function openDevices(config: DeviceConfig, { instances, alarms, log, now }: DeviceDeps): Devices {
   const places = new Set(config.authorities.flatMap(({ manufacturer }) => manufacturer.crls ?? []));
-  const crls = createCrls({ places: [...places], refreshMs: config.refreshMs, log, now });
+  const crls = createCrls({
+    places: [...places],
+    refreshMs: config.refreshMs,
+    authorities: config.authorities,
+    log,
+    now,
+  });
   return { attestor: x509({ config, crls, instances, alarms }), run: (signal) => crls.run(signal) };
 }

@@ -324,6 +324,25 @@ describe("attestation of a device by its manufacturer's certificate", function (
       list = await makeCrl(served, { serials: ['0b01'], thisUpdate: new Date() });
       await until(async () => (await show(meter)).status === 403);
       await expectRefused(await show(meter), 'DEVICE_REVOKED');
+      // made up by somebody on the way, and newer than any to come
+      const far = new Date(Date.now() + 86_400_000);
+      list = await makeCrl(served, {
+        forgedBy: acme,
+        thisUpdate: far,
+        nextUpdate: new Date(Date.now() + 172_800_000),
+      });
+      const forged = await certifyDevice(served, 'm2', {
+        subject: 'OU=meter, CN=m2, 2.5.4.5=m-2',
+        serial: '0b02',
+      });
+      const read = () => broker.logs().filter(({ event }) => event === 'crl').length;
+      const before = read();
+      await until(() => read() > before);
+      assert.equal((await show(forged)).status, 201, 'the last good one serves on');
+      await expectRefused(await show(meter), 'DEVICE_REVOKED');
+      list = await makeCrl(served, { serials: ['0b01', '0b02'], thisUpdate: new Date(Date.now() - 500) });
+      await until(async () => (await show(forged)).status === 403);
+      await expectRefused(await show(forged), 'DEVICE_REVOKED');
       list = old;
       await until(() => broker.logs().some(({ event }) => event === 'crl_older'));
       await expectRefused(await show(meter), 'DEVICE_REVOKED');

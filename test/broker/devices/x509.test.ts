@@ -23,7 +23,7 @@ describe('the attestor of devices', () => {
     const never = () => assert.fail('nothing is written down');
     return x509({
       config,
-      crls: createCrls({ places: [], refreshMs: 1_000, log: silentLog, now }),
+      crls: createCrls({ places: [], authorities: [], refreshMs: 1_000, log: silentLog, now }),
       alarms: { raise: never },
       instances: { find: never, begin: never, renew: never },
     });

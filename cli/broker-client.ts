@@ -1,9 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { Agent, request as httpsRequest } from 'node:https';
+import { brokerTls } from '../lib/adapter/broker-tls.ts';
+import { ExchangeError, exchange, field, MAX_ANSWER_BYTES } from '../lib/adapter/exchange.ts';
 import { type Defect, InputError, SignetError } from '../lib/errors.ts';
 import { parseTrustDomain } from '../lib/spiffe/index.ts';
-import { type BrokerSettings, brokerTls, connectError } from '../sidecar/identity/broker-client.ts';
-import { ExchangeError, exchange, field, MAX_ANSWER_BYTES } from '../sidecar/identity/exchange.ts';
+import { type BrokerSettings, connectError } from '../sidecar/identity/broker-client.ts';
 
 export { BROKER_ENVIRONMENT } from './environment.ts';
 

@@ -1,10 +1,10 @@
 import { hash } from 'node:crypto';
+import { field } from '../../lib/adapter/exchange.ts';
 import { sleep } from '../../lib/adapter/lifecycle.ts';
 import { retryDelay } from '../../lib/rotation/index.ts';
 import { AcquireError } from '../identity/acquire-error.ts';
 import { type BrokerConnection, connectBroker } from '../identity/broker-client.ts';
 import type { Svid } from '../identity/credentials.ts';
-import { field } from '../identity/exchange.ts';
 import type { Backlog } from './backlog.ts';
 import type { CollectorDeps, CollectorStatus } from './collector.ts';
 import type { FileSink } from './file-sink.ts';

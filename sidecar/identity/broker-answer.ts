@@ -1,9 +1,9 @@
+import { field, type Reply } from '../../lib/adapter/exchange.ts';
 import { type Grant, parseGrant } from '../../lib/grant/index.ts';
 import { parseSpiffeId, type SpiffeId } from '../../lib/spiffe/index.ts';
 import { type Bundle, parseBundle } from '../../lib/svid/index.ts';
 import { parseOrigin } from '../config/values.ts';
 import { AcquireError } from './acquire-error.ts';
-import { field, type Reply } from './exchange.ts';
 
 export type Challenge = { readonly text: string; readonly serverTime: Date };
 

@@ -1,15 +1,20 @@
 import { once } from 'node:events';
 import { isIP } from 'node:net';
-import { type ConnectionOptions, connect, type TLSSocket } from 'node:tls';
+import { connect, type TLSSocket } from 'node:tls';
+import { BrokerTlsError, type BrokerTrust, brokerTls, isUntrusted } from '../../lib/adapter/broker-tls.ts';
+import {
+  type ExchangeBounds,
+  ExchangeError,
+  exchange,
+  MAX_ANSWER_BYTES,
+  type Reply,
+} from '../../lib/adapter/exchange.ts';
 import { Agent, request as httpRequest } from '../../lib/adapter/http.ts';
-import { brokerId } from '../../lib/grant/index.ts';
 import type { Secret } from '../../lib/secret.ts';
-import { checkPeer } from '../../lib/svid/index.ts';
 import { AcquireError } from './acquire-error.ts';
 import { type Attested, accepted, type Challenge, readAttested, readChallenge } from './broker-answer.ts';
-import { type ExchangeBounds, ExchangeError, exchange, MAX_ANSWER_BYTES, type Reply } from './exchange.ts';
 
-export type BrokerSettings = { readonly trustDomain: string; readonly url: URL; readonly ca: string };
+export type BrokerSettings = BrokerTrust & { readonly url: URL };
 /** PEM. */
 export type ClientIdentity = { readonly certChainPem: string; readonly keyPem: string };
 
@@ -104,21 +109,6 @@ export async function connectBroker(
   };
 }
 
-/** What makes a TLS client of node go on only with the broker: the pinned authority, and the broker's SPIFFE ID. */
-export function brokerTls({
-  ca,
-  trustDomain,
-}: Pick<BrokerSettings, 'ca' | 'trustDomain'>): ConnectionOptions {
-  return {
-    ca,
-    // The default is the environment's to change (NODE_TLS_REJECT_UNAUTHORIZED).
-    rejectUnauthorized: true,
-    minVersion: 'TLSv1.3',
-    ALPNProtocols: ['http/1.1'],
-    checkServerIdentity: (_host, certificate) => brokerFlaw(certificate.raw, trustDomain),
-  };
-}
-
 async function openSocket(
   { url, ca, trustDomain }: BrokerSettings,
   identity: ClientIdentity | null,
@@ -145,25 +135,11 @@ async function openSocket(
   }
 }
 
-function brokerFlaw(leafDer: Uint8Array, trustDomain: string): Error | undefined {
-  try {
-    const { id } = checkPeer(leafDer, { trustDomain, now: new Date(), otherSans: 'allow' });
-    return id.equals(brokerId(trustDomain)) ? undefined : notBroker();
-  } catch (cause) {
-    return notBroker(cause);
-  }
-}
-
-function notBroker(cause?: unknown): AcquireError {
-  return new AcquireError('BROKER_UNTRUSTED', "the certificate is not the broker's", { cause });
-}
-
-/** OpenSSL's verdicts that are about us or the other side's certificate, not about the network. */
-const UNTRUSTED = /CERT|SIGNATURE|CHAIN|ISSUER|SELF_SIGNED|INVALID_CA|PATH_LENGTH|INVALID_PURPOSE/;
-
 /** The broker's TLS failed: what that says of clock, certificate or network. */
 export function connectError(error: Error): AcquireError {
   if (error instanceof AcquireError) return error;
+  if (error instanceof BrokerTlsError)
+    return new AcquireError('BROKER_UNTRUSTED', error.message, { cause: error.cause });
   const code = String((error as NodeJS.ErrnoException).code ?? '');
   if (code === 'CERT_NOT_YET_VALID') {
     return new AcquireError(
@@ -178,7 +154,7 @@ export function connectError(error: Error): AcquireError {
       { reason: code },
     );
   }
-  if (UNTRUSTED.test(code)) {
+  if (isUntrusted(error)) {
     return new AcquireError(
       'BROKER_UNTRUSTED',
       "the broker's certificate does not chain to SIGNET_BROKER_CA",

@@ -1,8 +1,8 @@
+import { exchange, field, MAX_ANSWER_BYTES, type Reply } from '../../lib/adapter/exchange.ts';
 import { Agent as HttpAgent, request as httpRequest } from '../../lib/adapter/http.ts';
 import type { Grant } from '../../lib/grant/index.ts';
 import { Secret } from '../../lib/secret.ts';
 import { AcquireError } from './acquire-error.ts';
-import { exchange, field, MAX_ANSWER_BYTES, type Reply } from './exchange.ts';
 
 /** `ca`: PEM; null: the public authorities. */
 export type VaultTarget = {

@@ -1,3 +1,4 @@
+import { field } from '../../lib/adapter/exchange.ts';
 import {
   type DeliveredDocument,
   DeliveryError,
@@ -13,7 +14,6 @@ import {
   type RegexCompiler,
   regexesFor,
 } from '../../lib/policy/index.ts';
-import { field } from '../identity/exchange.ts';
 
 /** A broker's answer, read for its form alone. */
 export type Delivery = {

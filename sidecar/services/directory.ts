@@ -1,7 +1,7 @@
+import { field } from '../../lib/adapter/exchange.ts';
 import { parseSpiffeId, type SpiffeId } from '../../lib/spiffe/index.ts';
 import { type Address, parseAddress } from '../address.ts';
 import { AcquireError } from '../identity/acquire-error.ts';
-import { field } from '../identity/exchange.ts';
 
 /** The Services of our cluster as the broker told of them. */
 export type Directory = {

@@ -1,7 +1,7 @@
 import type { ClientRequest, Agent as HttpAgent } from 'node:http';
+import { exchange, type Reply } from '../../lib/adapter/exchange.ts';
 import { Agent, request } from '../../lib/adapter/http.ts';
 import type { Secret } from '../../lib/secret.ts';
-import { exchange, type Reply } from '../identity/exchange.ts';
 
 export type Question = { readonly form: Secret; readonly authorization: Secret };
 

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
+import { field } from '../../../lib/adapter/exchange.ts';
 import { proofMessage } from '../../../lib/attestation/index.ts';
 import type { AttestSpec } from '../../config/values.ts';
 import { AcquireError } from '../acquire-error.ts';
 import type { EvidenceSource, KeyPair } from '../evidence.ts';
-import { field } from '../exchange.ts';
 import { openTpm } from './tpm.ts';
 
 type Spec = AttestSpec & { readonly method: 'tpm' };

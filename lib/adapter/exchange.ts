@@ -1,5 +1,5 @@
 import type { ClientRequest, IncomingHttpHeaders, IncomingMessage } from 'node:http';
-import { SignetError } from '../../lib/errors.ts';
+import { SignetError } from '../errors.ts';
 
 export type ExchangeErrorCode = 'EXCHANGE_FAILED' | 'EXCHANGE_TIMEOUT' | 'EXCHANGE_TOO_LARGE';
 

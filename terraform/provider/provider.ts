@@ -1,15 +1,23 @@
+import { bundle, status } from './about.ts';
+import type { Client } from './client.ts';
+import { configure, PROVIDER_ATTRIBUTES, validateProvider } from './configuration.ts';
+import { entry, entryData } from './entry.ts';
+import { host } from './host.ts';
+import { join } from './join.ts';
 import type { Provider } from './plugin/index.ts';
 
 /** The provider `signet/signet`. */
-export const provider: Provider = {
+export const provider: Provider<Client> = {
   name: 'signet',
   version: '0.1.0',
   schema: {
-    description: 'Registers workloads, hosts, services and policies with Signet.',
-    attributes: {},
+    description:
+      'Registers workloads and machines with a Signet broker, by the right of the run that does it. No token of it is in plan or state.',
+    attributes: PROVIDER_ATTRIBUTES,
   },
-  configure: async () => ({}),
-  resources: [],
-  dataSources: [],
-  ephemeralResources: [],
+  validate: validateProvider,
+  configure,
+  resources: [entry, host],
+  dataSources: [entryData, bundle, status],
+  ephemeralResources: [join],
 };

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { createServer, get } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -13,6 +14,7 @@ import { qemuBinary } from '../../setup/qemu.mjs';
 import { createWorld, type Registered, type World } from '../e2e/world.ts';
 import { type Built, buildImage, needImageParts } from '../packaging/oci/built.ts';
 import { certifyDevice, createDeviceCa, deviceUri, keyName } from '../support/device-ca.ts';
+import { needSwtpm, startSwtpm } from '../support/swtpm.ts';
 
 const script = fileURLToPath(new URL('in-arm64.mjs', import.meta.url));
 /** QEMU translates: all is correct and nothing is quick. */
@@ -49,7 +51,7 @@ describe('the sidecar on a device with arm64', function () {
     };
     for (const [name, content] of Object.entries(files)) await writeFile(join(world.dir, name), content);
     await world.broker.stop();
-    await world.startBroker({ SIGNET_DEVICE_CAS: join(world.dir, 'devices.json') });
+    await world.startBroker({ SIGNET_DEVICE_CAS: join(world.dir, 'devices.json'), SIGNET_TPM_CAS: 'none' });
     device = await world.register('sensor', { match: { 'x509:ca': keyName(ca), 'x509:ins': 's-1' } });
     app.listen(0, '127.0.0.1');
     await once(app, 'listening');
@@ -114,6 +116,19 @@ describe('the sidecar on a device with arm64', function () {
     const [, rss = '0'] = /^VmRSS:\s+(\d+) kB$/m.exec(status) ?? [];
     console.log(`      arm64 sidecar under QEMU: ${Math.round(Number(rss) / 1024)} MB resident`);
     assert.ok(Number(rss) > 0);
+  });
+  it('attests by a TPM as well', async function () {
+    needSwtpm(this);
+    await using tpm = await startSwtpm();
+    await tpm.tool('tpm2_readpublic', '-Q', '-c', '0x81010001', '-f', 'der', '-o', 'ek.der');
+    const ek = createHash('sha256')
+      .update(await readFile(join(tpm.dir, 'ek.der')))
+      .digest('hex');
+    const machine = await world.register('machine', { match: { 'tpm:ek': `SHA256:${ek}` } });
+    const options = { script, args: [root, 'sidecar'] };
+    await using agent = await world.sidecar(machine, { SIGNET_ATTEST: `tpm:unix:${tpm.socket}` }, options);
+    assert.equal((await agent.waitForEvent('svid', undefined, PATIENCE_MS))['spiffe_id'], machine.id);
+    assert.equal((await agent.stop(PATIENCE_MS)).code, 0, agent.stderr());
   });
   it('ends when it is told to', async () => {
     assert.deepEqual((await sidecar.stop(PATIENCE_MS)).code, 0, sidecar.stderr());

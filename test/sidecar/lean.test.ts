@@ -37,7 +37,9 @@ describe('the running sidecar', () => {
       );
       // of what was not asked for, nothing
       assert.deepEqual(
-        ours.filter((url) => /\/(sidecar|lib)\/(telemetry|calls)\//.test(url)),
+        ours.filter((url) =>
+          /\/(sidecar|lib)\/(telemetry|calls)\/|\/lib\/tpm\/|\/identity\/(tpm\/|x509-)/.test(url),
+        ),
         [],
       );
       const packages = packagesIn(loaded);

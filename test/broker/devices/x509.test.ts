@@ -30,7 +30,9 @@ describe('the attestor of devices', () => {
   };
   const context = {
     proof: Buffer.from('the proof'),
-    now: now(),
+    get now() {
+      return now();
+    },
     correlationId: 'c',
   } as unknown as AttestContext;
   const codeOf = async (work: Promise<unknown>) => {

@@ -122,7 +122,9 @@ export default {
       name: 'one-room-speaks-to-terraform',
       comment: 'resources stand on its contract, not on the protocol',
       severity: 'error',
-      from: { path: '^(?!terraform/provider/plugin/|cli/demo/apps/|test/|node_modules/)' },
+      from: {
+        path: '^(?!terraform/provider/plugin/|cli/demo/apps/|setup/render-provider-protocol|test/|node_modules/)',
+      },
       to: { path: packages(['@grpc/grpc-js', '@grpc/proto-loader', 'protobufjs', '@msgpack/msgpack']) },
     },
     {

@@ -1,0 +1,134 @@
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { type Child, startChild } from '../../../harness/child.ts';
+import { outputOf } from '../../../setup/commands.mjs';
+import { terraformPrograms } from '../../../setup/terraform.mjs';
+import { Store } from './probe/store.ts';
+
+const PROBE = fileURLToPath(new URL('probe/main.ts', import.meta.url));
+const REGISTRIES = ['registry.opentofu.org', 'registry.terraform.io'];
+
+/** What drives the provider. */
+export interface Driver {
+  readonly name: string;
+  readonly program: string;
+}
+
+/** OpenTofu, which set-up provides, and Terraform where there is one: `SIGNET_TERRAFORM` names it, `none` leaves it out. */
+export function drivers(): readonly Driver[] {
+  const tofu = terraformPrograms()?.tofu;
+  const named = process.env['SIGNET_TERRAFORM'];
+  const terraform = named ?? (outputOf('terraform', ['version']) === undefined ? 'none' : 'terraform');
+  return [
+    ...(tofu ? [{ name: 'OpenTofu', program: tofu }] : []),
+    ...(terraform === 'none' ? [] : [{ name: 'Terraform', program: terraform }]),
+  ];
+}
+
+export type Ran = { readonly code: number | null; readonly out: string; readonly err: string };
+
+/** A folder with a configuration that uses the probe, and the probe's store. */
+export interface ProbeWorkspace extends AsyncDisposable {
+  readonly dir: string;
+  readonly store: Store;
+  /** Writes the configuration, in which the provider is set up already, and what else its files hold. */
+  write(configuration: string): Promise<void>;
+  start(args: readonly string[], env?: Record<string, string>): Promise<Child>;
+  run(args: readonly string[], env?: Record<string, string>): Promise<Ran>;
+  /** @throws with its output when it fails */
+  ok(...args: string[]): Promise<Ran>;
+  apply(): Promise<Ran>;
+  /** The attributes of the resource at this address in the state. */
+  // biome-ignore lint/suspicious/noExplicitAny: a test reads what it expects to find, and fails when it is not there
+  state(address: string): Promise<any>;
+  /** Exits of `plan -detailed-exitcode`. */
+  isDone(): Promise<boolean>;
+  /** What was done to things since this was last asked. */
+  events(): Promise<string[]>;
+  /** The whole text of the state. */
+  stateText(): Promise<string>;
+}
+
+export async function openProbe({ program }: Driver): Promise<ProbeWorkspace> {
+  const dir = await mkdtemp(join(tmpdir(), 'signet-probe-'));
+  const path = (...names: string[]) => join(dir, ...names);
+  for (const registry of REGISTRIES) {
+    const { platform, arch } = process;
+    const target = `${platform}_${arch === 'x64' ? 'amd64' : arch}`;
+    const folder = path('mirror', registry, 'signet/probe/0.1.0', target);
+    await mkdir(folder, { recursive: true });
+    const script = `#!/bin/sh\nexec '${process.execPath}' '${PROBE}'\n`;
+    await writeFile(join(folder, 'terraform-provider-probe_v0.1.0'), script, { mode: 0o755 });
+  }
+  await writeFile(
+    path('cli.tfrc'),
+    `provider_installation {\n  filesystem_mirror {\n    path = ${JSON.stringify(path('mirror'))}\n  }\n}\n`,
+  );
+  await mkdir(path('store'));
+  const base = {
+    HOME: dir,
+    TMPDIR: dir,
+    PATH: process.env['PATH'],
+    TF_CLI_CONFIG_FILE: path('cli.tfrc'),
+    TF_IN_AUTOMATION: '1',
+    CHECKPOINT_DISABLE: '1',
+  };
+  const start = (args: readonly string[], env: Record<string, string> = {}) =>
+    startChild(program, args, { cwd: dir, env: { ...base, ...env } });
+  const run = async (args: readonly string[], env?: Record<string, string>): Promise<Ran> => {
+    const child = await start(args, env);
+    child.stdin.end();
+    const { code } = await child.ended;
+    return { code, out: child.stdout(), err: child.stderr() };
+  };
+  const ok = async (...args: string[]) => {
+    const ran = await run(args);
+    if (ran.code !== 0) throw new Error(`${args.join(' ')} ended with ${ran.code}:\n${ran.out}${ran.err}`);
+    return ran;
+  };
+  let heard = 0;
+  const workspace: ProbeWorkspace = {
+    dir,
+    store: new Store(path('store')),
+    write: (configuration) =>
+      writeFile(
+        path('main.tf'),
+        `terraform {
+  required_providers {
+    probe = { source = "signet/probe" }
+  }
+}
+provider "probe" {
+  store = ${JSON.stringify(path('store'))}
+}
+${configuration}`,
+      ),
+    start,
+    run,
+    ok,
+    apply: () => ok('apply', '-auto-approve', '-input=false', '-no-color'),
+    async state(address) {
+      const { values } = JSON.parse((await ok('show', '-json')).out);
+      return values?.root_module?.resources?.find((each: { address: string }) => each.address === address)
+        ?.values;
+    },
+    async isDone() {
+      const ran = await run(['plan', '-detailed-exitcode', '-input=false', '-no-color']);
+      if (ran.code === 0 || ran.code === 2) return ran.code === 0;
+      throw new Error(`plan ended with ${ran.code}:\n${ran.out}${ran.err}`);
+    },
+    async events() {
+      const all = (await readFile(path('store/events'), 'utf8').catch(() => '')).split('\n').filter(Boolean);
+      const fresh = all.slice(heard);
+      heard = all.length;
+      return fresh;
+    },
+    stateText: () => readFile(path('terraform.tfstate'), 'utf8'),
+    [Symbol.asyncDispose]: () => rm(dir, { recursive: true, force: true }),
+  };
+  await workspace.write('');
+  await workspace.ok('init', '-input=false', '-no-color');
+  return workspace;
+}

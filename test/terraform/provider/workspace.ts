@@ -110,9 +110,12 @@ ${configuration}`,
     ok,
     apply: () => ok('apply', '-auto-approve', '-input=false', '-no-color'),
     async state(address) {
-      const { values } = JSON.parse((await ok('show', '-json')).out);
-      return values?.root_module?.resources?.find((each: { address: string }) => each.address === address)
-        ?.values;
+      const { resources } = JSON.parse(await workspace.stateText());
+      const found = resources.find(
+        ({ mode, type, name }: Record<string, string>) =>
+          `${mode === 'data' ? 'data.' : ''}${type}.${name}` === address,
+      );
+      return found?.instances[0]?.attributes;
     },
     async isDone() {
       const ran = await run(['plan', '-detailed-exitcode', '-input=false', '-no-color']);

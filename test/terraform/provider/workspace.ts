@@ -111,8 +111,11 @@ ${configuration}`,
     apply: () => ok('apply', '-auto-approve', '-input=false', '-no-color'),
     async state(address) {
       const { resources } = JSON.parse(await workspace.stateText());
-      return resources.find(({ type, name }: Record<string, string>) => address === `${type}.${name}`)
-        ?.instances[0].attributes;
+      const found = resources.find(
+        ({ mode, type, name }: Record<string, string>) =>
+          `${mode === 'data' ? 'data.' : ''}${type}.${name}` === address,
+      );
+      return found?.instances[0]?.attributes;
     },
     async isDone() {
       const ran = await run(['plan', '-detailed-exitcode', '-input=false', '-no-color']);

@@ -1,4 +1,4 @@
 import { serve } from '../../../../terraform/provider/plugin/index.ts';
 import { probe } from './provider.ts';
 
-await serve(probe);
+void serve(probe);

@@ -1,7 +1,8 @@
-import { isName, isTenant, textOf } from './checks.ts';
+import { parseEntryRef } from '../../lib/attestation/index.ts';
+import { textOf } from './checks.ts';
 import type { Client } from './client.ts';
-import { explained, written } from './entries.ts';
-import { type EphemeralResource, ProviderError, problem } from './plugin/index.ts';
+import { explained, split, written } from './entries.ts';
+import { caution, type EphemeralResource, ProviderError, problem } from './plugin/index.ts';
 
 /** A join code, in no plan and no state. */
 export const join: EphemeralResource<Client> = {
@@ -10,8 +11,16 @@ export const join: EphemeralResource<Client> = {
     description:
       'A one-time code with which one machine takes up a host that proves itself by `join`. It is in no plan and no state. A second use of it raises an alarm. Each run that opens it makes a new one.',
     attributes: {
-      tenant: { type: 'string', required: true, validate: isTenant, description: 'Whose host it is.' },
-      name: { type: 'string', required: true, validate: isName, description: "The host's name." },
+      host: {
+        type: 'string',
+        required: true,
+        validate: (value) =>
+          parseEntryRef(String(value))
+            ? undefined
+            : 'It is tenant and name, such as acme/shop/vm-1: the id of the host.',
+        description:
+          'The `id` of the `signet_host`. Known only after apply when the host is new, so the code is made after it.',
+      },
       ttl_seconds: {
         type: 'number',
         optional: true,
@@ -25,10 +34,16 @@ export const join: EphemeralResource<Client> = {
       expires_at: { type: 'string', computed: true, description: 'Until when it may be used.' },
     },
   },
-  async open({ client, config, signal }) {
-    const [tenant, name] = [textOf(config['tenant']) ?? '', textOf(config['name']) ?? ''];
+  async open({ client, config, signal, warn }) {
+    const { tenant, name } = split(textOf(config['host']) ?? '');
     const ttl = config['ttl_seconds'];
     try {
+      const { bounds } = await client.credential.right(signal);
+      if (bounds?.access === 'read') {
+        // A plan opens what it knows all about, and uses nothing of it.
+        warn(caution('A plan makes no join code', 'The token of this phase only looks; apply makes it.'));
+        return { result: { ...config, code: '', expires_at: '' } };
+      }
       const path = `/v1/entries/${tenant.replaceAll('/', '.')}/${name}/join-code`;
       const body = typeof ttl === 'number' ? { ttl_seconds: ttl } : {};
       const made = (await client.call('POST', path, { body, signal })) as Made;

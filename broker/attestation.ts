@@ -171,7 +171,7 @@ function match(
   }
 }
 
-/** A renewal is by the entry it began with, if that still gives this ID. */
+/** A renewal is by the entry it began with, if that still is for what began it and gives this ID. */
 function renew(
   held: NonNullable<Verified['held']>,
   { entries }: Snapshot,
@@ -181,6 +181,8 @@ function renew(
   if (entry === undefined || entry.state === 'pending') throw new Problem('no_entry');
   trail.entry = entry;
   if (entry.state === 'disabled') throw new Problem('entry_disabled');
+  if (!Object.keys(entry.match).every((key) => key.startsWith(`${held.began}:`)))
+    throw new Problem('no_entry', { cause: new Error(`the entry is no longer for ${held.began}`) });
   const { trustDomain, segments } = parseIdTemplate(entry.spiffe_id);
   const wanted = segments.map((segment) =>
     'text' in segment ? segment.text : entry.match[segment.selector],

@@ -169,7 +169,7 @@ export async function runBroker(config: Config, world: World): Promise<void> {
       ...{ trustDomain, vault: publicVault, attest, gate: createGate(limits.attestations) },
       ...{ issuedGrants, alarms, session, log, now },
     }),
-    ...entryRoutes({ trustDomain, vault, registrar }),
+    ...entryRoutes({ trustDomain, vault, registrar, log }),
     ...delegationRoutes({
       redeeming: () => delegations.open({ vault, session, clock: world.clock, log, count: countRun }),
       gate: createGate(limits.attestations),

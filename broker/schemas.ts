@@ -90,6 +90,15 @@ const registration: Schemas = {
     'federates_with?': lists['federates_with']!,
     'state?': { const: 'active' },
   }),
+  EntryChange: object({
+    'tenant?': entryFields['tenant']!,
+    'name?': entryFields['name']!,
+    match: entryFields['match']!,
+    spiffe_id: entryFields['spiffe_id']!,
+    ttl: entryFields['ttl']!,
+    'networks?': lists['networks']!,
+    'federates_with?': lists['federates_with']!,
+  }),
   Entry: object({ ...entryFields, ...lists, state: { enum: ENTRY_STATES } }),
   EntryList: object({ entries: list(ref('Entry')), unreadable: list(text(512)) }),
   JoinCodeRequest: object({

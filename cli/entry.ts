@@ -16,15 +16,10 @@ export function entryCommand(): Command {
       .description(what)
       .option('--json', 'print one JSON object')
       .addHelpText('after', BROKER_ENVIRONMENT);
-  add('create', 'register an entry; the same call again completes one that was cut off')
-    .option('-f, --file <file>', 'the entry as JSON, - for standard input')
-    .option('--name <tenant/name>', 'its tenant and name, such as acme/shop/orders')
-    .option('--spiffe-id <id>', 'the SPIFFE ID it gives')
-    .option('--ttl <lifetime>', 'how long an SVID lives, such as 15m')
-    .option('--selector <key=value...>', 'what the workload must show; again for more', collect, [])
-    .option('--ssh-host-key <file>', "the host's public key (ssh_host_ed25519_key.pub), as its selector")
-    .option('--network <cidr...>', 'where its SVIDs may be asked for from')
-    .action(create);
+  describing(add('create', 'register an entry; the same call again completes one that was cut off')).action(
+    create,
+  );
+  describing(add('update', 'change an entry to this one, whole; its state stays')).action(update);
   add('list', 'entries of a tenant and of those below it')
     .option('--tenant <name>', 'only this tenant')
     .action(list);
@@ -43,6 +38,18 @@ export function entryCommand(): Command {
   return entry;
 }
 
+/** The options that describe an entry. */
+function describing(command: Command): Command {
+  return command
+    .option('-f, --file <file>', 'the entry as JSON, - for standard input')
+    .option('--name <tenant/name>', 'its tenant and name, such as acme/shop/orders')
+    .option('--spiffe-id <id>', 'the SPIFFE ID it gives')
+    .option('--ttl <lifetime>', 'how long an SVID lives, such as 15m')
+    .option('--selector <key=value...>', 'what the workload must show; again for more', collect, [])
+    .option('--ssh-host-key <file>', "the host's public key (ssh_host_ed25519_key.pub), as its selector")
+    .option('--network <cidr...>', 'where its SVIDs may be asked for from');
+}
+
 type CreateOptions = Output & {
   readonly file?: string;
   readonly name?: string;
@@ -54,10 +61,22 @@ type CreateOptions = Output & {
 };
 
 async function create(options: CreateOptions, command: Command): Promise<void> {
-  const entry =
-    options.file === undefined ? await described(options, command) : await fromFile(options.file, command);
+  const entry = await given(options, command);
   using broker = openBroker(process.env);
   told(options, (await broker.call('POST', '/v1/entries', entry)) as Entry);
+}
+
+async function update(options: CreateOptions, command: Command): Promise<void> {
+  const wanted = await given(options, command);
+  // What `show --json` prints may be changed and sent back.
+  const { state: _, ...entry } = wanted as Record<string, unknown>;
+  const path = entryPath(`${entry['tenant']}/${entry['name']}`, command);
+  using broker = openBroker(process.env);
+  told(options, (await broker.call('PUT', path, entry)) as Entry);
+}
+
+function given(options: CreateOptions, command: Command): Promise<object> {
+  return options.file === undefined ? described(options, command) : fromFile(options.file, command);
 }
 
 async function fromFile(file: string, command: Command): Promise<object> {

@@ -1,3 +1,4 @@
+import type { Log } from '../../lib/adapter/log.ts';
 import type { Vault } from '../../lib/adapter/vault.ts';
 import { type Entry, entryRef, isEntryName, parseEntry } from '../../lib/attestation/index.ts';
 import { InputError } from '../../lib/errors.ts';
@@ -13,6 +14,7 @@ export type EntryRouteDeps = {
   readonly trustDomain: string;
   readonly vault: Vault;
   readonly registrar: Registrar;
+  readonly log: Log;
 };
 
 const ONE = '/v1/entries/{tenant}/{name}';
@@ -54,6 +56,17 @@ export function entryRoutes(deps: EntryRouteDeps): Route[] {
       }),
     },
     {
+      method: 'put',
+      path: ONE,
+      id: 'updateEntry',
+      summary: 'Change an entry that is there to this one. Its state stays',
+      body: { schema: 'EntryChange', required: true },
+      withToken: true,
+      answers: { 200: 'Entry' },
+      problems: [...WRITING, 'malformed', 'entry_not_found', 'entry_overlaps'],
+      handle: async (request) => ({ status: 200, body: await update(deps, request) }),
+    },
+    {
       method: 'delete',
       path: ONE,
       id: 'deleteEntry',
@@ -84,6 +97,24 @@ export function entryRoutes(deps: EntryRouteDeps): Route[] {
     ),
     joinCode(deps),
   ];
+}
+
+async function update({ trustDomain, vault, registrar, log }: EntryRouteDeps, request: RouteRequest) {
+  const place = named(request);
+  const body = request.body as Readonly<Record<string, unknown>>;
+  for (const field of ['tenant', 'name'] as const) {
+    if (body[field] === undefined || body[field] === place[field]) continue;
+    throw new InputError('entry', [{ pointer: `/${field}`, message: 'is not that of the path' }]);
+  }
+  const wanted = parseEntry({ ...body, ...place }, { trustDomain });
+  const { before, entry, changed } = await registrar.update(callerOf(vault, request.token), wanted);
+  const identity = before.spiffe_id === entry.spiffe_id ? {} : { spiffe_id_before: before.spiffe_id };
+  if (changed.length > 0)
+    log.info('entry_updated', {
+      ...{ entry: entryRef(entry), changed, spiffe_id: entry.spiffe_id, ...identity },
+      correlation_id: request.correlationId,
+    });
+  return entry;
 }
 
 function listing({ trustDomain, vault }: EntryRouteDeps): Route {

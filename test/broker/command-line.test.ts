@@ -64,7 +64,14 @@ describe('signet entry, grant and explain, against a real broker', function () {
     );
     assert.match(await fine(['entry', 'disable', 'acme/shop/by-file']), / disabled /);
     assert.match(await fine(['entry', 'enable', 'acme/shop/by-file']), / active /);
-    assert.equal(JSON.parse(await fine(['entry', 'show', 'acme/shop/by-file', '--json'])).state, 'active');
+    const shown = JSON.parse(await fine(['entry', 'show', 'acme/shop/by-file', '--json']));
+    assert.equal(shown.state, 'active');
+    const changed = JSON.stringify({ ...shown, ttl: '1h' });
+    assert.match(await fine(['entry', 'update', '--file', '-'], { input: changed }), / active .* 1h /);
+    await fine([
+      ...['entry', 'update', '--name', 'acme/shop/by-key', '--ssh-host-key', `${key.file}.pub`],
+      ...['--spiffe-id', 'spiffe://example.org/ns/shop/sa/by-key', '--ttl', '1h'],
+    ]);
     assert.equal(await fine(['entry', 'delete', 'acme/shop/by-file']), 'deleted acme/shop/by-file\n');
     const { code, stderr } = await signet(['entry', 'show', 'acme/shop/by-file']);
     assert.deepEqual([code, stderr.includes('entry_not_found')], [1, true], stderr);

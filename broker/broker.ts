@@ -7,6 +7,7 @@ import type { Entry } from '../lib/attestation/index.ts';
 import { startAdmin } from './admin.ts';
 import { createAlarms } from './alarms.ts';
 import { createApp } from './app.ts';
+import { createAppearances } from './appearances.ts';
 import { createAttestation } from './attestation.ts';
 import { createAttestors, entryDefects } from './attestors/index.ts';
 import { createCollecting } from './audit/index.ts';
@@ -80,6 +81,7 @@ export async function runBroker(config: Config, world: World): Promise<void> {
     log.info('cluster', { name, verified: kind === 'offline' ? 'offline' : 'review' });
   const alarms = createAlarms(log, metrics);
   const instances = createInstances(session);
+  const appearances = createAppearances(session);
   const attestors = createAttestors(
     { vault, instances, alarms },
     pods !== undefined && clusters !== undefined
@@ -99,6 +101,7 @@ export async function runBroker(config: Config, world: World): Promise<void> {
     trustDomain,
     survey: () => registrations.survey(),
     entryDefects: unfit,
+    appearances,
   });
   const bundles = createBundleSource({
     vault: session,
@@ -128,6 +131,7 @@ export async function runBroker(config: Config, world: World): Promise<void> {
   const explanations = createExplanations();
   const attest = createAttestation({
     ...{ trustDomain, attestors, registrations, bundles, session, perIdentity, issuedGrants, explanations },
+    appearances,
     ...{ log, metrics, now },
   });
 
@@ -169,7 +173,7 @@ export async function runBroker(config: Config, world: World): Promise<void> {
       ...{ trustDomain, vault: publicVault, attest, gate: createGate(limits.attestations) },
       ...{ issuedGrants, alarms, session, log, now },
     }),
-    ...entryRoutes({ trustDomain, vault, registrar, log }),
+    ...entryRoutes({ trustDomain, vault, registrar, appearances, log }),
     ...delegationRoutes({
       redeeming: () => delegations.open({ vault, session, clock: world.clock, log, count: countRun }),
       gate: createGate(limits.attestations),

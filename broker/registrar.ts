@@ -2,6 +2,7 @@ import { VaultError } from '../lib/adapter/vault.ts';
 import { type Entry, entryRef, overlapping, parseEntry } from '../lib/attestation/index.ts';
 import { type Defect, InputError } from '../lib/errors.ts';
 import { entryPath, tokenRole, tokenRoleName } from '../lib/grant/index.ts';
+import type { Appearances } from './appearances.ts';
 import { isVaultError, readDocument, removeDocument, type VaultCaller, writeDocument } from './kv.ts';
 import { Problem } from './problem.ts';
 import { raiseRevision } from './revision.ts';
@@ -43,13 +44,15 @@ export type RegistrarDeps = {
   /** All entries, as the broker itself can read them: a caller cannot see the other tenants that an entry may collide with. */
   readonly survey: () => Promise<Entry[]>;
   readonly entryDefects: (entry: Entry) => readonly Defect[];
+  readonly appearances: Pick<Appearances, 'forget'>;
 };
 
 const TRIES = 8;
 
 type StoredEntry = { readonly entry: Entry; readonly version: number };
 
-export function createRegistrar({ trustDomain, survey, entryDefects }: RegistrarDeps): Registrar {
+export function createRegistrar(deps: RegistrarDeps): Registrar {
+  const { trustDomain, survey, entryDefects, appearances } = deps;
   let last: Promise<unknown> = Promise.resolve();
   /** One after the other: those of this broker need not race each other for the one counter. */
   const raise = (caller: VaultCaller, named: Named) => {
@@ -154,6 +157,7 @@ export function createRegistrar({ trustDomain, survey, entryDefects }: Registrar
       try {
         // Again, now that others can see it: of two that overlap and are made at once, at least one sees the other.
         if (claimed.fresh) await refuseOverlap(entry);
+        if (claimed.fresh && entry.appear_by !== undefined) await appearances.forget(entry);
         await writeRole(caller, entry);
       } catch (error) {
         if (claimed.fresh && isRefusal(error)) await removeDocument(caller, entryPath(entry));
@@ -231,7 +235,7 @@ function differences(there: Entry, wanted: Entry): string {
 }
 
 function changedFields(a: Entry, b: Entry): string[] {
-  const fields = ['match', 'spiffe_id', 'ttl', 'networks', 'federates_with'] as const;
+  const fields = ['match', 'spiffe_id', 'ttl', 'networks', 'federates_with', 'appear_by'] as const;
   return fields.filter((field) => plain(a[field]) !== plain(b[field]));
 }
 

@@ -3,6 +3,7 @@ import type { Vault } from '../../lib/adapter/vault.ts';
 import { type Entry, entryRef, isEntryName, parseEntry } from '../../lib/attestation/index.ts';
 import { InputError } from '../../lib/errors.ts';
 import { tenantFromName } from '../../lib/grant/index.ts';
+import type { Appearances } from '../appearances.ts';
 import { callerOf } from '../caller.ts';
 import { makeJoinCode } from '../join-codes.ts';
 import { inParallel, readDocument, walkDocuments } from '../kv.ts';
@@ -14,6 +15,7 @@ export type EntryRouteDeps = {
   readonly trustDomain: string;
   readonly vault: Vault;
   readonly registrar: Registrar;
+  readonly appearances: Pick<Appearances, 'find'>;
   readonly log: Log;
 };
 
@@ -50,10 +52,12 @@ export function entryRoutes(deps: EntryRouteDeps): Route[] {
       withToken: true,
       answers: { 200: 'Entry' },
       problems: [...ALWAYS, 'entry_not_found', 'entry_state'],
-      handle: async (request) => ({
-        status: 200,
-        body: await registrar.show(caller(request), named(request)),
-      }),
+      async handle(request) {
+        const entry = await registrar.show(caller(request), named(request));
+        if (entry.appear_by === undefined) return { status: 200, body: entry };
+        const at = await deps.appearances.find(entry);
+        return { status: 200, body: { ...entry, appeared_at: at?.toISOString() ?? null } };
+      },
     },
     {
       method: 'put',

@@ -26,7 +26,13 @@ const unused = undefined as never;
 const attestors = createAttestors({ vault: unused, instances: unused, alarms: unused });
 const routes: Route[] = [
   ...attestationRoutes({ trustDomain: 'example.org' } as never),
-  ...entryRoutes({ trustDomain: 'example.org', vault: unused, registrar: unused, log: unused }),
+  ...entryRoutes({
+    trustDomain: 'example.org',
+    vault: unused,
+    registrar: unused,
+    appearances: unused,
+    log: unused,
+  }),
   ...delegationRoutes({ redeeming: unused, gate: unused }),
   ...explanationRoutes({ vault: unused, explanations: unused }),
   ...policyRoutes({ trustDomain: 'example.org' } as never),

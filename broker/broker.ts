@@ -36,9 +36,12 @@ import { entryRoutes } from './routes/entries.ts';
 import { explanationRoutes } from './routes/explanations.ts';
 import { policyRoutes } from './routes/policies.ts';
 import { publicRoutes } from './routes/public.ts';
+import { registeredServiceRoutes } from './routes/registered-services.ts';
 import { serviceRoutes } from './routes/services.ts';
 import { createSchemas } from './schemas.ts';
 import { createBrokerServer } from './server.ts';
+import { createServiceRegister } from './services/register.ts';
+import { createRegisteredServices } from './services/registered.ts';
 import { createSession } from './session.ts';
 import { createValidate } from './validation.ts';
 
@@ -123,6 +126,9 @@ export async function runBroker(config: Config, world: World): Promise<void> {
           ...{ clusters: clusters.live, annotations: config.kubernetes.annotations, registrations },
           ...{ clock: world.clock, log, metrics, random },
         });
+  const registered = createRegisteredServices({
+    ...{ vault: session, trustDomain, reloadMs: limits.reloadMs, clock: world.clock, log },
+  });
   const keys = createChallengeKeys(session, log, now);
   const connections = createConnections({ trustDomain, keys });
   const perSource = createRateLimit(limits.ratePerSource, monotonic);
@@ -189,7 +195,13 @@ export async function runBroker(config: Config, world: World): Promise<void> {
       store: createCallStore(),
       perIdentity: createRateLimit(limits.ratePerIdentity, monotonic),
     }),
-    ...serviceRoutes({ trustDomain, bundles, registrations, services, now, stopped }),
+    ...serviceRoutes({ trustDomain, bundles, registrations, services, registered, now, stopped }),
+    ...registeredServiceRoutes({
+      ...{ trustDomain, vault, log },
+      register: createServiceRegister({
+        ...{ trustDomain, registered, isKubernetesName: (host) => services?.has(host) ?? false },
+      }),
+    }),
     ...(admitting?.routes ?? []),
     ...publicRoutes({ bundles, health, document: () => document }),
   ];
@@ -231,6 +243,7 @@ export async function runBroker(config: Config, world: World): Promise<void> {
     keys.run(stop),
     collecting.run(stop),
     services?.run(stop),
+    registered.run(stop),
     admitting?.run(stop),
     keepCertificate({ vault: session, trustDomain, names: config.names, log, now, random }, publish, stop),
     untilFired(stop).then(async () => {

@@ -7,7 +7,7 @@ import { outputOf } from '../../../setup/commands.mjs';
 import { terraformPrograms } from '../../../setup/terraform.mjs';
 import { Store } from './probe/store.ts';
 
-const PROBE = fileURLToPath(new URL('probe/main.ts', import.meta.url));
+export const PROBE = fileURLToPath(new URL('probe/main.ts', import.meta.url));
 const REGISTRIES = ['registry.opentofu.org', 'registry.terraform.io'];
 
 /** What drives the provider. */

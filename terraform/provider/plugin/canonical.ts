@@ -10,7 +10,7 @@ export function isSame(a: Value, b: Value, type: Type): boolean {
 function canonical(value: Value, type: Type): string {
   if (value === UNKNOWN) return '?';
   if (value instanceof Decimal || typeof value === 'number' || typeof value === 'bigint') {
-    const text = value instanceof Decimal ? value.text : String(value);
+    const text = value instanceof Decimal ? value.text : String(exact(value));
     return `#${normal(text) ?? text}`;
   }
   if (value === null || typeof type === 'string') return JSON.stringify(value) ?? '!';
@@ -27,4 +27,9 @@ function canonical(value: Value, type: Type): string {
       return `${JSON.stringify(name)}:${canonical(value[name]!, of ?? 'string')}`;
     });
   return `(${members.join()})`;
+}
+
+/** A large number is printed with fewer digits than it has. */
+function exact(value: number | bigint): number | bigint {
+  return Number.isInteger(value) && !Number.isSafeInteger(value) ? BigInt(value) : value;
 }

@@ -108,7 +108,8 @@ function blockLine(name: string, { nesting, min, max, description, deprecated }:
 }
 
 function typeWords(type: Type): string {
-  if (typeof type === 'string') return type;
+  if (typeof type === 'string') return type === 'dynamic' ? 'any type' : type;
+  if ('tuple' in type) return `tuple of ${type.tuple.map(typeWords).join(', ')}`;
   if ('list' in type) return `list of ${typeWords(type.list)}`;
   if ('set' in type) return `set of ${typeWords(type.set)}`;
   if ('map' in type) return `map of ${typeWords(type.map)}`;

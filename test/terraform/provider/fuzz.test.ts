@@ -6,6 +6,7 @@ import fc from 'fast-check';
 import { isSame } from '../../../terraform/provider/plugin/canonical.ts';
 import {
   Decimal,
+  Dynamic,
   type Type,
   UNKNOWN,
   type Value,
@@ -21,7 +22,8 @@ import { thing } from './probe/thing.ts';
 const { type: anyType } = fc.letrec<{ type: Type }>((tie) => ({
   type: fc.oneof(
     { maxDepth: 3 },
-    fc.constantFrom<Type>('string', 'bool', 'number'),
+    fc.constantFrom<Type>('string', 'bool', 'number', 'dynamic'),
+    fc.array(tie('type'), { maxLength: 3 }).map((tuple) => ({ tuple })),
     tie('type').map((list) => ({ list })),
     tie('type').map((set) => ({ set })),
     tie('type').map((map) => ({ map })),
@@ -39,11 +41,18 @@ const number = fc.oneof(
   fc.stringMatching(/^[1-9]\.[0-9]{20,60}[1-9]$/).map((text) => new Decimal(text)),
 );
 
+/** A value with its type; what is unknown or null stands within. */
+const dynamic: fc.Arbitrary<Value> = fc
+  .constantFrom<Type>('string', 'number', { tuple: ['bool', 'number'] }, { object: { a: { set: 'string' } } })
+  .chain((type) => valuesOf(type).map((value) => new Dynamic(type, value)));
+
 function valuesOf(type: Type): fc.Arbitrary<Value> {
   const known = ((): fc.Arbitrary<Value> => {
     if (type === 'string') return fc.string({ unit: 'grapheme' });
     if (type === 'bool') return fc.boolean();
     if (type === 'number') return number;
+    if (type === 'dynamic') return dynamic;
+    if ('tuple' in type) return fc.tuple(...type.tuple.map(valuesOf));
     if ('list' in type) return fc.array(valuesOf(type.list), { maxLength: 5 });
     if ('set' in type) return fc.array(valuesOf(type.set), { maxLength: 5 });
     if ('map' in type)

@@ -7,7 +7,7 @@ import { WireError } from '../wire/index.ts';
 export type Log = (fields: { readonly [name: string]: unknown }) => void;
 
 /** What does not stop when it is told to is waited for no longer than this. */
-const GRACE = 10_000;
+const GRACE = 5000;
 
 type Work<T> = (signal: AbortSignal) => Promise<T>;
 export type Outcome<T> =

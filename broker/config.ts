@@ -3,9 +3,9 @@ import type { OtlpSettings } from '../lib/adapter/otlp/index.ts';
 import { ConfigError, type Environment, readSettings } from '../lib/adapter/settings.ts';
 import type { InjectorConfig } from './admission/config.ts';
 import type { KubernetesConfig } from './cluster-specs.ts';
+import { asDevices, asTpm } from './config-devices.ts';
 import { asClusters, asInjector, asSource, parseAnnotations } from './config-kubernetes.ts';
 import {
-import { asDevices, asTpm } from './config-devices.ts';
   asLogLevel,
   asNamespace,
   asTrustDomain,

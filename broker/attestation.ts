@@ -12,7 +12,6 @@ import {
 import { SignetError } from '../lib/errors.ts';
 import { SpiffeError, type SpiffeId } from '../lib/spiffe/index.ts';
 import type { Bundle } from '../lib/svid/index.ts';
-import type { Appearances } from './appearances.ts';
 import {
   AttestationError,
   type Attestors,
@@ -54,7 +53,6 @@ export type AttestationDeps = {
   readonly trustDomain: string;
   readonly attestors: Attestors;
   readonly registrations: Registrations;
-  readonly appearances: Appearances;
   readonly bundles: BundleSource;
   readonly session: Session;
   readonly perIdentity: RateLimit;
@@ -138,8 +136,6 @@ async function attest(deps: AttestationDeps, asked: Asked, trail: Trail): Promis
       throw new Problem('identity_denied', { cause: new Error('the deny-list names it') });
     }
     perIdentity.take(id.toString());
-    // a renewal is of somebody who has shown up
-    if (verified.held === undefined) await deps.appearances.note(entry, { correlationId, now: deps.now() });
     // Without an instance there is nothing to advance: such a workload renews with fresh evidence.
     const instance = (await verified.settle?.({ entry, id })) ?? { id: correlationId, generation: 0 };
     trail.instance = instance;

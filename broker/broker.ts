@@ -7,7 +7,6 @@ import type { Entry } from '../lib/attestation/index.ts';
 import { startAdmin } from './admin.ts';
 import { createAlarms } from './alarms.ts';
 import { createApp } from './app.ts';
-import { createAppearances } from './appearances.ts';
 import { createAttestation } from './attestation.ts';
 import { createAttestors, entryDefects } from './attestors/index.ts';
 import { createCollecting } from './audit/index.ts';
@@ -140,7 +139,7 @@ export async function runBroker(config: Config, world: World): Promise<void> {
   const explanations = createExplanations();
   const attest = createAttestation({
     ...{ trustDomain, attestors, registrations, bundles, session, perIdentity, issuedGrants, explanations },
-    ...{ appearances: createAppearances(instances), log, metrics, now },
+    ...{ log, metrics, now },
   });
 
   await using collecting = await createCollecting({

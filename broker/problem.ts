@@ -15,7 +15,6 @@ const PROBLEMS = {
   no_entry: [403, 'no registration entry matches'],
   entry_ambiguous: [403, 'several registration entries match and none wins'],
   entry_disabled: [403, 'the registration entry is disabled'],
-  entry_overdue: [403, 'who was expected by this entry did not show up in time'],
   instance_locked: [403, 'this instance is locked'],
   identity_denied: [403, 'this identity is denied'],
   run_not_delegated: [403, 'to what this token says, nothing is delegated'],

@@ -14,7 +14,6 @@ export type Named = Pick<Entry, 'tenant' | 'name'>;
  * identity, and that running the same call again completes.
  *
  * - create: document `pending`, role, document `active`, revision
- * - replace: document `pending`, role, document `active`, revision; of a disabled one its document alone
  * - disable: role gone (from here on Vault itself refuses), document `disabled`, revision
  * - enable: role, document `active`, revision
  * - remove: role gone, document gone, revision
@@ -23,8 +22,6 @@ export interface Registrar {
   /** `created` is false when the same entry was there already, whole. @throws Problem, VaultError */
   create(caller: VaultCaller, entry: Entry): Promise<{ readonly entry: Entry; readonly created: boolean }>;
   show(caller: VaultCaller, named: Named): Promise<Entry>;
-  /** All but its name and whether it is disabled. @throws Problem, VaultError */
-  replace(caller: VaultCaller, entry: Entry): Promise<Entry>;
   disable(caller: VaultCaller, named: Named): Promise<Entry>;
   enable(caller: VaultCaller, named: Named): Promise<Entry>;
   remove(caller: VaultCaller, named: Named): Promise<void>;
@@ -123,29 +120,6 @@ export function createRegistrar({ trustDomain, survey, entryDefects }: Registrar
       return { entry: done, created: claimed.fresh };
     },
     show: async (caller, named) => (await demand(caller, named)).entry,
-    async replace(caller, entry) {
-      const defects = entryDefects(entry);
-      if (defects.length > 0) throw new InputError('entry', defects);
-      const there = await demand(caller, entry);
-      const same = sameEntry(there.entry, entry);
-      if (same && there.entry.state === 'disabled') return there.entry;
-      await refuseOverlap(entry);
-      if (there.entry.state === 'disabled') {
-        const disabled: Entry = { ...entry, state: 'disabled' };
-        await writeDocument(caller, entryPath(entry), disabled, there.version);
-        await raise(caller, entry);
-        return disabled;
-      }
-      const changed = same ? there : await put(caller, { ...entry, state: 'pending' }, there.version);
-      try {
-        if (!same) await refuseOverlap(entry);
-        await writeRole(caller, entry);
-      } catch (error) {
-        if (!same && isRefusal(error)) await put(caller, there.entry, changed.version);
-        throw error;
-      }
-      return await finish(caller, changed, 'active');
-    },
     async disable(caller, named) {
       const stored = await demand(caller, named);
       await removeRole(caller, named);
@@ -167,10 +141,6 @@ export function createRegistrar({ trustDomain, survey, entryDefects }: Registrar
       if (there === undefined) throw new Problem('entry_not_found');
     },
   };
-}
-
-async function put(caller: VaultCaller, entry: Entry, version: number): Promise<StoredEntry> {
-  return { entry, version: await writeDocument(caller, entryPath(entry), entry, version) };
 }
 
 async function writeRole(caller: VaultCaller, entry: Entry): Promise<void> {
@@ -196,12 +166,12 @@ function differences(there: Entry, wanted: Entry): string {
 }
 
 function changedFields(a: Entry, b: Entry): string[] {
-  const fields = ['match', 'spiffe_id', 'ttl', 'networks', 'federates_with', 'appear_by'] as const;
+  const fields = ['match', 'spiffe_id', 'ttl', 'networks', 'federates_with'] as const;
   return fields.filter((field) => plain(a[field]) !== plain(b[field]));
 }
 
 /** A text that is the same for the same content, whatever the order of keys. */
-function plain(value: unknown): string | undefined {
+function plain(value: unknown): string {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return JSON.stringify(value);
   return JSON.stringify(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)));
 }

@@ -77,14 +77,11 @@ const entryFields: Readonly<Record<string, JsonSchema>> = {
   match: { type: 'object', additionalProperties: text(512), minProperties: 1, maxProperties: 32 },
   spiffe_id: text(2048, 'a segment may be a selector in braces: spiffe://example.org/ns/{k8s:ns}/sa/orders'),
   ttl: { type: 'string', pattern: '^[1-9][0-9]{0,5}[smh]$' },
-  'appear_by?': text(20, 'whoever has not shown up by then is refused: 2030-01-31T12:00:00Z'),
 };
 const lists: Readonly<Record<string, JsonSchema>> = {
   networks: list(text(64), 64),
   federates_with: list(text(255), 64),
 };
-
-const { tenant: _tenant, name: _name, ...content } = entryFields;
 
 const registration: Schemas = {
   NewEntry: object({
@@ -92,11 +89,6 @@ const registration: Schemas = {
     'networks?': lists['networks']!,
     'federates_with?': lists['federates_with']!,
     'state?': { const: 'active' },
-  }),
-  EntryContent: object({
-    ...content,
-    'networks?': lists['networks']!,
-    'federates_with?': lists['federates_with']!,
   }),
   Entry: object({ ...entryFields, ...lists, state: { enum: ENTRY_STATES } }),
   EntryList: object({ entries: list(ref('Entry')), unreadable: list(text(512)) }),

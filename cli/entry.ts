@@ -16,25 +16,15 @@ export function entryCommand(): Command {
       .description(what)
       .option('--json', 'print one JSON object')
       .addHelpText('after', BROKER_ENVIRONMENT);
-  const content = (command: Command) =>
-    command
-      .option('--spiffe-id <id>', 'the SPIFFE ID it gives')
-      .option('--ttl <lifetime>', 'how long an SVID lives, such as 15m')
-      .option('--selector <key=value...>', 'what the workload must show; again for more', collect, [])
-      .option('--ssh-host-key <file>', "the host's public key (ssh_host_ed25519_key.pub), as its selector")
-      .option('--network <cidr...>', 'where its SVIDs may be asked for from')
-      .option('--appear-by <time>', 'refuse whoever has not shown up by then: 2030-01-31T12:00:00Z');
-  content(
-    add('create', 'register an entry; the same call again completes one that was cut off')
-      .option('-f, --file <file>', 'the entry as JSON, - for standard input')
-      .option('--name <tenant/name>', 'its tenant and name, such as acme/shop/orders'),
-  ).action(create);
-  content(
-    add('update', 'change what is named of an entry; selectors and networks are given as a whole').argument(
-      '<tenant/name>',
-      'such as acme/shop/orders',
-    ),
-  ).action(update);
+  add('create', 'register an entry; the same call again completes one that was cut off')
+    .option('-f, --file <file>', 'the entry as JSON, - for standard input')
+    .option('--name <tenant/name>', 'its tenant and name, such as acme/shop/orders')
+    .option('--spiffe-id <id>', 'the SPIFFE ID it gives')
+    .option('--ttl <lifetime>', 'how long an SVID lives, such as 15m')
+    .option('--selector <key=value...>', 'what the workload must show; again for more', collect, [])
+    .option('--ssh-host-key <file>', "the host's public key (ssh_host_ed25519_key.pub), as its selector")
+    .option('--network <cidr...>', 'where its SVIDs may be asked for from')
+    .action(create);
   add('list', 'entries of a tenant and of those below it')
     .option('--tenant <name>', 'only this tenant')
     .action(list);
@@ -53,35 +43,21 @@ export function entryCommand(): Command {
   return entry;
 }
 
-type Content = Output & {
+type CreateOptions = Output & {
+  readonly file?: string;
+  readonly name?: string;
   readonly spiffeId?: string;
   readonly ttl?: string;
   readonly selector: readonly string[];
   readonly sshHostKey?: string;
   readonly network?: readonly string[];
-  readonly appearBy?: string;
 };
-type CreateOptions = Content & { readonly file?: string; readonly name?: string };
 
 async function create(options: CreateOptions, command: Command): Promise<void> {
   const entry =
     options.file === undefined ? await described(options, command) : await fromFile(options.file, command);
   using broker = openBroker(process.env);
   told(options, (await broker.call('POST', '/v1/entries', entry)) as Entry);
-}
-
-async function update(text: string, options: Content, command: Command): Promise<void> {
-  const path = entryPath(text, command);
-  const { match, ...changes } = await contentOf(options, command);
-  using broker = openBroker(process.env);
-  const {
-    tenant: _tenant,
-    name: _name,
-    state: _state,
-    ...content
-  } = (await broker.call('GET', path)) as Entry;
-  const replaced = Object.keys(match).length === 0 ? content.match : match;
-  told(options, (await broker.call('PUT', path, { ...content, ...changes, match: replaced })) as Entry);
 }
 
 async function fromFile(file: string, command: Command): Promise<object> {
@@ -94,10 +70,7 @@ async function fromFile(file: string, command: Command): Promise<object> {
 
 /** An entry from options. What is missing or wrong in it the broker names, field by field. */
 async function described(options: CreateOptions, command: Command): Promise<object> {
-  return { ...reference(options.name ?? '', command), ...(await contentOf(options, command)) };
-}
-
-async function contentOf(options: Content, command: Command) {
+  const { tenant, name } = reference(options.name ?? '', command);
   const match: Record<string, string> = {};
   for (const selector of options.selector) {
     const cut = selector.indexOf('=');
@@ -111,11 +84,12 @@ async function contentOf(options: Content, command: Command) {
     match['ssh-host:key'] = parsed(command, '--ssh-host-key', () => parseSshPublicKey(line)).fingerprint;
   }
   return {
+    tenant,
+    name,
     match,
-    ...(options.spiffeId === undefined ? {} : { spiffe_id: options.spiffeId }),
-    ...(options.ttl === undefined ? {} : { ttl: options.ttl }),
+    spiffe_id: options.spiffeId,
+    ttl: options.ttl,
     ...(options.network === undefined ? {} : { networks: options.network }),
-    ...(options.appearBy === undefined ? {} : { appear_by: options.appearBy }),
   };
 }
 

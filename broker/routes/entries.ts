@@ -54,20 +54,6 @@ export function entryRoutes(deps: EntryRouteDeps): Route[] {
       }),
     },
     {
-      method: 'put',
-      path: ONE,
-      id: 'replaceEntry',
-      summary: 'Change an entry: all of it but its name and whether it is disabled',
-      body: { schema: 'EntryContent', required: true },
-      withToken: true,
-      answers: { 200: 'Entry' },
-      problems: [...WRITING, 'malformed', 'entry_not_found', 'entry_overlaps'],
-      async handle(request) {
-        const entry = parseEntry({ ...(request.body as object), ...named(request) }, { trustDomain });
-        return { status: 200, body: await registrar.replace(caller(request), entry) };
-      },
-    },
-    {
       method: 'delete',
       path: ONE,
       id: 'deleteEntry',

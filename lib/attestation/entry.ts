@@ -18,23 +18,11 @@ export type Entry = {
   /** Networks (CIDR) from which the grant may be spent; none means any. */
   readonly networks: readonly string[];
   readonly federates_with: readonly string[];
-  /** RFC 3339, UTC: whoever has not shown up by then is refused. */
-  readonly appear_by?: string;
   readonly state: EntryState;
 };
 
 const NAME = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
-const FIELDS = [
-  'tenant',
-  'name',
-  'match',
-  'spiffe_id',
-  'ttl',
-  'networks',
-  'federates_with',
-  'appear_by',
-  'state',
-];
+const FIELDS = ['tenant', 'name', 'match', 'spiffe_id', 'ttl', 'networks', 'federates_with', 'state'];
 const MAX_SELECTORS = 32;
 const MAX_VALUE = 512;
 
@@ -99,9 +87,6 @@ export function parseEntry(value: unknown, context: { trustDomain: string }): En
     (s) => /^[a-z0-9._-]{1,255}$/.test(s),
     'is not a trust domain',
   );
-  const appearBy = raw['appear_by'];
-  if (appearBy !== undefined && !isInstant(appearBy))
-    flaw('/appear_by', 'is not a time in UTC such as 2030-01-31T12:00:00Z');
   const state = raw['state'] ?? 'active';
   if (!ENTRY_STATES.includes(state as EntryState)) flaw('/state', `is one of ${ENTRY_STATES.join(', ')}`);
   if (defects.length > 0) throw new InputError('entry', defects);
@@ -113,7 +98,6 @@ export function parseEntry(value: unknown, context: { trustDomain: string }): En
     ttl,
     networks,
     federates_with: federates,
-    ...(typeof appearBy === 'string' && { appear_by: appearBy }),
     state: state as EntryState,
   };
 }
@@ -178,13 +162,6 @@ function list(
     if (typeof item !== 'string' || !good(item)) flaw(`/${field}/${i}`, message);
   });
   return value.filter((item) => typeof item === 'string');
-}
-
-/** RFC 3339 in UTC, whole seconds, and a day that the calendar has. */
-function isInstant(value: unknown): boolean {
-  if (typeof value !== 'string' || !/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/.test(value)) return false;
-  const at = new Date(value);
-  return !Number.isNaN(at.getTime()) && at.toISOString() === value.replace('Z', '.000Z');
 }
 
 function isCidr(text: string): boolean {

@@ -101,41 +101,6 @@ describe('a registration that is cut off', function () {
     assert.ok(steps >= 5, `${steps} calls`);
   });
 
-  it('when changed, gives what it gave or what it shall give, and the same call again completes it', async () => {
-    const nextKeys = new Map<string, SshKey>();
-    const next = (name: string) => nextKeys.get(name)!;
-    const contentOf = (name: string, { fingerprint }: SshKey) => ({
-      ...{ match: { 'ssh-host:key': fingerprint }, ttl: '1h' },
-      spiffe_id: `spiffe://example.org/ns/shop/sa/${name}-new`,
-    });
-    const steps = await atEveryCall(
-      (name) => cut.call('PUT', path(name), contentOf(name, next(name)), token()),
-      {
-        label: 'new',
-        async prepare(name, key) {
-          nextKeys.set(name, await ssh.newKey(`${name}-new`));
-          await create(whole, name, key);
-        },
-        async look({ name, key }) {
-          const [before, after] = [await show(key), await show(next(name))];
-          for (const { status, body } of [before, after])
-            assert.ok(
-              status === 403 || body.spiffe_id.startsWith(`spiffe://example.org/ns/shop/sa/${name}`),
-              `${name}: ${JSON.stringify(body)}`,
-            );
-          const again = await whole.call('PUT', path(name), contentOf(name, next(name)), token());
-          assert.equal(again.status, 200, `${name}: ${JSON.stringify(again.body)}`);
-          assert.equal((await show(key)).body.code, 'no_entry', name);
-          assert.equal(
-            (await show(next(name))).body.spiffe_id,
-            `spiffe://example.org/ns/shop/sa/${name}-new`,
-          );
-        },
-      },
-    );
-    assert.ok(steps >= 5, `${steps} calls`);
-  });
-
   it('when disabled, is refused from the moment its role is gone, and the same call again completes it', async () => {
     await atEveryCall((name) => cut.call('POST', path(name, '/disable'), {}, token()), {
       label: 'off',

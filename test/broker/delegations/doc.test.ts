@@ -5,8 +5,8 @@ import { fileURLToPath } from 'node:url';
 import { after, before, describe, it } from 'mocha';
 import { PROBLEM_CODES, Problem } from '../../../broker/problem.ts';
 import { startChild } from '../../../harness/child.ts';
+import { RunIssuer } from '../../support/run-issuer.ts';
 import { openSite, type Site, type TestBroker } from '../site.ts';
-import { RunIssuer } from './run-issuer.ts';
 
 const root = fileURLToPath(new URL('../../../', import.meta.url));
 const doc = await readFile(join(root, 'docs/delegation.md'), 'utf8');

@@ -3,8 +3,8 @@ import { createHmac, createPublicKey } from 'node:crypto';
 import { after, before, describe, it } from 'mocha';
 import { signet } from '../../cli/signet.ts';
 import { encoded, signedBy, testKey } from '../../sidecar/users/issuer.ts';
+import { RUN, RunIssuer } from '../../support/run-issuer.ts';
 import { hostEntry, openSite, type Site, type TestBroker, until } from '../site.ts';
-import { RUN, RunIssuer } from './run-issuer.ts';
 
 const seconds = () => Math.floor(Date.now() / 1_000);
 const HOST_KEY = 'SHA256:nThbg6kXUpJWGl7E1IGOCspRomTxdCARLviKw6E5SY8';

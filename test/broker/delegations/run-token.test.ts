@@ -10,8 +10,8 @@ import {
 import { KeyRing } from '../../../lib/adapter/key-ring.ts';
 import { parseDelegation } from '../../../lib/vault-layout/delegations/index.ts';
 import { encoded, signedBy, testKey } from '../../sidecar/users/issuer.ts';
+import { RUN } from '../../support/run-issuer.ts';
 import { silentLog } from '../../support/silent-log.ts';
-import { RUN } from './run-issuer.ts';
 
 const SEED = 20_260_101;
 const ISSUER = 'https://app.terraform.io';

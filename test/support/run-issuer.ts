@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import type { Server } from 'node:http';
-import { freePort } from '../../../harness/port.ts';
+import { freePort } from '../../harness/port.ts';
 
 type Json = Readonly<Record<string, unknown>>;
 type Parts = { header: Record<string, unknown>; payload: Record<string, unknown> };

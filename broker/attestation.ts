@@ -12,6 +12,7 @@ import {
 import { SignetError } from '../lib/errors.ts';
 import { SpiffeError, type SpiffeId } from '../lib/spiffe/index.ts';
 import type { Bundle } from '../lib/svid/index.ts';
+import type { Appearances } from './appearances.ts';
 import {
   AttestationError,
   type Attestors,
@@ -57,6 +58,7 @@ export type AttestationDeps = {
   readonly session: Session;
   readonly perIdentity: RateLimit;
   readonly issuedGrants: IssuedGrants;
+  readonly appearances: Appearances;
   readonly explanations: Explanations;
   readonly log: Log;
   readonly metrics: Metrics;
@@ -136,9 +138,13 @@ async function attest(deps: AttestationDeps, asked: Asked, trail: Trail): Promis
       throw new Problem('identity_denied', { cause: new Error('the deny-list names it') });
     }
     perIdentity.take(id.toString());
+    const appears = await deps.appearances.judge(entry, {
+      ...{ now: deps.now(), correlationId, renews: verified.held !== undefined },
+    });
     // Without an instance there is nothing to advance: such a workload renews with fresh evidence.
     const instance = (await verified.settle?.({ entry, id })) ?? { id: correlationId, generation: 0 };
     trail.instance = instance;
+    await appears?.();
     const issued = await issueGrant(session, entry, id);
     granted = true;
     issuedGrants.keep(correlationId, issued, { spiffeId: id.toString(), entry: entryRef(entry) });
@@ -171,7 +177,7 @@ function match(
   }
 }
 
-/** A renewal is by the entry it began with, if that still gives this ID. */
+/** A renewal is by the entry it began with, if that still is for what began it and gives this ID. */
 function renew(
   held: NonNullable<Verified['held']>,
   { entries }: Snapshot,
@@ -181,6 +187,8 @@ function renew(
   if (entry === undefined || entry.state === 'pending') throw new Problem('no_entry');
   trail.entry = entry;
   if (entry.state === 'disabled') throw new Problem('entry_disabled');
+  if (!Object.keys(entry.match).every((key) => key.startsWith(`${held.began}:`)))
+    throw new Problem('no_entry', { cause: new Error(`the entry is no longer for ${held.began}`) });
   const { trustDomain, segments } = parseIdTemplate(entry.spiffe_id);
   const wanted = segments.map((segment) =>
     'text' in segment ? segment.text : entry.match[segment.selector],

@@ -7,6 +7,7 @@ import type { Entry } from '../lib/attestation/index.ts';
 import { startAdmin } from './admin.ts';
 import { createAlarms } from './alarms.ts';
 import { createApp } from './app.ts';
+import { createAppearances } from './appearances.ts';
 import { createAttestation } from './attestation.ts';
 import { createAttestors, entryDefects } from './attestors/index.ts';
 import { createCollecting } from './audit/index.ts';
@@ -35,9 +36,12 @@ import { entryRoutes } from './routes/entries.ts';
 import { explanationRoutes } from './routes/explanations.ts';
 import { policyRoutes } from './routes/policies.ts';
 import { publicRoutes } from './routes/public.ts';
+import { registeredServiceRoutes } from './routes/registered-services.ts';
 import { serviceRoutes } from './routes/services.ts';
 import { createSchemas } from './schemas.ts';
 import { createBrokerServer } from './server.ts';
+import { createServiceRegister } from './services/register.ts';
+import { createRegisteredServices } from './services/registered.ts';
 import { createSession } from './session.ts';
 import { createValidate } from './validation.ts';
 
@@ -80,6 +84,7 @@ export async function runBroker(config: Config, world: World): Promise<void> {
     log.info('cluster', { name, verified: kind === 'offline' ? 'offline' : 'review' });
   const alarms = createAlarms(log, metrics);
   const instances = createInstances(session);
+  const appearances = createAppearances(session);
   const devices =
     config.devices === null
       ? undefined
@@ -111,6 +116,7 @@ export async function runBroker(config: Config, world: World): Promise<void> {
     trustDomain,
     survey: () => registrations.survey(),
     entryDefects: unfit,
+    appearances,
   });
   const bundles = createBundleSource({
     vault: session,
@@ -132,6 +138,9 @@ export async function runBroker(config: Config, world: World): Promise<void> {
           ...{ clusters: clusters.live, annotations: config.kubernetes.annotations, registrations },
           ...{ clock: world.clock, log, metrics, random },
         });
+  const registered = createRegisteredServices({
+    ...{ vault: session, trustDomain, reloadMs: limits.reloadMs, clock: world.clock, log },
+  });
   const connections = createConnections({ trustDomain, keys });
   const perSource = createRateLimit(limits.ratePerSource, monotonic);
   const perIdentity = createRateLimit(limits.ratePerIdentity, monotonic);
@@ -139,6 +148,7 @@ export async function runBroker(config: Config, world: World): Promise<void> {
   const explanations = createExplanations();
   const attest = createAttestation({
     ...{ trustDomain, attestors, registrations, bundles, session, perIdentity, issuedGrants, explanations },
+    appearances,
     ...{ log, metrics, now },
   });
 
@@ -180,7 +190,7 @@ export async function runBroker(config: Config, world: World): Promise<void> {
       ...{ trustDomain, vault: publicVault, attest, gate: createGate(limits.attestations) },
       ...{ issuedGrants, alarms, session, log, now },
     }),
-    ...entryRoutes({ trustDomain, vault, registrar }),
+    ...entryRoutes({ trustDomain, vault, registrar, appearances, log }),
     ...delegationRoutes({
       redeeming: () => delegations.open({ vault, session, clock: world.clock, log, count: countRun }),
       gate: createGate(limits.attestations),
@@ -196,7 +206,13 @@ export async function runBroker(config: Config, world: World): Promise<void> {
       store: createCallStore(),
       perIdentity: createRateLimit(limits.ratePerIdentity, monotonic),
     }),
-    ...serviceRoutes({ trustDomain, bundles, registrations, services, now, stopped }),
+    ...serviceRoutes({ trustDomain, bundles, registrations, services, registered, now, stopped }),
+    ...registeredServiceRoutes({
+      ...{ trustDomain, vault, log },
+      register: createServiceRegister({
+        ...{ trustDomain, registered, isKubernetesName: (host) => services?.has(host) ?? false },
+      }),
+    }),
     ...(tpms?.routes ?? []),
     ...(admitting?.routes ?? []),
     ...publicRoutes({ bundles, health, document: () => document }),
@@ -244,6 +260,7 @@ export async function runBroker(config: Config, world: World): Promise<void> {
     collecting.run(stop),
     services?.run(stop),
     devices?.run(stop),
+    registered.run(stop),
     admitting?.run(stop),
     keepCertificate({ vault: session, trustDomain, names: config.names, log, now, random }, publish, stop),
     untilFired(stop).then(async () => {

@@ -2,6 +2,7 @@ import { VaultError } from '../lib/adapter/vault.ts';
 import { type Entry, entryRef, overlapping, parseEntry } from '../lib/attestation/index.ts';
 import { type Defect, InputError } from '../lib/errors.ts';
 import { entryPath, tokenRole, tokenRoleName } from '../lib/grant/index.ts';
+import type { Appearances } from './appearances.ts';
 import { isVaultError, readDocument, removeDocument, type VaultCaller, writeDocument } from './kv.ts';
 import { Problem } from './problem.ts';
 import { raiseRevision } from './revision.ts';
@@ -16,6 +17,8 @@ export type Named = Pick<Entry, 'tenant' | 'name'>;
  * - create: document `pending`, role, document `active`, revision
  * - disable: role gone (from here on Vault itself refuses), document `disabled`, revision
  * - enable: role, document `active`, revision
+ * - update: role, document, revision; then the role once more, as the document then says. In between Vault gives only what both
+ *   allow. Of two that write at once one has its way, and the role is in the end that one's
  * - remove: role gone, document gone, revision
  */
 export interface Registrar {
@@ -24,19 +27,32 @@ export interface Registrar {
   show(caller: VaultCaller, named: Named): Promise<Entry>;
   disable(caller: VaultCaller, named: Named): Promise<Entry>;
   enable(caller: VaultCaller, named: Named): Promise<Entry>;
+  /** Changes an entry that is there to `entry`, but for its state, which stays. */
+  update(caller: VaultCaller, entry: Entry): Promise<Updated>;
   remove(caller: VaultCaller, named: Named): Promise<void>;
 }
+
+export type Updated = {
+  readonly before: Entry;
+  readonly entry: Entry;
+  /** Empty where all of it was so already. */
+  readonly changed: readonly string[];
+};
 
 export type RegistrarDeps = {
   readonly trustDomain: string;
   /** All entries, as the broker itself can read them: a caller cannot see the other tenants that an entry may collide with. */
   readonly survey: () => Promise<Entry[]>;
   readonly entryDefects: (entry: Entry) => readonly Defect[];
+  readonly appearances: Pick<Appearances, 'forget'>;
 };
+
+const TRIES = 8;
 
 type StoredEntry = { readonly entry: Entry; readonly version: number };
 
-export function createRegistrar({ trustDomain, survey, entryDefects }: RegistrarDeps): Registrar {
+export function createRegistrar(deps: RegistrarDeps): Registrar {
+  const { trustDomain, survey, entryDefects, appearances } = deps;
   let last: Promise<unknown> = Promise.resolve();
   /** One after the other: those of this broker need not race each other for the one counter. */
   const raise = (caller: VaultCaller, named: Named) => {
@@ -102,15 +118,46 @@ export function createRegistrar({ trustDomain, survey, entryDefects }: Registrar
     return { ...there, fresh: there.entry.state === 'pending' };
   };
 
+  const expectFit = (entry: Entry) => {
+    const defects = entryDefects(entry);
+    if (defects.length > 0) throw new InputError('entry', defects);
+  };
+
+  /** Makes the role what the document says, however many write either at once: whoever wrote a role looks at the document after it. */
+  const settleRole = async (caller: VaultCaller, named: Named): Promise<void> => {
+    let stored = await find(caller, named);
+    for (let attempt = 0; attempt < TRIES; attempt++) {
+      if (stored?.entry.state === 'active') await writeRole(caller, stored.entry);
+      else if (stored?.entry.state !== 'pending') await removeRole(caller, named);
+      const now = await find(caller, named);
+      if (now?.version === stored?.version) return;
+      stored = now;
+    }
+    throw new Problem('concurrent_write');
+  };
+
+  /** Puts `next` in the place of what was read, document and role. */
+  const replace = async (caller: VaultCaller, stored: StoredEntry, next: Entry): Promise<StoredEntry> => {
+    // The role first: Vault judges the new ID by the caller's own right, and until the document follows gives only what both allow.
+    if (next.state === 'active') await writeRole(caller, next);
+    try {
+      const version = await writeDocument(caller, entryPath(next), next, stored.version);
+      await raise(caller, next);
+      return { entry: next, version };
+    } finally {
+      await settleRole(caller, next);
+    }
+  };
+
   return {
     async create(caller, entry) {
-      const defects = entryDefects(entry);
-      if (defects.length > 0) throw new InputError('entry', defects);
+      expectFit(entry);
       await refuseOverlap(entry);
       const claimed = await claim(caller, entry);
       try {
         // Again, now that others can see it: of two that overlap and are made at once, at least one sees the other.
         if (claimed.fresh) await refuseOverlap(entry);
+        if (claimed.fresh && entry.appear_by !== undefined) await appearances.forget(entry);
         await writeRole(caller, entry);
       } catch (error) {
         if (claimed.fresh && isRefusal(error)) await removeDocument(caller, entryPath(entry));
@@ -133,6 +180,26 @@ export function createRegistrar({ trustDomain, survey, entryDefects }: Registrar
       await writeRole(caller, stored.entry);
       return await finish(caller, stored, 'active');
     },
+    async update(caller, wanted) {
+      expectFit(wanted);
+      const stored = await demand(caller, wanted);
+      const before = stored.entry;
+      if (before.state === 'pending') {
+        throw new Problem('entry_state', { detail: 'it was never completed: create it again, or delete it' });
+      }
+      const entry: Entry = { ...wanted, state: before.state };
+      const changed = changedFields(before, entry);
+      if (changed.length > 0) await refuseOverlap(entry);
+      const replaced = await replace(caller, stored, entry);
+      try {
+        // Again, now that others can see it.
+        if (changed.length > 0) await refuseOverlap(entry);
+      } catch (error) {
+        if (isRefusal(error)) await replace(caller, replaced, before);
+        throw error;
+      }
+      return { before, entry, changed };
+    },
     async remove(caller, named) {
       const there = await readDocument(caller, entryPath(named));
       await removeRole(caller, named);
@@ -144,7 +211,9 @@ export function createRegistrar({ trustDomain, survey, entryDefects }: Registrar
 }
 
 async function writeRole(caller: VaultCaller, entry: Entry): Promise<void> {
-  await caller.call('POST', `auth/token/roles/${tokenRoleName(entry)}`, tokenRole(entry));
+  // Vault keeps of a role what is not sent: networks that are no longer wanted are sent as none.
+  const role = { token_bound_cidrs: '', ...tokenRole(entry) };
+  await caller.call('POST', `auth/token/roles/${tokenRoleName(entry)}`, role);
 }
 
 async function removeRole(caller: VaultCaller, named: Named): Promise<void> {
@@ -166,7 +235,7 @@ function differences(there: Entry, wanted: Entry): string {
 }
 
 function changedFields(a: Entry, b: Entry): string[] {
-  const fields = ['match', 'spiffe_id', 'ttl', 'networks', 'federates_with'] as const;
+  const fields = ['match', 'spiffe_id', 'ttl', 'networks', 'federates_with', 'appear_by'] as const;
   return fields.filter((field) => plain(a[field]) !== plain(b[field]));
 }
 

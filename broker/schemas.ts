@@ -83,14 +83,41 @@ const lists: Readonly<Record<string, JsonSchema>> = {
   federates_with: list(text(255), 64),
 };
 
+const appearBy: JsonSchema = {
+  type: 'string',
+  maxLength: 30,
+  pattern: '^\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d(\\.\\d{1,9})?Z$',
+  description: 'UTC; from then on an entry that has never given an identity gives none',
+};
+
 const registration: Schemas = {
   NewEntry: object({
     ...entryFields,
     'networks?': lists['networks']!,
     'federates_with?': lists['federates_with']!,
+    'appear_by?': appearBy,
     'state?': { const: 'active' },
   }),
-  Entry: object({ ...entryFields, ...lists, state: { enum: ENTRY_STATES } }),
+  EntryChange: object({
+    'tenant?': entryFields['tenant']!,
+    'name?': entryFields['name']!,
+    match: entryFields['match']!,
+    spiffe_id: entryFields['spiffe_id']!,
+    ttl: entryFields['ttl']!,
+    'networks?': lists['networks']!,
+    'federates_with?': lists['federates_with']!,
+    'appear_by?': appearBy,
+  }),
+  Entry: object({
+    ...entryFields,
+    ...lists,
+    state: { enum: ENTRY_STATES },
+    'appear_by?': appearBy,
+    'appeared_at?': {
+      type: ['string', 'null'],
+      description: 'where one entry with `appear_by` is asked for; null: nothing has appeared',
+    },
+  }),
   EntryList: object({ entries: list(ref('Entry')), unreadable: list(text(512)) }),
   JoinCodeRequest: object({
     'ttl_seconds?': { type: 'integer', minimum: 10, maximum: 86_400, default: 600 },

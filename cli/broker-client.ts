@@ -18,7 +18,7 @@ export interface BrokerClient extends Disposable {
    * One call of the broker's API.
    * @throws BrokerRefusal with the problem's code; AcquireError when the broker is not reached or not to be trusted
    */
-  call(method: 'GET' | 'POST' | 'DELETE', path: string, body?: object): Promise<unknown>;
+  call(method: 'GET' | 'POST' | 'PUT' | 'DELETE', path: string, body?: object): Promise<unknown>;
 }
 
 /** `MAX_ANSWER_BYTES` is a sidecar's bound; a list of entries may be longer. */

@@ -16,15 +16,10 @@ export function entryCommand(): Command {
       .description(what)
       .option('--json', 'print one JSON object')
       .addHelpText('after', BROKER_ENVIRONMENT);
-  add('create', 'register an entry; the same call again completes one that was cut off')
-    .option('-f, --file <file>', 'the entry as JSON, - for standard input')
-    .option('--name <tenant/name>', 'its tenant and name, such as acme/shop/orders')
-    .option('--spiffe-id <id>', 'the SPIFFE ID it gives')
-    .option('--ttl <lifetime>', 'how long an SVID lives, such as 15m')
-    .option('--selector <key=value...>', 'what the workload must show; again for more', collect, [])
-    .option('--ssh-host-key <file>', "the host's public key (ssh_host_ed25519_key.pub), as its selector")
-    .option('--network <cidr...>', 'where its SVIDs may be asked for from')
-    .action(create);
+  describing(add('create', 'register an entry; the same call again completes one that was cut off')).action(
+    create,
+  );
+  describing(add('update', 'change an entry to this one, whole; its state stays')).action(update);
   add('list', 'entries of a tenant and of those below it')
     .option('--tenant <name>', 'only this tenant')
     .action(list);
@@ -43,6 +38,20 @@ export function entryCommand(): Command {
   return entry;
 }
 
+/** The options that describe an entry. */
+function describing(command: Command): Command {
+  return command
+    .option('-f, --file <file>', 'the entry as JSON, - for standard input')
+    .option('--name <tenant/name>', 'its tenant and name, such as acme/shop/orders')
+    .option('--spiffe-id <id>', 'the SPIFFE ID it gives')
+    .option('--ttl <lifetime>', 'how long an SVID lives, such as 15m')
+    .option('--selector <key=value...>', 'what the workload must show; again for more', collect, [])
+    .option('--ssh-host-key <file>', "the host's public key (ssh_host_ed25519_key.pub), as its selector")
+    .option('--network <cidr...>', 'where its SVIDs may be asked for from')
+    .option('--appear-by <time>', 'when the machine must have shown up, such as 2026-12-24T18:00:00Z')
+    .option('--appear-within <time>', 'likewise, from now on, such as 30m');
+}
+
 type CreateOptions = Output & {
   readonly file?: string;
   readonly name?: string;
@@ -51,13 +60,40 @@ type CreateOptions = Output & {
   readonly selector: readonly string[];
   readonly sshHostKey?: string;
   readonly network?: readonly string[];
+  readonly appearBy?: string;
+  readonly appearWithin?: string;
 };
 
 async function create(options: CreateOptions, command: Command): Promise<void> {
-  const entry =
-    options.file === undefined ? await described(options, command) : await fromFile(options.file, command);
+  const entry = await given(options, command);
   using broker = openBroker(process.env);
-  told(options, (await broker.call('POST', '/v1/entries', entry)) as Entry);
+  told(options, (await broker.call('POST', '/v1/entries', entry)) as Shown);
+}
+
+async function update(options: CreateOptions, command: Command): Promise<void> {
+  const wanted = await given(options, command);
+  // What `show --json` prints may be changed and sent back.
+  const { state: _, appeared_at: __, ...entry } = wanted as Record<string, unknown>;
+  const path = entryPath(`${entry['tenant']}/${entry['name']}`, command);
+  using broker = openBroker(process.env);
+  told(options, (await broker.call('PUT', path, entry)) as Shown);
+}
+
+async function given(options: CreateOptions, command: Command): Promise<object> {
+  const { file, appearBy, appearWithin } = options;
+  const entry = await (file === undefined ? described(options, command) : fromFile(file, command));
+  const by = appearWithin === undefined ? appearBy : fromNow(appearWithin, command);
+  return by === undefined ? entry : { ...entry, appear_by: by };
+}
+
+const SECONDS = { s: 1, m: 60, h: 3_600, d: 86_400 } as const;
+
+function fromNow(text: string, command: Command): string {
+  const [, count, unit] = /^([1-9][0-9]{0,5})([smhd])$/.exec(text) ?? [];
+  if (count === undefined || unit === undefined)
+    return wrongUsage(command, '--appear-within: is a number with s, m, h or d, such as 30m');
+  const ms = Number(count) * SECONDS[unit as keyof typeof SECONDS] * 1000;
+  return new Date(Date.now() + ms).toISOString();
 }
 
 async function fromFile(file: string, command: Command): Promise<object> {
@@ -117,7 +153,7 @@ function one(verb: 'show' | 'disable' | 'enable' | 'delete') {
       return;
     }
     const answer = verb === 'show' ? broker.call('GET', path) : broker.call('POST', `${path}/${verb}`, {});
-    told(options, (await answer) as Entry);
+    told(options, (await answer) as Shown);
   };
 }
 
@@ -135,14 +171,24 @@ async function joinCode(
   else print(answer.code);
 }
 
-function told({ json }: Output, entry: Entry): void {
+/** What the broker answers. */
+type Shown = Entry & { readonly appeared_at?: string | null };
+
+function told({ json }: Output, entry: Shown): void {
   if (json) printJson(entry);
   else print(line(entry));
 }
 
-function line(entry: Entry): string {
+function line(entry: Shown): string {
   const match = Object.entries(entry.match).map(([key, value]) => `${key}=${value}`);
-  return `${entryRef(entry)} ${entry.state} ${entry.spiffe_id} ${entry.ttl} ${match.join(' ')}`;
+  const told = `${entryRef(entry)} ${entry.state} ${entry.spiffe_id} ${entry.ttl} ${match.join(' ')}`;
+  return entry.appear_by === undefined ? told : `${told}, ${appearance(entry.appear_by, entry.appeared_at)}`;
+}
+
+/** A list says nothing of who has appeared. */
+function appearance(by: string, at: string | null | undefined): string {
+  if (at === undefined) return `to appear by ${by}`;
+  return at === null ? `not appeared, has until ${by}` : `appeared ${at}`;
 }
 
 function entryPath(text: string, command: Command): string {

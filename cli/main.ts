@@ -6,6 +6,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   demo: async () => (await import('./demo/index.ts')).demoCommand(),
   vault: async () => (await import('./vault.ts')).vaultCommand(),
   entry: async () => (await import('./entry.ts')).entryCommand(),
+  service: async () => (await import('./service.ts')).serviceCommand(),
   grant: async () => (await import('./grant.ts')).grantCommand(),
   explain: async () => (await import('./explain.ts')).explainCommand(),
   delegate: async () => (await import('./delegate.ts')).delegateCommand(),

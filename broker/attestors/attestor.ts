@@ -50,7 +50,13 @@ export type PeerCertificate = {
 export type Verified = {
   readonly selectors: Selectors;
   /** Given by a renewal: the identity held until now. Matching is then by this and not by the selectors. */
-  readonly held?: { readonly entry: string; readonly id: SpiffeId; readonly serial: string };
+  readonly held?: {
+    readonly entry: string;
+    readonly id: SpiffeId;
+    readonly serial: string;
+    /** The selectors' front of the evidence that it began with. */
+    readonly began: string;
+  };
   /**
    * Makes this evidence unusable a second time, or counts its use. Called when entry and ID are settled and before the grant is
    * asked for, so that no grant is given for what could not be written down.

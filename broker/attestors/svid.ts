@@ -36,7 +36,12 @@ export function svid({ instances, alarms }: SvidDeps): Attestor {
       }
       return {
         selectors: selectors({ 'svid:id': peer.id.toString(), 'svid:serial': peer.serial }),
-        held: { entry: stored.instance.entry, id: peer.id, serial: peer.serial },
+        held: {
+          entry: stored.instance.entry,
+          id: peer.id,
+          serial: peer.serial,
+          began: stored.instance.method,
+        },
         settle: () => settle(stored, { generation, key, nextKey: next_key }, peer, context),
       };
     },

@@ -64,6 +64,7 @@ function attest({ trustDomain, vault, attest, gate, now }: AttestationRouteDeps)
       'no_entry',
       'entry_ambiguous',
       'entry_disabled',
+      'entry_overdue',
       'instance_locked',
       'identity_denied',
       'rate_limited',

@@ -1,7 +1,9 @@
+import type { Log } from '../../lib/adapter/log.ts';
 import type { Vault } from '../../lib/adapter/vault.ts';
 import { type Entry, entryRef, isEntryName, parseEntry } from '../../lib/attestation/index.ts';
 import { InputError } from '../../lib/errors.ts';
 import { tenantFromName } from '../../lib/grant/index.ts';
+import type { Appearances } from '../appearances.ts';
 import { callerOf } from '../caller.ts';
 import { makeJoinCode } from '../join-codes.ts';
 import { inParallel, readDocument, walkDocuments } from '../kv.ts';
@@ -13,6 +15,8 @@ export type EntryRouteDeps = {
   readonly trustDomain: string;
   readonly vault: Vault;
   readonly registrar: Registrar;
+  readonly appearances: Pick<Appearances, 'find'>;
+  readonly log: Log;
 };
 
 const ONE = '/v1/entries/{tenant}/{name}';
@@ -48,10 +52,23 @@ export function entryRoutes(deps: EntryRouteDeps): Route[] {
       withToken: true,
       answers: { 200: 'Entry' },
       problems: [...ALWAYS, 'entry_not_found', 'entry_state'],
-      handle: async (request) => ({
-        status: 200,
-        body: await registrar.show(caller(request), named(request)),
-      }),
+      async handle(request) {
+        const entry = await registrar.show(caller(request), named(request));
+        if (entry.appear_by === undefined) return { status: 200, body: entry };
+        const at = await deps.appearances.find(entry);
+        return { status: 200, body: { ...entry, appeared_at: at?.toISOString() ?? null } };
+      },
+    },
+    {
+      method: 'put',
+      path: ONE,
+      id: 'updateEntry',
+      summary: 'Change an entry that is there to this one. Its state stays',
+      body: { schema: 'EntryChange', required: true },
+      withToken: true,
+      answers: { 200: 'Entry' },
+      problems: [...WRITING, 'malformed', 'entry_not_found', 'entry_overlaps'],
+      handle: async (request) => ({ status: 200, body: await update(deps, request) }),
     },
     {
       method: 'delete',
@@ -84,6 +101,24 @@ export function entryRoutes(deps: EntryRouteDeps): Route[] {
     ),
     joinCode(deps),
   ];
+}
+
+async function update({ trustDomain, vault, registrar, log }: EntryRouteDeps, request: RouteRequest) {
+  const place = named(request);
+  const body = request.body as Readonly<Record<string, unknown>>;
+  for (const field of ['tenant', 'name'] as const) {
+    if (body[field] === undefined || body[field] === place[field]) continue;
+    throw new InputError('entry', [{ pointer: `/${field}`, message: 'is not that of the path' }]);
+  }
+  const wanted = parseEntry({ ...body, ...place }, { trustDomain });
+  const { before, entry, changed } = await registrar.update(callerOf(vault, request.token), wanted);
+  const identity = before.spiffe_id === entry.spiffe_id ? {} : { spiffe_id_before: before.spiffe_id };
+  if (changed.length > 0)
+    log.info('entry_updated', {
+      ...{ entry: entryRef(entry), changed, spiffe_id: entry.spiffe_id, ...identity },
+      correlation_id: request.correlationId,
+    });
+  return entry;
 }
 
 function listing({ trustDomain, vault }: EntryRouteDeps): Route {

@@ -5,7 +5,7 @@ import type { ProblemCode } from '../problem.ts';
 
 /** One operation of the API: what the OpenAPI document says of it, and what does it. The router has these and no others. */
 export type Route = {
-  readonly method: 'get' | 'post' | 'delete';
+  readonly method: 'get' | 'post' | 'put' | 'delete';
   /** As in the document: `/v1/entries/{tenant}/{name}`. */
   readonly path: string;
   readonly id: string;

@@ -11,6 +11,8 @@ export type { ClusterServices } from './cluster-services.ts';
 export interface Services {
   /** Undefined where there is no such cluster to ask; without a name, the only one. */
   of(cluster: string | undefined): ClusterServices | undefined;
+  /** Whether a Service of a cluster that is watched goes by `name.namespace`. */
+  has(host: string): boolean;
   /** Ends when `signal` fires. */
   run(signal: AbortSignal): Promise<void>;
 }
@@ -55,6 +57,10 @@ export function createServices(deps: ServicesDeps): Services {
       running.add(begun.run(ended.signal));
       return begun;
     },
+    has: (host) =>
+      [...known.values()].some(({ directory }) =>
+        directory?.services.some(({ name, namespace }) => `${name}.${namespace}` === host),
+      ),
     async run(signal) {
       const { promise, resolve } = Promise.withResolvers<void>();
       signal.addEventListener('abort', () => resolve(), { once: true });

@@ -19,10 +19,15 @@ export type Entry = {
   readonly networks: readonly string[];
   readonly federates_with: readonly string[];
   readonly state: EntryState;
+  /** RFC 3339, UTC: once it has passed and the entry has never given an identity, it gives none. */
+  readonly appear_by?: string;
 };
 
 const NAME = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
-const FIELDS = ['tenant', 'name', 'match', 'spiffe_id', 'ttl', 'networks', 'federates_with', 'state'];
+const FIELDS = [
+  ...['tenant', 'name', 'match', 'spiffe_id', 'ttl', 'networks', 'federates_with', 'state', 'appear_by'],
+];
+const INSTANT = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?Z$/;
 const MAX_SELECTORS = 32;
 const MAX_VALUE = 512;
 
@@ -89,6 +94,9 @@ export function parseEntry(value: unknown, context: { trustDomain: string }): En
   );
   const state = raw['state'] ?? 'active';
   if (!ENTRY_STATES.includes(state as EntryState)) flaw('/state', `is one of ${ENTRY_STATES.join(', ')}`);
+  const appearBy = raw['appear_by'];
+  if (appearBy !== undefined && !isInstant(appearBy))
+    flaw('/appear_by', 'is not a time in UTC such as 2026-12-24T18:00:00Z');
   if (defects.length > 0) throw new InputError('entry', defects);
   return {
     tenant,
@@ -99,6 +107,7 @@ export function parseEntry(value: unknown, context: { trustDomain: string }): En
     networks,
     federates_with: federates,
     state: state as EntryState,
+    ...(isInstant(appearBy) ? { appear_by: appearBy } : {}),
   };
 }
 
@@ -162,6 +171,13 @@ function list(
     if (typeof item !== 'string' || !good(item)) flaw(`/${field}/${i}`, message);
   });
   return value.filter((item) => typeof item === 'string');
+}
+
+/** A day that is in no calendar is none. */
+function isInstant(value: unknown): value is string {
+  if (typeof value !== 'string' || !INSTANT.test(value)) return false;
+  const time = new Date(value);
+  return !Number.isNaN(time.getTime()) && time.toISOString().startsWith(value.slice(0, 19));
 }
 
 function isCidr(text: string): boolean {

@@ -9,10 +9,12 @@ export type ServicesSettings = {
 
 export type Callees = { readonly upstreams: readonly Upstream[]; readonly services?: ServicesSettings };
 
+/** To the broker, in the place of a cluster's name. */
+const NO_CLUSTER = '-';
 const LABEL = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
 const DOMAIN = /^(?=.{1,253}$)[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*$/;
 
-/** Upstreams, and among them the word `services`: `services`, `services:main`, `services:main/shop/cluster.local`. */
+/** Upstreams, and among them the word `services`: `services`, `services:main`, `services:main/shop/cluster.local`; `services:-`: registered ones alone. */
 export function parseCallees(text: string): Callees {
   const items = text.trim().split(/\s+/);
   const words = items.filter((item) => item === 'services' || item.startsWith('services:'));
@@ -24,6 +26,7 @@ export function parseCallees(text: string): Callees {
 
 function parseServices(word: string): ServicesSettings {
   const [cluster = '', namespace = '', domain = '', ...more] = word.slice('services:'.length).split('/');
+  if (word === 'services:-') return { cluster: NO_CLUSTER };
   const sound = [cluster, namespace].every((text) => text === '' || LABEL.test(text));
   if (!sound || more.length > 0 || (domain !== '' && !DOMAIN.test(domain)))
     throw new SettingError('has a services: that is not cluster, or cluster/namespace/domain');

@@ -36,7 +36,7 @@ export const SETTINGS = {
   SIGNET_UPSTREAMS: {
     fallback: '',
     required: 'with SIGNET_OUTBOUND',
-    doc: 'what the app may call: `name=address[,address]#spiffe-id[,spiffe-id]`, separated by white space; `name@127.0.0.1:15010=…` gives it a local port of its own, `name@tcp:127.0.0.1:15432=…` one for raw connections; the word `services`: the Services of the Kubernetes cluster too; docs/kubernetes-services.md',
+    doc: 'what the app may call: `name=address[,address]#spiffe-id[,spiffe-id]`, separated by white space; `name@127.0.0.1:15010=…` gives it a local port of its own, `name@tcp:127.0.0.1:15432=…` one for raw connections; the word `services`: the Services of the Kubernetes cluster and registered ones too; docs/kubernetes-services.md, docs/services.md',
   },
   SIGNET_TRANSPARENT: {
     fallback: '',

@@ -1,8 +1,16 @@
+import type { SpiffeId } from '../../lib/spiffe/index.ts';
 import { type Address, formatAddress } from '../address.ts';
 import type { Svid } from '../identity/credentials.ts';
 import { Refused, type RequestTransformer } from '../relay/index.ts';
 import { portOf } from '../services/directory.ts';
-import type { Directory, Place, Service, ServicePort, Services } from '../services/index.ts';
+import type {
+  Directory,
+  Place,
+  RegisteredService,
+  Service,
+  ServicePort,
+  Services,
+} from '../services/index.ts';
 import { serviceNamed } from '../services/naming.ts';
 import { Destination, type DestinationDeps } from './destination.ts';
 
@@ -23,6 +31,11 @@ export class Discovered implements Disposable {
   private readonly deps: DestinationDeps;
   /** By `orders.shop:80`, and single pods by `10.1.0.7:8080`. */
   private readonly all = new Map<string, { readonly destination: Destination; readonly pod: boolean }>();
+  /** Registered ones, by host, and who may answer for each. */
+  private readonly hosts = new Map<
+    string,
+    { readonly destination: Destination; readonly ids: readonly SpiffeId[] }
+  >();
   /** Those that are no more, until their last connection has ended. */
   private readonly leaving = new Set<Destination>();
   /** By the text of `Host`. */
@@ -45,10 +58,10 @@ export class Discovered implements Disposable {
     const { current, naming } = this.source;
     const [host, port] = splitHost(text);
     const name = host === '' ? undefined : serviceNamed(host, naming);
-    if (name === undefined) return null;
-    if (current === null) return NOT_KNOWN;
-    const service = current.services.get(name);
-    const found = service === undefined ? null : this.portOf(service, port);
+    if (current === null) return name === undefined ? null : NOT_KNOWN;
+    const service = name === undefined ? undefined : current.services.get(name);
+    // what a cluster says of a name goes before what somebody registered
+    const found = service === undefined ? this.registeredAt(host, current) : this.portOf(service, port);
     if (!(found instanceof Destination)) return found;
     if (this.remembered.size >= MOST_REMEMBERED) this.remembered.clear();
     this.remembered.set(text, found);
@@ -72,11 +85,11 @@ export class Discovered implements Disposable {
 
   adopt(svid: Svid): void {
     this.svid = svid;
-    for (const { destination } of this.all.values()) destination.adopt(svid);
+    for (const { destination } of this.begun()) destination.adopt(svid);
   }
 
   sweep(): void {
-    for (const { destination } of this.all.values()) destination.sweep();
+    for (const { destination } of this.begun()) destination.sweep();
     for (const destination of this.leaving) {
       destination.sweep();
       if (destination.size === 0) this.leaving.delete(destination);
@@ -85,8 +98,24 @@ export class Discovered implements Disposable {
 
   [Symbol.dispose](): void {
     this.unsubscribe();
-    for (const { destination } of this.all.values()) destination.destroy();
+    for (const { destination } of this.begun()) destination.destroy();
     for (const destination of this.leaving) destination.destroy();
+  }
+
+  /** Whatever the port: the name says which is meant. */
+  private registeredAt(text: string, { byHost }: Directory): Destination | Refused | null {
+    const host = text.endsWith('.') ? text.slice(0, -1) : text;
+    const service = byHost.get(host);
+    if (service === undefined) return null;
+    if (service.addresses.length === 0) return nowhere(service);
+    const known = this.hosts.get(host);
+    if (known !== undefined) return known.destination;
+    const { addresses, ids } = service;
+    const destination = new Destination({ name: host, addresses: [], ids }, this.transformers, this.deps);
+    destination.move(addresses);
+    if (this.svid !== null) destination.adopt(this.svid);
+    this.hosts.set(host, { destination, ids });
+    return destination;
   }
 
   private portOf(service: Service, wanted: number | null): Destination | Refused {
@@ -121,6 +150,19 @@ export class Discovered implements Disposable {
       this.leaving.add(destination);
       if (pod) this.pods--;
     }
+    for (const [host, { destination, ids }] of this.hosts) {
+      const service = directory.byHost.get(host);
+      const stays = service !== undefined && sameIds(service.ids, ids);
+      destination.move(stays ? service.addresses : []);
+      if (stays) continue;
+      this.hosts.delete(host);
+      this.leaving.add(destination);
+    }
+  }
+
+  private *begun(): Iterable<{ readonly destination: Destination }> {
+    yield* this.all.values();
+    yield* this.hosts.values();
   }
 }
 
@@ -132,6 +174,11 @@ function podsAt({ services }: Directory, { host, port }: Address): Place[] {
       if (target === port)
         for (const place of places) if (place.host === host) found.set(formatAddress(place), place);
   return [...found.values()];
+}
+
+/** Connections were let through by the IDs of their time: with others begins another destination. */
+function sameIds(a: readonly SpiffeId[], b: readonly SpiffeId[]): boolean {
+  return a.map(String).sort().join(' ') === b.map(String).sort().join(' ');
 }
 
 function addressIn(text: string): Address {
@@ -178,6 +225,11 @@ function unknownPort({ name, ports }: Service, wanted: number | null): Refused {
   const what = wanted === null ? 'port 80, nor one alone' : `port ${wanted}`;
   const detail = `the Service ${name} has no ${what}; it has: ${numbers.join(', ')}`;
   return new Refused({ status: 404, code: 'unknown_port', detail, ports: numbers });
+}
+
+function nowhere({ host }: RegisteredService): Refused {
+  const detail = `nobody is registered to answer for ${host} at present`;
+  return new Refused({ status: 503, code: 'no_endpoints', detail });
 }
 
 function noEndpoints({ name }: Service): Refused {

@@ -3,15 +3,24 @@ import { parseSpiffeId, type SpiffeId } from '../../lib/spiffe/index.ts';
 import { type Address, parseAddress } from '../address.ts';
 import { AcquireError } from '../identity/acquire-error.ts';
 
-/** The Services of our cluster as the broker told of them. */
+/** The Services of our cluster, and registered ones, as the broker told of them. */
 export type Directory = {
   readonly version: string;
-  /** When the API server last said that this is so. */
+  /** When Kubernetes and Vault last said that this is so. */
   readonly seenAt: Date;
   /** By `name.namespace`. */
   readonly services: ReadonlyMap<string, Service>;
   /** By cluster IP. */
   readonly byIp: ReadonlyMap<string, Service>;
+  /** Registered ones, by the name that an app asks for. */
+  readonly byHost: ReadonlyMap<string, RegisteredService>;
+};
+
+export type RegisteredService = {
+  readonly host: string;
+  readonly addresses: readonly Address[];
+  /** Who may answer at any of them. */
+  readonly ids: readonly SpiffeId[];
 };
 
 export type Service = {
@@ -35,6 +44,10 @@ export type Place = Address & { readonly id: SpiffeId };
 const MOST_SERVICES = 5_000;
 const MOST_PORTS = 64;
 const MOST_PLACES = 20_000;
+const MOST_REGISTERED = 2_000;
+const MOST_ADDRESSES = 64;
+const MOST_IDS = 16;
+const HOST = /^(?=.{3,253}$)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
 const LABEL = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
 const WORD = /^[A-Za-z0-9_-]{1,64}$/;
 
@@ -43,13 +56,16 @@ export function readDirectory(body: unknown, trustDomain: string): Directory {
   const services = new Map<string, Service>();
   const byIp = new Map<string, Service>();
   const ids = new Map<string, SpiffeId>();
+  const known = (text: string): SpiffeId => {
+    const id = ids.get(text) ?? readId(text, trustDomain);
+    ids.set(text, id);
+    return id;
+  };
   let places = 0;
   for (const one of listIn(body, 'services', MOST_SERVICES)) {
     const service = readService(one, (text) => {
       if (++places > MOST_PLACES) throw bad('more addresses than there may be');
-      const known = ids.get(text) ?? readId(text, trustDomain);
-      ids.set(text, known);
-      return known;
+      return known(text);
     });
     if (services.has(service.name)) throw bad('a Service twice');
     services.set(service.name, service);
@@ -57,7 +73,27 @@ export function readDirectory(body: unknown, trustDomain: string): Directory {
   }
   const seenAt = new Date(String(field(body, 'seen_at')));
   if (Number.isNaN(seenAt.getTime())) throw bad('seen_at');
-  return { version: wordIn(body, 'version', WORD), seenAt, services, byIp };
+  const byHost = new Map<string, RegisteredService>();
+  // a broker of an earlier version says nothing of them
+  for (const one of field(body, 'registered') === undefined
+    ? []
+    : listIn(body, 'registered', MOST_REGISTERED)) {
+    const service = readRegistered(one, known);
+    if (byHost.has(service.host)) throw bad('a host twice');
+    byHost.set(service.host, service);
+  }
+  return { version: wordIn(body, 'version', WORD), seenAt, services, byIp, byHost };
+}
+
+function readRegistered(value: unknown, idOf: (text: string) => SpiffeId): RegisteredService {
+  const ids = listIn(value, 'spiffe_ids', MOST_IDS).map((text) => idOf(String(text)));
+  // without one anybody could answer
+  if (ids.length === 0) throw bad('spiffe_ids');
+  return {
+    host: wordIn(value, 'host', HOST),
+    addresses: listIn(value, 'addresses', MOST_ADDRESSES).map(asAddress),
+    ids,
+  };
 }
 
 /** The port that a caller means; without one that of HTTP, or the only one. */
@@ -92,7 +128,10 @@ function readId(text: string, trustDomain: string): SpiffeId {
 }
 
 function addressIn(value: unknown): Address {
-  const text = field(value, 'address');
+  return asAddress(field(value, 'address'));
+}
+
+function asAddress(text: unknown): Address {
   const address = typeof text === 'string' ? parseAddress(text) : undefined;
   if (address === undefined || address.port === 0) throw bad('an address');
   return address;

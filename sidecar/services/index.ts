@@ -10,7 +10,7 @@ import type { Credentials } from '../identity/credentials.ts';
 import { type Directory, readDirectory } from './directory.ts';
 import { type Naming, namingOf } from './naming.ts';
 
-export type { Directory, Place, Service, ServicePort } from './directory.ts';
+export type { Directory, Place, RegisteredService, Service, ServicePort } from './directory.ts';
 
 /** The Services that the app may call. */
 export interface Services extends Disposable {

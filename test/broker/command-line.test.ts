@@ -64,10 +64,36 @@ describe('signet entry, grant and explain, against a real broker', function () {
     );
     assert.match(await fine(['entry', 'disable', 'acme/shop/by-file']), / disabled /);
     assert.match(await fine(['entry', 'enable', 'acme/shop/by-file']), / active /);
-    assert.equal(JSON.parse(await fine(['entry', 'show', 'acme/shop/by-file', '--json'])).state, 'active');
+    const shown = JSON.parse(await fine(['entry', 'show', 'acme/shop/by-file', '--json']));
+    assert.equal(shown.state, 'active');
+    const changed = JSON.stringify({ ...shown, ttl: '1h' });
+    assert.match(await fine(['entry', 'update', '--file', '-'], { input: changed }), / active .* 1h /);
+    await fine([
+      ...['entry', 'update', '--name', 'acme/shop/by-key', '--ssh-host-key', `${key.file}.pub`],
+      ...['--spiffe-id', 'spiffe://example.org/ns/shop/sa/by-key', '--ttl', '1h'],
+    ]);
     assert.equal(await fine(['entry', 'delete', 'acme/shop/by-file']), 'deleted acme/shop/by-file\n');
     const { code, stderr } = await signet(['entry', 'show', 'acme/shop/by-file']);
     assert.deepEqual([code, stderr.includes('entry_not_found')], [1, true], stderr);
+  });
+  it('give a machine a time, and tell whether it has appeared', async () => {
+    const at = ['--name', 'acme/shop/awaited', '--selector', 'join:entry=acme/shop/awaited', '--ttl', '15m'];
+    const entry = [...at, '--spiffe-id', 'spiffe://example.org/ns/shop/sa/awaited'];
+    await fine(['entry', 'create', ...entry, '--appear-within', '30m']);
+    const shown = JSON.parse(await fine(['entry', 'show', 'acme/shop/awaited', '--json']));
+    assert.equal(shown.appeared_at, null);
+    assert.ok(
+      Math.abs(new Date(shown.appear_by).getTime() - Date.now() - 1_800_000) < 120_000,
+      shown.appear_by,
+    );
+    await fine(['entry', 'update', ...entry, '--appear-by', '2099-01-01T00:00:00Z']);
+    const waits = await fine(['entry', 'show', 'acme/shop/awaited']);
+    assert.match(waits, /, not appeared, has until 2099-01-01T00:00:00Z$/m);
+    const code = (await fine(['entry', 'join-code', 'acme/shop/awaited'])).trim();
+    await fine(['grant', 'request', '--attest', 'join:-'], { input: code });
+    assert.match(await fine(['entry', 'show', 'acme/shop/awaited']), /, appeared 20\d\d-/);
+    const wrong = await signet(['entry', 'create', ...entry, '--appear-within', 'soon']);
+    assert.deepEqual([wrong.code, wrong.stderr.includes('--appear-within')], [2, true], wrong.stderr);
   });
   it('say what Vault denies, and what is malformed, field by field', async () => {
     const denied = await signet(['entry', 'list', '--tenant', 'acme/shop'], { token: site.registrar.globex });

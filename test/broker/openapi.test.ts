@@ -14,6 +14,7 @@ import { entryRoutes } from '../../broker/routes/entries.ts';
 import { explanationRoutes } from '../../broker/routes/explanations.ts';
 import { policyRoutes } from '../../broker/routes/policies.ts';
 import { publicRoutes } from '../../broker/routes/public.ts';
+import { registeredServiceRoutes } from '../../broker/routes/registered-services.ts';
 import type { Route } from '../../broker/routes/route.ts';
 import { serviceRoutes } from '../../broker/routes/services.ts';
 import { createSchemas } from '../../broker/schemas.ts';
@@ -26,7 +27,13 @@ const unused = undefined as never;
 const attestors = createAttestors({ vault: unused, instances: unused, alarms: unused });
 const routes: Route[] = [
   ...attestationRoutes({ trustDomain: 'example.org' } as never),
-  ...entryRoutes({ trustDomain: 'example.org', vault: unused, registrar: unused }),
+  ...entryRoutes({
+    trustDomain: 'example.org',
+    vault: unused,
+    registrar: unused,
+    appearances: unused,
+    log: unused,
+  }),
   ...delegationRoutes({ redeeming: unused, gate: unused }),
   ...explanationRoutes({ vault: unused, explanations: unused }),
   ...policyRoutes({ trustDomain: 'example.org' } as never),
@@ -34,6 +41,7 @@ const routes: Route[] = [
   ...callRoutes({ trustDomain: 'example.org' } as never),
   ...admissionRoutes({ admission: unused, intake: {} as never }),
   ...serviceRoutes({ trustDomain: 'example.org' } as never),
+  ...registeredServiceRoutes({ trustDomain: 'example.org' } as never),
   ...publicRoutes({ bundles: unused, health: unused, document: unused }),
 ];
 // biome-ignore lint/suspicious/noExplicitAny: a document is walked as the JSON it is

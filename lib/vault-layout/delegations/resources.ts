@@ -82,6 +82,16 @@ function readingRules({ tenant, entries }: Delegation): Rule[] {
   return [
     { why: 'Look at entries.', path: `${kv}/data/entries/${tenant}/${entries}*`, capabilities: ['read'] },
     { why: 'List entries.', path: `${kv}/metadata/entries/${tenant}/${entries}*`, capabilities: ['list'] },
+    {
+      why: 'Look at services.',
+      path: `${kv}/data/services/${tenant}/${entries}*`,
+      capabilities: ['read'],
+    },
+    {
+      why: 'List services.',
+      path: `${kv}/metadata/services/${tenant}/${entries}*`,
+      capabilities: ['list'],
+    },
     ...OWN_TOKEN,
   ];
 }

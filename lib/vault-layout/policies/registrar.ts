@@ -6,7 +6,7 @@ import { OWN_TOKEN } from './shared.ts';
 const { kv } = MOUNTS;
 
 /**
- * Registers workloads of one tenant and of those below it: their documents, their token roles, their join codes. A role can only be
+ * Registers workloads of one tenant and of those below it: their documents, their token roles, their join codes, and services. A role can only be
  * what `lib/grant` makes of an entry: one use, orphan, five minutes, a workload policy, an alias below the tenant's prefixes.
  * `entries`: how the names of all of them must begin.
  */
@@ -25,6 +25,16 @@ export function registrarRules(layout: Pick<Layout, 'svidTtls'>, tenant: Tenant,
     {
       why: 'List entries, and delete one with its history.',
       path: `${kv}/metadata/entries/${tenant.name}/${entries}*`,
+      capabilities: ['list', 'read', 'delete'],
+    },
+    {
+      why: 'Registered services.',
+      path: `${kv}/data/services/${tenant.name}/${entries}*`,
+      capabilities: ['create', 'read', 'update', 'delete'],
+    },
+    {
+      why: 'List services, and delete one with its history.',
+      path: `${kv}/metadata/services/${tenant.name}/${entries}*`,
       capabilities: ['list', 'read', 'delete'],
     },
     {

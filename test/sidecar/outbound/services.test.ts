@@ -84,6 +84,44 @@ describe('outbound: Services', () => {
     }
   });
 
+  it('that are registered are called by their host, whatever the port, and never in the place of a Service', async () => {
+    await using w = await world();
+    await using thief = await world({ ca: w.ca, credentials: await credentialsFor(w.ca, THIEF) });
+    const services = new HandHeld({ 'orders.shop': orders(w.inbound) });
+    await using outbound = await calling(w, services);
+    using app = await dialPlain(outbound.address);
+    const hears = async (host: string, want: string) => {
+      app.received = '';
+      app.send(get(host));
+      return await app.hears(want);
+    };
+    const at = (address: string, ...spiffe_ids: string[]) => ({ addresses: [address], spiffe_ids });
+    const mine = { host: 'orders.db.internal', ...at(w.inbound.address, THIEF, ORDERS) };
+    const shadow = { host: 'orders.shop', ...at(thief.inbound.address, THIEF) };
+    services.tell({ 'orders.shop': orders(w.inbound) }, [mine, shadow]);
+    for (const host of [
+      'orders.db.internal',
+      'ORDERS.db.internal:8080',
+      'orders.db.internal.',
+      'orders.shop',
+    ])
+      await hears(host, OK);
+    assert.equal(problemIn(await hears('db.internal', '"detail"'))['code'], 'unknown_upstream');
+    // somebody else answers there than was registered
+    services.tell({}, [{ ...mine, ...at(thief.inbound.address, ORDERS) }]);
+    const problem = problemIn(await hears('orders.db.internal', '"cause"'));
+    assert.deepEqual([problem['code'], problem['cause']], ['upstream_identity', 'SVID_WRONG_ID']);
+    // who may answer is another now, and so is the connection
+    services.tell({}, [{ ...mine, ...at(w.inbound.address, ORDERS) }]);
+    await hears('orders.db.internal', OK);
+    services.tell({}, [{ ...mine, ...at(w.inbound.address, THIEF) }]);
+    assert.equal(problemIn(await hears('orders.db.internal', '"cause"'))['code'], 'upstream_identity');
+    services.tell({}, [{ ...mine, addresses: [] }]);
+    assert.equal(problemIn(await hears('orders.db.internal', '"detail"'))['code'], 'no_endpoints');
+    services.tell({}, []);
+    assert.equal(problemIn(await hears('orders.db.internal', '"detail"'))['code'], 'unknown_upstream');
+  });
+
   it('get nothing at an address where somebody else answers than its pod', async () => {
     await using w = await world();
     await using thief = await world({ ca: w.ca, credentials: await credentialsFor(w.ca, THIEF) });

@@ -10,6 +10,38 @@ const sound = () =>
   answerOf({ 'orders.shop': { ips: ['10.96.0.7'], ports: { 80: { '10.0.0.1:8443': ORDERS } } } });
 
 describe('sidecar: what a broker tells of Services', () => {
+  const hosts = () => [
+    { host: 'orders.internal', addresses: ['10.0.0.5:8443', '[fd00::5]:8443'], spiffe_ids: [ORDERS] },
+  ];
+  it('is read of registered ones by host; a broker that says nothing of them has none', () => {
+    const { byHost } = readDirectory({ ...sound(), registered: hosts() }, 'example.org');
+    const { addresses, ids } = byHost.get('orders.internal')!;
+    assert.deepEqual(
+      addresses.map(({ host, port }) => `${host} ${port}`),
+      ['10.0.0.5 8443', 'fd00::5 8443'],
+    );
+    assert.deepEqual(ids.map(String), [ORDERS]);
+    assert.equal(readDirectory(sound(), 'example.org').byHost.size, 0);
+  });
+  // biome-ignore lint/suspicious/noExplicitAny: broken in ways its type would not allow
+  const brokenHosts: readonly [string, (hosts: any) => void][] = [
+    ['a host that is none', ([one]) => (one.host = 'orders')],
+    ['a host twice', (all) => all.push(all[0])],
+    ['no addresses', ([one]) => delete one.addresses],
+    ['an address without a port', ([one]) => (one.addresses = ['10.0.0.5'])],
+    ['nobody who may answer', ([one]) => (one.spiffe_ids = [])],
+    ["another trust domain's ID", ([one]) => (one.spiffe_ids = ['spiffe://elsewhere.org/a'])],
+    ['nothing', (all) => (all[0] = null)],
+  ];
+  for (const [name, spoil] of brokenHosts)
+    it(`is taken of registered ones as a whole or not at all: ${name}`, () => {
+      const registered = hosts();
+      spoil(registered);
+      assert.throws(() => readDirectory({ ...sound(), registered }, 'example.org'), {
+        code: 'BROKER_ANSWER',
+      });
+    });
+
   it('is read by name and by cluster IP', () => {
     const { services, byIp } = readDirectory(sound(), 'example.org');
     const [place] = services.get('orders.shop')!.ports[0]!.places;
@@ -43,7 +75,7 @@ describe('sidecar: what a broker tells of Services', () => {
     });
 
   it('throws nothing but its own error, whatever comes', () => {
-    const bytes = JSON.stringify(sound());
+    const bytes = JSON.stringify({ ...sound(), registered: hosts() });
     let seed = 7;
     const random = (below: number) => (seed = (seed * 48_271) % 0x7fffffff) % below;
     for (let i = 0; i < 20_000; i++) {

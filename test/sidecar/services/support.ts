@@ -9,11 +9,19 @@ export type Listed = {
   readonly target?: number;
 };
 
+/** A registered service. */
+export type Host = {
+  readonly host: string;
+  readonly addresses: readonly string[];
+  readonly spiffe_ids: readonly string[];
+};
+
 let versions = 0;
 
 /** A broker's answer, by `name.namespace`. */
-export function answerOf(services: Readonly<Record<string, Listed>>): object {
+export function answerOf(services: Readonly<Record<string, Listed>>, registered?: readonly Host[]): object {
   return {
+    ...(registered === undefined ? {} : { registered }),
     cluster: 'main',
     version: `v${++versions}`,
     seen_at: new Date().toISOString(),
@@ -45,8 +53,8 @@ export class HandHeld {
     return () => this.listeners.delete(listener);
   }
 
-  tell(services: Readonly<Record<string, Listed>>): void {
-    this.current = readDirectory(answerOf(services), 'example.org');
+  tell(services: Readonly<Record<string, Listed>>, registered?: readonly Host[]): void {
+    this.current = readDirectory(answerOf(services, registered), 'example.org');
     for (const listener of this.listeners) listener(this.current);
   }
 }

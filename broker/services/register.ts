@@ -1,0 +1,125 @@
+import { InputError } from '../../lib/errors.ts';
+import {
+  inParallel,
+  listDocuments,
+  readDocument,
+  removeDocument,
+  type VaultCaller,
+  walkDocuments,
+  writeDocument,
+} from '../kv.ts';
+import { Problem } from '../problem.ts';
+import { raiseRevision } from '../revision.ts';
+import { MOST_OF_A_TENANT, type RegisteredServices } from './registered.ts';
+import {
+  type NamedService,
+  parseRegisteredService,
+  type RegisteredService,
+  SERVICES_FOLDER,
+  servicePath,
+} from './registered-service.ts';
+
+/** Writes registered services, always with the caller's own token: Vault's ACL decides, and Vault's audit names the caller. */
+export interface ServiceRegister {
+  /** Makes it, or puts it in the place of what is there. @throws Problem, VaultError */
+  put(caller: VaultCaller, service: RegisteredService): Promise<{ readonly created: boolean }>;
+  show(caller: VaultCaller, named: NamedService): Promise<RegisteredService>;
+  remove(caller: VaultCaller, named: NamedService): Promise<void>;
+  /** Those of a tenant and of the tenants below it. */
+  list(caller: VaultCaller, tenant: string): Promise<ServiceListing>;
+}
+
+export type ServiceListing = {
+  readonly services: readonly RegisteredService[];
+  readonly unreadable: readonly string[];
+};
+
+export type ServiceRegisterDeps = {
+  readonly trustDomain: string;
+  readonly registered: Pick<RegisteredServices, 'current'>;
+  /** Whether a Service of a cluster that is watched has this name. */
+  readonly isKubernetesName: (host: string) => boolean;
+};
+
+const DEEPEST = 4;
+
+export function createServiceRegister(deps: ServiceRegisterDeps): ServiceRegister {
+  const { trustDomain, registered, isKubernetesName } = deps;
+  const read = (value: unknown, path: string): RegisteredService | undefined => {
+    try {
+      const service = parseRegisteredService(value, { trustDomain });
+      return servicePath(service) === path ? service : undefined;
+    } catch (error) {
+      if (error instanceof InputError) return undefined;
+      throw error;
+    }
+  };
+  const refuseTaken = async (service: RegisteredService) => {
+    if (isKubernetesName(service.host))
+      throw new Problem('service_host_taken', { detail: 'a Service of a cluster has this name' });
+    const { all } = await registered.current().catch((cause: unknown) => {
+      throw new Problem('vault_unavailable', { cause, retryAfterSeconds: 1 });
+    });
+    for (const other of all.values()) {
+      if (other.host !== service.host || servicePath(other) === servicePath(service)) continue;
+      const known = other.tenant === service.tenant || other.tenant.startsWith(`${service.tenant}/`);
+      const detail = known ? `it is ${other.tenant}/${other.name}` : 'it is a service of another tenant';
+      throw new Problem('service_host_taken', { detail });
+    }
+  };
+  const refuseMany = async (caller: VaultCaller, tenant: string) => {
+    const keys = await listDocuments(caller, `${SERVICES_FOLDER}${tenant}/`);
+    const own = keys.filter((key) => !key.endsWith('/')).length;
+    if (own >= MOST_OF_A_TENANT)
+      throw new Problem('service_limit', { detail: `${tenant} has ${own} services` });
+  };
+
+  return {
+    async put(caller, service) {
+      const path = servicePath(service);
+      const there = await readDocument(caller, path);
+      await refuseTaken(service);
+      if (there === undefined) await refuseMany(caller, service.tenant);
+      const version = await writeDocument(caller, path, service, there?.version ?? 0);
+      await raiseRevision(caller, path);
+      try {
+        // Again, now that others can see it: of two that claim one host at once, at least one sees the other.
+        await refuseTaken(service);
+      } catch (error) {
+        if (!(error instanceof Problem) || error.code !== 'service_host_taken') throw error;
+        if (there === undefined) await removeDocument(caller, path);
+        else await writeDocument(caller, path, there.value as object, version);
+        await raiseRevision(caller, path);
+        throw error;
+      }
+      return { created: there === undefined };
+    },
+    async show(caller, named) {
+      const path = servicePath(named);
+      const document = await readDocument(caller, path);
+      if (document === undefined) throw new Problem('service_not_found');
+      const service = read(document.value, path);
+      if (service === undefined) throw new Problem('service_unreadable');
+      return service;
+    },
+    async remove(caller, named) {
+      const path = servicePath(named);
+      const there = await readDocument(caller, path);
+      await removeDocument(caller, path);
+      await raiseRevision(caller, path);
+      if (there === undefined) throw new Problem('service_not_found');
+    },
+    async list(caller, tenant) {
+      const unreadable: string[] = [];
+      const paths = await walkDocuments(caller, `${SERVICES_FOLDER}${tenant}/`, DEEPEST);
+      const found = await inParallel(paths, async (path) => {
+        const document = await readDocument(caller, path);
+        const service = document === undefined ? undefined : read(document.value, path);
+        if (document !== undefined && service === undefined)
+          unreadable.push(path.slice(SERVICES_FOLDER.length));
+        return service;
+      });
+      return { services: found.filter((service) => service !== undefined), unreadable };
+    },
+  };
+}

@@ -9,6 +9,14 @@ import { Problem } from './problem.ts';
 import type { Named, Registrar } from './registrar.ts';
 
 /**
+ * Where a code's document is. The entry's name goes first, in the same segment: whoever may write only documents whose names begin so makes
+ * codes for those entries alone. No name has a dot, so none is half of another.
+ */
+export function joinPath({ entry, id }: { readonly entry: Named; readonly id: string }): string {
+  return `joins/${entry.tenant}/${entry.name}.${id}`;
+}
+
+/**
  * Makes a one-time join code for an entry: writes a document and reads it wrapped, both with the caller's token. The creation path in
  * the wrapping token is what proves, later, that a registrar of this tenant made it.
  * @throws Problem, VaultError
@@ -31,7 +39,7 @@ export async function makeJoinCode(
   }
   if (entry.state !== 'active') throw new Problem('entry_state', { detail: `it is ${entry.state}` });
   const id = randomBytes(16).toString('hex');
-  const path = `joins/${entry.tenant}/${id}`;
+  const path = joinPath({ entry, id });
   await writeDocument(caller, path, { entry: entryRef(entry), id }, 0);
   const { wrapInfo } = await vault.request('GET', `${MOUNTS.kv}/data/${path}`, undefined, {
     token,

@@ -11,6 +11,7 @@ import { InputError } from '../../lib/errors.ts';
 import { MOUNTS } from '../../lib/grant/index.ts';
 import type { Alarms } from '../alarms.ts';
 import type { Instances } from '../instances.ts';
+import { joinPath } from '../join-codes.ts';
 import { isVaultError } from '../kv.ts';
 import { AttestationError, type AttestContext, type Attestor, type Verified } from './attestor.ts';
 
@@ -18,7 +19,7 @@ export type JoinDeps = { readonly vault: Vault; readonly instances: Instances; r
 
 /**
  * A machine proves itself with a one-time code: a document that a registrar wrote and read wrapped. Vault says who wrapped it (the
- * creation path, which only a registrar of that tenant can make) and unwraps it once. It begins an instance, which is renewed with
+ * creation path, which only a registrar of that entry can make) and unwraps it once. It begins an instance, which is renewed with
  * its SVID.
  */
 export function join(deps: JoinDeps): Attestor {
@@ -91,8 +92,7 @@ function expectEntry({ entry }: JoinCode, { registered }: AttestContext): void {
 
 /** The look-up is free and says by which call the token was wrapped: a document of anyone else's making is no code. */
 async function expectRegistrar(deps: JoinDeps, code: JoinCode, context: AttestContext): Promise<void> {
-  const { tenant } = parseEntryRef(code.entry)!;
-  const wanted = `${MOUNTS.kv}/data/joins/${tenant}/${code.id}`;
+  const wanted = `${MOUNTS.kv}/data/${joinPath({ entry: parseEntryRef(code.entry)!, id: code.id })}`;
   const token = code.wrappingToken.reveal();
   const { data } = await orGone(deps, code, context, () =>
     deps.vault.request<{ creation_path?: unknown }>('POST', 'sys/wrapping/lookup', { token }),

@@ -143,7 +143,8 @@ export async function configure({ config }: Pick<ConfigureRequest, 'config'>): P
   if (url === undefined || ca === undefined || trustDomain === undefined) throw new ProviderError(missing);
   const broker = openBroker({ url, ca, trustDomain });
   const own = text('vault_token');
-  const delegation = text('delegation') ?? (own === undefined ? env['SIGNET_DELEGATION'] : undefined);
+  const delegation =
+    text('delegation') ?? (own === undefined ? env['SIGNET_DELEGATION'] || undefined : undefined);
   const credential: Credential =
     delegation === undefined
       ? ownToken(operatorToken(own ?? env['VAULT_TOKEN']))

@@ -88,12 +88,10 @@ async function redeem(
 async function tokenOf(source: RunToken, signal: AbortSignal): Promise<Secret> {
   const text = await textOf(source, signal);
   if (FORM.test(text)) return new Secret(text);
-  throw new ProviderError(
-    problem(
-      'That is not a token',
-      `${named(source)} holds none: one word of printable characters.`,
-      pathOf(source),
-    ),
+  throw fault(
+    'That is not a token',
+    `${named(source)} holds none: one word of printable characters.`,
+    pathOf(source),
   );
 }
 
@@ -107,12 +105,10 @@ async function textOf(source: RunToken, signal: AbortSignal): Promise<string> {
     signal.throwIfAborted();
     // What a command printed is not told: it may be half of a token.
     const { code } = error as { code?: unknown };
-    throw new ProviderError(
-      problem(
-        'The run has no token',
-        `${named(source)} failed: ${String(code ?? 'it was ended')}.`,
-        pathOf(source),
-      ),
+    throw fault(
+      'The run has no token',
+      `${named(source)} failed: ${String(code ?? 'it was ended')}.`,
+      pathOf(source),
     );
   }
 }
@@ -130,6 +126,14 @@ function named(source: RunToken): string {
 
 function pathOf({ path }: RunToken): Path {
   return path ?? ['delegation'];
+}
+
+/**
+ * A token is shown when a resource first needs it, and Terraform then points at that resource, in which no such path is: the text says which
+ * attribute of the provider it is.
+ */
+function fault(summary: string, detail: string, path: Path): ProviderError {
+  return new ProviderError(problem(summary, `${detail} It is about ${path[0]} of the provider.`, path));
 }
 
 const ADVICE: Readonly<Record<string, readonly [summary: string, detail: string]>> = {
@@ -151,19 +155,15 @@ const ADVICE: Readonly<Record<string, readonly [summary: string, detail: string]
 
 function refused(refusal: Refusal, delegation: string, source: RunToken): Error {
   if (refusal.code === 'run_not_delegated')
-    return new ProviderError(
-      problem(
-        'Nothing is delegated to this run',
-        `There is no delegation ${delegation}, or it is for another organisation, project, workspace or phase than the token says (run_not_delegated). The broker tells which in its log (run_refused).`,
-        ['delegation'],
-      ),
+    return fault(
+      'Nothing is delegated to this run',
+      `There is no delegation ${delegation}, or it is for another organisation, project, workspace or phase than the token says (run_not_delegated). The broker tells which in its log (run_refused).`,
+      ['delegation'],
     );
   const advice = ADVICE[refusal.code];
   if (advice === undefined)
     return refusal.status === 503 || refusal.status === 429
       ? refusal
-      : new ProviderError(
-          problem('The broker refused the token', `${refusal.message} (${refusal.code}).`, pathOf(source)),
-        );
-  return new ProviderError(problem(advice[0], `${advice[1]} (${refusal.code})`, pathOf(source)));
+      : fault('The broker refused the token', `${refusal.message} (${refusal.code}).`, pathOf(source));
+  return fault(advice[0], `${advice[1]} (${refusal.code})`, pathOf(source));
 }

@@ -113,12 +113,12 @@ describe('attestation by a one-time join code', () => {
       const data = { entry: 'acme/shop/orders', id: 'f-2' };
       const denied = await site.vault.request(
         'POST',
-        'signet/data/joins/acme/shop/f-2',
+        'signet/data/joins/acme/shop/orders.f-2',
         { data, options: { cas: 0 } },
         { token: globex },
       );
       assert.equal(denied.status, 403);
-      const path = 'signet/data/joins/globex/f-2';
+      const path = 'signet/data/joins/globex/orders.f-2';
       assert.equal(
         (await site.vault.request('POST', path, { data, options: { cas: 0 } }, { token: globex })).status,
         200,
@@ -131,8 +131,24 @@ describe('attestation by a one-time join code', () => {
       const { id, wrappingToken } = parseJoinCode(await newCode('other'));
       expectRefused(await show(formatJoinCode({ entry: 'acme/shop/orders', id, wrappingToken })));
     });
+    it('by whoever makes codes only for names that begin so is refused', async () => {
+      const rule = 'path "signet/data/joins/acme/shop/web-*" { capabilities = ["create", "read", "update"] }';
+      await site.vault.request('POST', 'sys/policies/acl/web-alone', { policy: rule });
+      const token = await site.tokenOf('web-alone');
+      for (const [path, id] of [
+        ['web-f', 'web-f'],
+        ['web-one.f-4', 'f-4'],
+      ] as const) {
+        const at = `signet/data/joins/acme/shop/${path}`;
+        const document = { data: { entry: 'acme/shop/orders', id }, options: { cas: 0 } };
+        assert.equal((await site.vault.request('POST', at, document, { token })).status, 200);
+        const wrapped = await site.vault.request('GET', at, undefined, { token, wrapTtl: '60s' });
+        const wrappingToken = new Secret(wrapped.body.wrap_info.token);
+        expectRefused(await show(formatJoinCode({ entry: 'acme/shop/orders', id, wrappingToken })));
+      }
+    });
     it('by wrapping the same join twice is refused', async () => {
-      const path = 'signet/data/joins/acme/shop/f-3';
+      const path = 'signet/data/joins/acme/shop/orders.f-3';
       const token = site.registrar.shop;
       await site.vault.request(
         'POST',

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Metrics } from '../lib/adapter/metrics.ts';
-import type { Listen } from './config.ts';
+import type { Listen } from './config-values.ts';
 import type { Health } from './health.ts';
 import { readiness } from './routes/public.ts';
 

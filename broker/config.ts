@@ -1,23 +1,31 @@
-import { isIP } from 'node:net';
-import { LOG_LEVELS, type LogLevel } from '../lib/adapter/log.ts';
-import { collectorUrl } from '../lib/adapter/otlp/collector-url.ts';
+import type { LogLevel } from '../lib/adapter/log.ts';
 import type { OtlpSettings } from '../lib/adapter/otlp/index.ts';
 import { ConfigError, type Environment, readSettings } from '../lib/adapter/settings.ts';
-import { InputError } from '../lib/errors.ts';
-import { parseTrustDomain } from '../lib/spiffe/index.ts';
-import { type InjectorConfig, parseInjector } from './admission/config.ts';
+import type { InjectorConfig } from './admission/config.ts';
+import type { KubernetesConfig } from './cluster-specs.ts';
+import { asDevices, asTpm } from './config-devices.ts';
+import { asClusters, asInjector, asSource, parseAnnotations } from './config-kubernetes.ts';
 import {
-  type ClusterSpec,
-  type KubernetesConfig,
-  readAnnotations,
-  readClusterSpecs,
-} from './cluster-specs.ts';
-import { type DeviceConfig, parseDeviceConfig, readAuthorities } from './devices/config.ts';
+  asLogLevel,
+  asNamespace,
+  asTrustDomain,
+  type CertificateNames,
+  type Listen,
+  parseCollector,
+  parseCount,
+  parseDuration,
+  parseListen,
+  parseNames,
+  parsePublicAddress,
+  parseVaultAddress,
+  Refusal,
+  readFrom,
+} from './config-values.ts';
+
+import type { DeviceConfig } from './devices/config.ts';
 import { SETTINGS, type SettingName } from './settings.ts';
 import type { TpmConfig } from './tpm/config.ts';
 import { parseVaultLogin, type VaultLogin } from './vault-login.ts';
-
-export type Listen = { readonly host: string; readonly port: number };
 
 export type Config = {
   readonly trustDomain: string;
@@ -25,7 +33,7 @@ export type Config = {
   readonly listen: Listen;
   readonly admin: Listen;
   /** Names that the broker's certificate carries beside its SPIFFE ID. */
-  readonly names: { readonly dns: readonly string[]; readonly ips: readonly string[] };
+  readonly names: CertificateNames;
   readonly vault: {
     readonly address: string;
     readonly publicAddress: string;
@@ -136,169 +144,4 @@ export function loadConfig(environment: Environment, readFile: (path: string) =>
   };
   if (defects.length > 0) throw new ConfigError(defects);
   return config;
-}
-
-/** Why a text is refused. It reads on from the variable's name and never quotes the text, which may be a misplaced secret. */
-class Refusal extends Error {}
-
-function asTrustDomain(text: string): string {
-  try {
-    return parseTrustDomain(text);
-  } catch {
-    throw new Refusal('is not a trust domain (up to 255 of a-z 0-9 . _ -)');
-  }
-}
-
-function asLogLevel(text: string): LogLevel {
-  const level = LOG_LEVELS.find((word) => word === text);
-  if (level === undefined) throw new Refusal(`is not one of ${LOG_LEVELS.join(', ')}`);
-  return level;
-}
-
-function asNamespace(text: string): string {
-  if (!/^[A-Za-z0-9._/-]{1,255}$/.test(text)) throw new Refusal('is not a Vault namespace');
-  return text;
-}
-
-function parseCollector(text: string): URL {
-  const url = collectorUrl(text);
-  if (typeof url === 'string') throw new Refusal(url);
-  return url;
-}
-
-function asClusters(
-  text: string,
-  environment: Environment,
-  readFile: (path: string) => string,
-): readonly ClusterSpec[] {
-  const specs = readClusterSpecs(text, { environment, readFile });
-  if (typeof specs === 'string') throw new Refusal(specs);
-  return specs;
-}
-
-function parseAnnotations(text: string): readonly string[] {
-  const names = readAnnotations(text);
-  if (names === undefined) throw new Refusal('is not a list of annotations, by comma');
-  return names;
-}
-
-function asSource(text: string, clusters: readonly ClusterSpec[]): KubernetesConfig['source'] {
-  if (text !== 'pod' && text !== 'any') throw new Refusal('is not pod or any');
-  if (text === 'pod' && clusters.some(({ kind }) => kind === 'offline'))
-    throw new Refusal('is pod, and of an offline cluster the addresses of pods are not known');
-  return text;
-}
-
-function asInjector(
-  path: string,
-  clusters: readonly ClusterSpec[],
-  readFile: (path: string) => string,
-): InjectorConfig {
-  const text = readFrom(path, readFile);
-  try {
-    const injector = parseInjector(text, readFile);
-    if (clusters.some(({ name, kind }) => name === injector.cluster && kind !== 'offline')) return injector;
-  } catch (error) {
-    if (!(error instanceof InputError)) throw error;
-    const defects = error.defects.map(({ pointer, message }) => `${pointer || '/'} ${message}`);
-    throw new Refusal(`cannot be used: ${defects.join('; ')}`);
-  }
-  throw new Refusal('cannot be used: /cluster is not one of SIGNET_KUBERNETES with an API server');
-}
-
-function asDevices(path: string, readFile: (path: string) => string): DeviceConfig {
-  const text = readFrom(path, readFile);
-  try {
-    return parseDeviceConfig(text, readFile);
-  } catch (error) {
-    if (!(error instanceof InputError)) throw error;
-    const defects = error.defects.map(({ pointer, message }) => `${pointer || '/'} ${message}`);
-    throw new Refusal(`cannot be used: ${defects.join('; ')}`);
-  }
-}
-
-function asTpm(text: string, readFile: (path: string) => string): TpmConfig {
-  const authorities = text === 'none' ? [] : readAuthorities(text, readFile);
-  if (typeof authorities === 'string') throw new Refusal(authorities);
-  return { authorities };
-}
-
-function parseVaultAddress(text: string): string {
-  const url = parsePublicAddress(text);
-  const { protocol, hostname } = new URL(url);
-  if (protocol === 'http:' && !isLoopback(hostname)) {
-    throw new Refusal('is plain http to another machine, which would show it every token: use https');
-  }
-  return url;
-}
-
-function parsePublicAddress(text: string): string {
-  const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (url === undefined || !['http:', 'https:'].includes(url.protocol)) {
-    throw new Refusal('is not a URL such as https://vault:8200');
-  }
-  if (url.username || url.password || url.search || url.hash || url.pathname !== '/') {
-    throw new Refusal('is more than scheme, host and port');
-  }
-  return url.origin;
-}
-
-function parseListen(text: string, loopback: boolean): Listen {
-  const [, bracketed, plain, digits] = /^(?:\[([0-9a-fA-F:]+)\]|([^:[\]]*)):(\d{1,5})$/.exec(text) ?? [];
-  const host = bracketed ?? (plain === '' ? '::' : plain);
-  const port = Number(digits);
-  if (host === undefined || port > 65_535 || (isIP(host) === 0 && host !== 'localhost')) {
-    throw new Refusal('is not an address such as 127.0.0.1:8555');
-  }
-  if (loopback && !isLoopback(host)) throw new Refusal('is not on loopback: metrics are not for everyone');
-  return { host, port };
-}
-
-function isLoopback(host: string): boolean {
-  return (
-    host === 'localhost' ||
-    host === '::1' ||
-    host === '[::1]' ||
-    (isIP(host) === 4 && host.startsWith('127.'))
-  );
-}
-
-const DNS_NAME = /^(?=.{1,253}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$/;
-
-function parseNames(text: string): Config['names'] {
-  const names = text.split(',').map((name) => name.trim());
-  const ips = names.filter((name) => isIP(name) !== 0);
-  const dns = names.filter((name) => isIP(name) === 0);
-  if (!dns.every((name) => DNS_NAME.test(name))) {
-    throw new Refusal('is not a list of host names in lower case and IP addresses, by comma');
-  }
-  return { dns, ips };
-}
-
-function parseCount(text: string): number {
-  const count = Number(text);
-  if (!/^\d{1,7}$/.test(text) || count === 0) throw new Refusal('is not a whole number above 0');
-  return count;
-}
-
-const UNITS = { ms: 1, s: 1000, m: 60_000 } as const;
-
-function parseDuration(text: string): number {
-  const [, digits, unit] = /^([1-9]\d{0,5})(ms|s|m)$/.exec(text) ?? [];
-  if (digits === undefined) throw new Refusal('is not a time such as 500ms, 10s or 1m');
-  const ms = Number(digits) * UNITS[unit as keyof typeof UNITS];
-  if (ms > 10 * UNITS.m) throw new Refusal('is over ten minutes');
-  return ms;
-}
-
-function readFrom(path: string, readFile: (path: string) => string): string {
-  let text: string;
-  try {
-    text = readFile(path);
-  } catch (error) {
-    const missing = (error as NodeJS.ErrnoException).code === 'ENOENT';
-    throw new Refusal(`names a file that ${missing ? 'does not exist' : 'cannot be read'}`);
-  }
-  if (text.trim() === '') throw new Refusal('names an empty file');
-  return text;
 }

@@ -6,7 +6,8 @@ import { type AddressInfo, Server as NetServer, type Socket } from 'node:net';
 import type { TlsOptions } from 'node:tls';
 import { type Bundle, bundleToPem } from '../lib/svid/index.ts';
 import type { ServerCredential } from './certificate.ts';
-import type { Config, Listen } from './config.ts';
+import type { Config } from './config.ts';
+import type { Listen } from './config-values.ts';
 import { type RateLimit, sourceOf } from './limits.ts';
 import { PROBLEM_TYPE, Problem, type ProblemCode, problemDocument } from './problem.ts';
 

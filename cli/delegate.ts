@@ -26,7 +26,7 @@ const HCP = 'https://app.terraform.io';
 /** `signet delegate`: which runs may register what, with an administrator's own Vault token. */
 export function delegateCommand(): Command {
   const delegate = new Command('delegate').description(
-    'let runs of Terraform or of a CI register workloads, with your own Vault token',
+    'let runs of Terraform, of a CI or of Ansible register workloads, with your own Vault token',
   );
   const add = (name: string, what: string) =>
     delegate
@@ -46,7 +46,7 @@ export function delegateCommand(): Command {
       )
       .option(
         '--entries <start>',
-        'how the names of its entries begin, such as web-; without it, any of the tenant',
+        'how the names of its entries and services begin, such as web-; without it, any of the tenant',
         '',
       )
       .option('--audience <audience>', 'for whom the tokens are', 'signet')
@@ -66,13 +66,17 @@ export function delegateCommand(): Command {
     .option('--jwks-url <url>', "where the issuer's keys are; without it, at the issuer's /.well-known/jwks")
     .option('--issuer-ca <file>', "authorities of where they are (PEM); without it, the system's")
     .action(terraform);
-  shared(add('ci', 'runs of another issuer that says what they are; again, it changes nothing'))
-    .requiredOption('--claim <name=value>', 'what its tokens must say; again for more', collect, [])
-    .requiredOption('--issuer <url>', 'as the tokens name it')
-    .requiredOption('--issuer-name <name>', "names the auth method in Vault that has the issuer's keys")
-    .requiredOption('--jwks-url <url>', "where the issuer's keys are")
-    .option('--issuer-ca <file>', "authorities of where they are (PEM); without it, the system's")
-    .action(ci);
+  const claiming = (command: Command) =>
+    shared(command)
+      .requiredOption('--claim <name=value>', 'what its tokens must say; again for more', collect, [])
+      .requiredOption('--issuer <url>', 'as the tokens name it')
+      .requiredOption('--issuer-name <name>', "names the auth method in Vault that has the issuer's keys")
+      .requiredOption('--jwks-url <url>', "where the issuer's keys are")
+      .option('--issuer-ca <file>', "authorities of where they are (PEM); without it, the system's");
+  claiming(add('ci', 'runs of another issuer that says what they are; again, it changes nothing')).action(ci);
+  claiming(
+    add('ansible', 'jobs of a controller of Ansible, with its OIDC tokens; again, it changes nothing'),
+  ).action(ansible);
   add('list', 'every delegation').action(list);
   add('show', 'one delegation').argument('<name>', 'such as shop-prod').action(show);
   add('delete', 'let these runs register no more; what they registered stays')
@@ -117,6 +121,17 @@ async function ci(
     }),
   );
   await apply(name, { claims }, options, command);
+}
+
+/** A controller runs whatever its playbooks say: it is never let at all of a tenant. */
+async function ansible(
+  name: string,
+  options: Shared & { readonly claim: readonly string[] },
+  command: Command,
+): Promise<void> {
+  if (options.entries === '')
+    wrongUsage(command, '--entries: is missing: how the names of the hosts begin that it may register');
+  await ci(name, options, command);
 }
 
 async function apply(name: string, what: object, options: Shared, command: Command): Promise<void> {

@@ -1,7 +1,6 @@
 import { InputError } from '../../lib/errors.ts';
 import {
   inParallel,
-  listDocuments,
   readDocument,
   removeDocument,
   type VaultCaller,
@@ -10,7 +9,7 @@ import {
 } from '../kv.ts';
 import { Problem } from '../problem.ts';
 import { raiseRevision } from '../revision.ts';
-import { MOST_OF_A_TENANT, type RegisteredServices } from './registered.ts';
+import { MOST_OF_A_TENANT, type Registered, type RegisteredServices } from './registered.ts';
 import {
   type NamedService,
   parseRegisteredService,
@@ -57,19 +56,20 @@ export function createServiceRegister(deps: ServiceRegisterDeps): ServiceRegiste
   const refuseTaken = async (service: RegisteredService) => {
     if (isKubernetesName(service.host))
       throw new Problem('service_host_taken', { detail: 'a Service of a cluster has this name' });
-    const { all } = await registered.current().catch((cause: unknown) => {
+    const seen = await registered.current().catch((cause: unknown) => {
       throw new Problem('vault_unavailable', { cause, retryAfterSeconds: 1 });
     });
-    for (const other of all.values()) {
+    for (const other of seen.all.values()) {
       if (other.host !== service.host || servicePath(other) === servicePath(service)) continue;
       const known = other.tenant === service.tenant || other.tenant.startsWith(`${service.tenant}/`);
       const detail = known ? `it is ${other.tenant}/${other.name}` : 'it is a service of another tenant';
       throw new Problem('service_host_taken', { detail });
     }
+    return seen;
   };
-  const refuseMany = async (caller: VaultCaller, tenant: string) => {
-    const keys = await listDocuments(caller, `${SERVICES_FOLDER}${tenant}/`);
-    const own = keys.filter((key) => !key.endsWith('/')).length;
+  /** Counted by what the broker sees: who may write some names of a tenant may not list them. */
+  const refuseMany = ({ all }: Registered, tenant: string) => {
+    const own = [...all.values()].filter((service) => service.tenant === tenant).length;
     if (own >= MOST_OF_A_TENANT)
       throw new Problem('service_limit', { detail: `${tenant} has ${own} services` });
   };
@@ -78,8 +78,8 @@ export function createServiceRegister(deps: ServiceRegisterDeps): ServiceRegiste
     async put(caller, service) {
       const path = servicePath(service);
       const there = await readDocument(caller, path);
-      await refuseTaken(service);
-      if (there === undefined) await refuseMany(caller, service.tenant);
+      const seen = await refuseTaken(service);
+      if (there === undefined) refuseMany(seen, service.tenant);
       const version = await writeDocument(caller, path, service, there?.version ?? 0);
       await raiseRevision(caller, path);
       try {

@@ -198,7 +198,7 @@ describe('the HTTP of the broker', () => {
     for (const [method, path, allow] of [
       ['GET', '/v1/attest', 'POST'],
       ['PUT', '/v1/entries', 'GET, POST'],
-      ['PATCH', '/v1/entries/acme.shop/orders', 'GET, DELETE'],
+      ['PATCH', '/v1/entries/acme.shop/orders', 'GET, PUT, DELETE'],
     ] as const) {
       it(`${method} ${path}`, async () => {
         const reply = await broker.call(method, path);

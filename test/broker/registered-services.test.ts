@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'mocha';
 import { type Reply, type Shown, spendGrant, svidKey } from '../support/attest-client.ts';
-import { joinEntry, openSite, type Site, type TestBroker, until } from './site.ts';
+import { joinEntry, openSite, type Site, type TestBroker, touchRevision, until } from './site.ts';
 
 const ID = 'spiffe://example.org/ns/shop/sa/orders';
 const GOOD = { addresses: ['10.0.0.5:8443', '[fd00::5]:8443'], spiffe_ids: [ID] };
@@ -187,6 +187,7 @@ describe('registered services', () => {
       }),
     );
     const { globex } = site.registrar;
+    await touchRevision(site);
     const more = await put('more', { host: 'more.globex', ...GOOD }, globex, broker, 'globex');
     expect(more, 409, 'service_limit');
     expect(await put('n7', { host: 'n7.globex', ...GOOD }, globex, broker, 'globex'), 200);

@@ -140,6 +140,29 @@ describe('Services of a cluster', function () {
     await becomes('10.0.0.1:8443=orders');
   });
 
+  it('keep their names, and registered services stand beside them', async () => {
+    const put = (name: string, host: string) =>
+      broker.call(
+        'PUT',
+        `/v1/services/acme.shop/${name}`,
+        { host, addresses: ['10.9.0.1:8443'], spiffe_ids: [`${ID}/vm`] },
+        site.registrar.shop,
+      );
+    const taken = await put('shadow', 'orders.shop');
+    assert.deepEqual(
+      [taken.status, taken.body.code],
+      [409, 'service_host_taken'],
+      JSON.stringify(taken.body),
+    );
+    const { version } = (await poll()).body;
+    const waiting = poll(`?since=${version}`, other);
+    assert.equal((await put('vm', 'vm.internal')).status, 201);
+    const { body } = await waiting;
+    assert.deepEqual([body.cluster, body.registered[0].host], ['main', 'vm.internal']);
+    assert.notEqual(ordersIn({ body } as Reply), undefined);
+    assert.deepEqual((await poll('?cluster=-')).body.services, []);
+  });
+
   it('are understood by a sidecar', async () => {
     const { services, byIp } = readDirectory((await poll()).body, 'example.org');
     const orders = services.get('orders.shop');

@@ -1,5 +1,5 @@
 import type { Body, Nesting } from './schema.ts';
-import { isValues, UNKNOWN, type Value, type Values } from './values.ts';
+import { Dynamic, isValues, UNKNOWN, type Value, type Values } from './values.ts';
 
 /** What a resource gave, made whole by its schema: what it left out is null, or empty for lists of blocks; what is write-only is null. */
 export function complete(body: Body, given: Values): Values {
@@ -30,6 +30,7 @@ export function settled(value: Values): Values {
 
 function settle(value: Value): Value {
   if (value === UNKNOWN) return null;
+  if (value instanceof Dynamic) return new Dynamic(value.type, settle(value.value));
   if (Array.isArray(value)) return value.map(settle);
   if (!isValues(value)) return value;
   return Object.fromEntries(Object.entries(value).map(([name, each]) => [name, settle(each)]));

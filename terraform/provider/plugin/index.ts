@@ -20,4 +20,13 @@ export type {
 export { type Busy, whileBusy } from './retry.ts';
 export type { Attribute, Block, Body, Nesting, Schema, Type } from './schema.ts';
 export { serve } from './serve/index.ts';
-export { Decimal, isKnown, isValues, UNKNOWN, type Unknown, type Value, type Values } from './values.ts';
+export {
+  Decimal,
+  Dynamic,
+  isKnown,
+  isValues,
+  UNKNOWN,
+  type Unknown,
+  type Value,
+  type Values,
+} from './values.ts';

@@ -4,10 +4,14 @@ export type Type =
   | 'string'
   | 'bool'
   | 'number'
+  /** Any: the value brings its type (`Dynamic`). Not within lists, sets and maps. */
+  | 'dynamic'
   | { readonly list: Type }
   | { readonly set: Type }
   | { readonly map: Type }
-  | { readonly object: { readonly [name: string]: Type } };
+  | { readonly object: { readonly [name: string]: Type } }
+  /** A list of a fixed length, each element of its own type. What a person writes in brackets is one, where any type may stand. */
+  | { readonly tuple: readonly Type[] };
 
 /** Of a resource, a data source, an ephemeral resource or the provider. */
 export interface Schema extends Body {

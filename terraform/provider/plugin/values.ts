@@ -1,3 +1,5 @@
+import type { Type } from './schema.ts';
+
 /** A value that is known only after apply. It comes in configurations that are validated or planned, and goes out in plans; never in a state. */
 export const UNKNOWN: unique symbol = Symbol('known after apply');
 export type Unknown = typeof UNKNOWN;
@@ -7,6 +9,16 @@ export class Decimal {
   readonly text: string;
   constructor(text: string) {
     this.text = text;
+  }
+}
+
+/** A value of an attribute whose type is any: with the type that it has. */
+export class Dynamic {
+  readonly type: Type;
+  readonly value: Value;
+  constructor(type: Type, value: Value) {
+    this.type = type;
+    this.value = value;
   }
 }
 
@@ -22,6 +34,7 @@ export type Value =
   | number
   | bigint
   | Decimal
+  | Dynamic
   | readonly Value[]
   | { readonly [key: string]: Value };
 
@@ -30,12 +43,14 @@ export type Values = { readonly [name: string]: Value };
 
 /** A plain object: neither null, list nor number. */
 export function isValues(value: Value | undefined): value is Values {
-  return typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Decimal);
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
+  return !(value instanceof Decimal || value instanceof Dynamic);
 }
 
 /** Whether nothing in it is unknown. */
 export function isKnown(value: Value): boolean {
   if (value === UNKNOWN) return false;
+  if (value instanceof Dynamic) return isKnown(value.value);
   if (Array.isArray(value)) return value.every(isKnown);
   return !isValues(value) || Object.values(value).every(isKnown);
 }

@@ -74,6 +74,7 @@ describe('docs/delegation.md', () => {
     assert.match(shell.stdout(), /^wrote signet\/data\/delegations\/shop-prod$/m);
     assert.match(shell.stdout(), /^no faults, /m);
     assert.match(shell.stdout(), /^deleted shop-deploy$/m);
+    assert.match(shell.stdout(), /^deleted shop-hosts$/m);
     assert.equal(shell.stdout().match(/^acme\/shop\/web-one active /gm)?.length, 2);
   });
 });

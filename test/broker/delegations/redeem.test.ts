@@ -85,6 +85,98 @@ describe('a run of Terraform, with the real Vault and a real OIDC issuer', () =>
     assert.equal(await call('DELETE', '/v1/entries/acme.shop/web-one'), '204');
   });
 
+  it('changes its own entries in place, and no further than it may register', async () => {
+    const { body } = await redeem(await issuer.token());
+    const put = async (name: string, sent: object) => {
+      const answer = await broker.call('PUT', `/v1/entries/acme.shop/${name}`, sent, body.token);
+      return `${answer.status} ${answer.body?.code ?? ''}`.trim();
+    };
+    const match = { 'ssh-host:key': 'SHA256:changed' };
+    const made = await broker.call(
+      'POST',
+      '/v1/entries',
+      entry('web-three', 'ns/shop/web/three', match),
+      body.token,
+    );
+    assert.equal(made.status, 201, JSON.stringify(made.body));
+    assert.equal(await put('web-three', entry('web-three', 'ns/shop/web/four', match)), '200');
+    assert.equal(await put('web-three', entry('web-three', 'ns/shop/sa/orders', match)), '403 vault_denied');
+    const shown = await broker.call('GET', '/v1/entries/acme.shop/web-three', undefined, body.token);
+    assert.equal(shown.body.spiffe_id, 'spiffe://example.org/ns/shop/web/four');
+    const own = site.registrar.shop;
+    const theirs = entry('orders', 'ns/shop/sa/orders', { 'join:entry': 'acme/shop/orders' });
+    assert.equal((await broker.call('POST', '/v1/entries', theirs, own)).status, 201);
+    assert.equal(await put('orders', theirs), '403 vault_denied');
+  });
+
+  it('registers services of its names, and no others; the plan phase looks at them', async () => {
+    const [{ body }, plan] = [
+      await redeem(await issuer.token()),
+      await redeem(await issuer.token({ terraform_run_phase: 'plan' })),
+    ];
+    const call = async (method: string, path: string, sent?: unknown, token = body.token) => {
+      const answer = await broker.call(method, `/v1/services/${path}`, sent, token);
+      return `${answer.status} ${answer.body?.code ?? ''}`.trim();
+    };
+    const spiffe_ids = ['spiffe://example.org/ns/shop/web/one'];
+    const service = { host: 'web.internal', addresses: ['10.0.0.5:8443'], spiffe_ids };
+    const other = { ...service, host: 'orders.internal' };
+    assert.equal(await call('PUT', 'acme.shop/web-one', service), '201');
+    assert.equal(await call('GET', 'acme.shop/web-one', undefined, plan.body.token), '200');
+    assert.equal(await call('PUT', 'acme.shop/web-one', service, plan.body.token), '403 vault_denied');
+    assert.equal(await call('PUT', 'acme.shop/orders', other), '403 vault_denied');
+    assert.equal(await call('PUT', 'globex/web-one', other), '403 vault_denied');
+    assert.equal(
+      await call('GET', 'acme.shop'),
+      '403 vault_denied',
+      'its names are some of the tenant alone',
+    );
+    assert.equal(await call('DELETE', 'acme.shop/web-one', undefined, plan.body.token), '403 vault_denied');
+    assert.equal(await call('DELETE', 'acme.shop/web-one'), '204');
+  });
+
+  it('may be a controller of Ansible, which registers hosts and services of its names alone', async () => {
+    const claims = { aud: 'signet', job_template: '42', terraform_run_phase: undefined };
+    const ansible = [
+      ...[
+        'ansible',
+        'awx-shop',
+        '--tenant',
+        'acme/shop',
+        '--prefix',
+        'ns/shop/host/',
+        '--network',
+        '127.0.0.0/8',
+      ],
+      ...['--claim', 'job_template=42', '--issuer-name', 'hcp', '--issuer', issuer.url],
+      ...['--jwks-url', issuer.jwksUrl],
+    ];
+    const whole = await delegate(...ansible);
+    assert.deepEqual([whole.status, whole.stderr.includes('--entries')], [2, true], whole.stderr);
+    const made = await delegate(...ansible, '--entries', 'host-');
+    assert.equal(made.status, 0, made.stderr);
+    const { body } = await redeem(await issuer.token(claims), 'awx-shop');
+    const call = async (method: string, path: string, sent: object) => {
+      const answer = await broker.call(method, path, sent, body.token);
+      return `${answer.status} ${answer.body?.code ?? ''}`.trim();
+    };
+    const host = (name: string, path: string) => entry(name, path, { 'ssh-host:key': `SHA256:${name}` });
+    assert.equal(await call('POST', '/v1/entries', host('host-one', 'ns/shop/host/one')), '201');
+    assert.equal(await call('POST', '/v1/entries', host('other', 'ns/shop/host/two')), '403 vault_denied');
+    assert.equal(await call('POST', '/v1/entries', host('host-two', 'ns/shop/sa/two')), '403 vault_denied');
+    const service = {
+      host: 'one.hosts.internal',
+      addresses: [],
+      spiffe_ids: ['spiffe://example.org/ns/shop/host/one'],
+    };
+    assert.equal(await call('PUT', '/v1/services/acme.shop/host-one', service), '201');
+    assert.equal(await call('PUT', '/v1/services/acme.shop/other', service), '403 vault_denied');
+    assert.equal(
+      await refused(await issuer.token({ ...claims, job_template: '43' }), 'awx-shop'),
+      '403 run_not_delegated',
+    );
+  });
+
   it('only looks with the token of its plan phase', async () => {
     const { status, body } = await redeem(await issuer.token({ terraform_run_phase: 'plan' }));
     assert.deepEqual([status, body.access], [201, 'read'], JSON.stringify(body));

@@ -81,6 +81,11 @@ describe('parseEntry', () => {
     ['a lifetime of nothing', { ...good, ttl: '0m' }, /\/ttl/],
     ['a network that is none', { ...good, networks: ['10.0.0.0/33'] }, /\/networks\/0/],
     ['a network with a comma', { ...good, networks: ['10.0.0.0/8,0.0.0.0/0'] }, /\/networks\/0/],
+    ['a time without a zone', { ...good, appear_by: '2026-12-24T18:00:00' }, /\/appear_by/],
+    ['a time of another zone', { ...good, appear_by: '2026-12-24T18:00:00+01:00' }, /\/appear_by/],
+    ['a day that is in no calendar', { ...good, appear_by: '2026-02-30T00:00:00Z' }, /\/appear_by/],
+    ['an hour that no day has', { ...good, appear_by: '2026-02-03T24:00:00Z' }, /\/appear_by/],
+    ['no time', { ...good, appear_by: null }, /\/appear_by/],
     ['a state nobody knows', { ...good, state: 'enabled' }, /\/state/],
   ];
   for (const [what, value, message] of bad) {
@@ -91,6 +96,10 @@ describe('parseEntry', () => {
       );
     });
   }
+
+  for (const appear_by of ['2026-12-24T18:00:00Z', '2028-02-29T23:59:59.123456789Z'])
+    it(`keeps the time ${appear_by} as it is written`, () =>
+      assert.equal(parseEntry({ ...good, appear_by }, context).appear_by, appear_by));
 
   it('tells every defect at once', () => {
     assert.throws(

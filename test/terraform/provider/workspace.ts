@@ -7,24 +7,30 @@ import { outputOf } from '../../../setup/commands.mjs';
 import { terraformPrograms } from '../../../setup/terraform.mjs';
 import { Store } from './probe/store.ts';
 
-const PROBE = fileURLToPath(new URL('probe/main.ts', import.meta.url));
+export const PROBE = fileURLToPath(new URL('probe/main.ts', import.meta.url));
 const REGISTRIES = ['registry.opentofu.org', 'registry.terraform.io'];
 
 /** What drives the provider. */
 export interface Driver {
   readonly name: string;
-  readonly program: string;
+  /** Undefined where set-up could not build it: its tests are skipped, which CI counts as a failure. */
+  readonly program: string | undefined;
 }
 
-/** OpenTofu, which set-up provides, and Terraform where there is one: `SIGNET_TERRAFORM` names it, `none` leaves it out. */
+let found: readonly Driver[] | undefined;
+
+/** OpenTofu, which set-up provides, and Terraform where one is on the PATH that knows write-only values: 1.11 or newer. */
 export function drivers(): readonly Driver[] {
-  const tofu = terraformPrograms()?.tofu;
-  const named = process.env['SIGNET_TERRAFORM'];
-  const terraform = named ?? (outputOf('terraform', ['version']) === undefined ? 'none' : 'terraform');
-  return [
-    ...(tofu ? [{ name: 'OpenTofu', program: tofu }] : []),
-    ...(terraform === 'none' ? [] : [{ name: 'Terraform', program: terraform }]),
-  ];
+  found ??= [{ name: 'OpenTofu', program: terraformPrograms()?.tofu }, ...terraform()];
+  return found;
+}
+
+function terraform(): readonly Driver[] {
+  const told = outputOf('terraform', ['version']) ?? '';
+  const [, major = 0, minor = 0] = (/^Terraform v(\d+)\.(\d+)\./.exec(told) ?? []).map(Number);
+  if (major > 1 || (major === 1 && minor >= 11)) return [{ name: 'Terraform', program: 'terraform' }];
+  console.log('no Terraform 1.11 or newer is on the PATH: the provider is tried with OpenTofu alone');
+  return [];
 }
 
 export type Ran = { readonly code: number | null; readonly out: string; readonly err: string };
@@ -51,7 +57,9 @@ export interface ProbeWorkspace extends AsyncDisposable {
   stateText(): Promise<string>;
 }
 
-export async function openProbe({ program }: Driver): Promise<ProbeWorkspace> {
+/** @throws when the driver is not there */
+export async function openProbe({ name, program }: Driver): Promise<ProbeWorkspace> {
+  if (program === undefined) throw new Error(`${name} is not here: run \`npm run setup test\``);
   const dir = await mkdtemp(join(tmpdir(), 'signet-probe-'));
   const path = (...names: string[]) => join(dir, ...names);
   for (const registry of REGISTRIES) {

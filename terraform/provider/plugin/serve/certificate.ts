@@ -17,7 +17,8 @@ const SUBJECT_NAMES = oid('551d11');
 const KEY_USAGE = oid('551d0f');
 const EXTENDED_USAGE = oid('551d25');
 const CONSTRAINTS = oid('551d13');
-const SERVER_AUTH = oid('2b06010505070301');
+/** For servers and for clients: as certificates of go-plugin are at both ends. */
+const BOTH_ENDS = [oid('2b06010505070301'), oid('2b06010505070302')];
 
 /** A key of its own for this start and a certificate for `localhost`, signed by that key: the other side pins it. */
 export function createCertificate(now: Date): OwnCertificate {
@@ -29,7 +30,7 @@ export function createCertificate(now: Date): OwnCertificate {
   const extensions = sequence(
     extension(CONSTRAINTS, true, sequence(element(0x01, Buffer.from([0xff])))),
     extension(KEY_USAGE, true, element(0x03, Buffer.from([2, 0x84]))), // signatures, certificates
-    extension(EXTENDED_USAGE, false, sequence(SERVER_AUTH)),
+    extension(EXTENDED_USAGE, false, sequence(...BOTH_ENDS)),
     extension(SUBJECT_NAMES, false, sequence(element(0x82, Buffer.from('localhost')))),
     extension(SUBJECT_KEY_ID, false, element(0x04, createHash('sha1').update(spki).digest())),
   );

@@ -41,7 +41,7 @@ export async function serve<Client>(provider: Provider<Client>): Promise<void> {
   });
   endWith(process.ppid);
   const shown = certificate.der.toString('base64').replace(/=+$/, '');
-  process.stdout.write(`${CORE_PROTOCOL}|${PROTOCOL}|unix|${server.socket}|grpc|${shown}\n`);
+  process.stdout.write(`${CORE_PROTOCOL}|${PROTOCOL}|${server.network}|${server.address}|grpc|${shown}\n`);
 }
 
 function program({ name, version }: Pick<Provider, 'name' | 'version'>): string {

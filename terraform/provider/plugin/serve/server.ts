@@ -17,6 +17,8 @@ import { providerService } from './protocol.ts';
 
 /** A state with tens of thousands of elements is a few megabytes; more than this is a fault. */
 const LARGEST_MESSAGE = 256 * 1024 * 1024;
+/** Bytes that every system takes as the path of a socket. */
+const LONGEST_PATH = 103;
 
 export interface ServerOptions {
   readonly handlers: { readonly [rpc: string]: Handler };
@@ -29,12 +31,14 @@ export interface ServerOptions {
 }
 
 export interface RunningServer {
-  readonly socket: string;
+  readonly network: 'unix' | 'tcp';
+  /** The path of a socket, or host and port. */
+  readonly address: string;
   /** Lets what is under way end, for so many ms. */
   close(patience: number): Promise<void>;
 }
 
-/** Serves the provider on a socket in a folder that only this user may enter. */
+/** Serves the provider on a socket in a folder that only this user may enter; where its path would be too long, on a port of the loopback. */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
   const server = new Server({
     'grpc.max_receive_message_length': LARGEST_MESSAGE,
@@ -44,21 +48,21 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   server.addService(service, implement(options.handlers));
   for (const { definition, implementation } of sideServices(options.shutdown))
     server.addService(definition, implementation);
-  const folder = mkdtempSync(join(options.folder ?? tmpdir(), 'signet-provider-'));
-  const socket = join(folder, 'plugin.sock');
   const { key, pem } = options.certificate;
   const credentials = ServerCredentials.createSsl(
     Buffer.from(options.clientCertificate),
     [{ private_key: Buffer.from(key), cert_chain: Buffer.from(pem) }],
     true,
   );
-  const remove = () => rmSync(folder, { recursive: true, force: true });
-  process.on('exit', remove);
-  await new Promise<void>((resolve, reject) =>
-    server.bindAsync(`unix:${socket}`, credentials, (error) => (error ? reject(error) : resolve())),
+  const socket = makeSocket(options.folder ?? tmpdir());
+  const port = await new Promise<number>((resolve, reject) =>
+    server.bindAsync(socket ? `unix:${socket}` : '127.0.0.1:0', credentials, (error, bound) =>
+      error ? reject(error) : resolve(bound),
+    ),
   );
   return {
-    socket,
+    network: socket ? 'unix' : 'tcp',
+    address: socket ?? `127.0.0.1:${port}`,
     close: (patience) =>
       new Promise((resolve) => {
         const late = setTimeout(() => {
@@ -88,4 +92,12 @@ function implement(handlers: { readonly [rpc: string]: Handler }): UntypedServic
       },
     ]),
   );
+}
+
+function makeSocket(parent: string): string | undefined {
+  const name = join(parent, 'signet-provider-XXXXXX/plugin.sock');
+  if (Buffer.byteLength(name) > LONGEST_PATH) return undefined;
+  const folder = mkdtempSync(join(parent, 'signet-provider-'));
+  process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
+  return join(folder, 'plugin.sock');
 }

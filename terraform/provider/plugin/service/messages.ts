@@ -1,7 +1,7 @@
 import { diagnosticMessage, diagnosticsOf } from '../diagnostic-message.ts';
 import { caution, type Diagnostic } from '../diagnostics.ts';
 import type { Private } from '../resource.ts';
-import type { DynamicValue } from '../wire/index.ts';
+import { type DynamicValue, WireError } from '../wire/index.ts';
 
 /** What any request of the protocol may hold, of what we read; names are the protocol's. */
 export interface Message {
@@ -49,10 +49,19 @@ export class Findings {
   }
 }
 
+/** @throws WireError `VALUE_MALFORMED` */
 export function privateOf(bytes: Uint8Array | null | undefined): Private {
   if (!bytes || bytes.length === 0) return {};
-  const kept: unknown = JSON.parse(Buffer.from(bytes).toString('utf8'));
+  const kept = parsed(Buffer.from(bytes).toString('utf8'));
   return typeof kept === 'object' && kept !== null && !Array.isArray(kept) ? (kept as Private) : {};
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new WireError('VALUE_MALFORMED', 'what was kept for it is not JSON', [], { cause });
+  }
 }
 
 export function privateBytes(kept: Private): Buffer {

@@ -2,7 +2,7 @@ import { complete, settled } from '../complete.ts';
 import { pathMessage } from '../diagnostic-message.ts';
 import { ProviderError, problem } from '../diagnostics.ts';
 import { isSameButTimeouts, planChange } from '../plan.ts';
-import type { Operation, Outcome, ResourceType } from '../resource.ts';
+import type { Operation, Outcome, Private, ResourceType } from '../resource.ts';
 import type { Schema } from '../schema.ts';
 import { timeoutOf, withTimeouts, withTimeoutsOf } from '../timeouts.ts';
 import { typeOfBody } from '../types.ts';
@@ -108,10 +108,12 @@ async function apply<Client>(
   let prior: Values | null = null;
   let planned: Values | null = null;
   let config: Values = {};
+  let kept: Private = {};
   try {
     prior = decodeValue(request.prior_state, type) as Values | null;
     planned = decodeValue(request.planned_state, type) as Values | null;
     config = valuesOf(request.config, schema);
+    kept = privateOf(request.planned_private);
   } catch (error) {
     findings.thrown(error, `${resource.name}: apply`);
     return {
@@ -122,7 +124,6 @@ async function apply<Client>(
   }
   const operation: Operation = planned === null ? 'delete' : prior === null ? 'create' : 'update';
   const ms = timeoutOf(operation, resource.timeouts, planned ?? prior ?? {});
-  const kept = privateOf(request.planned_private);
   const done = await session.run(
     `${resource.name}: ${operation}`,
     signal,
@@ -178,13 +179,14 @@ async function read<Client>(
   const type = typeOfBody(schema);
   let ms = SOON;
   let state: Values = {};
+  let kept: Private = {};
   try {
     state = valuesOf(request.current_state, schema);
+    kept = privateOf(request.private);
     ms = timeoutOf('read', resource.timeouts, state);
   } catch (error) {
     findings.thrown(error, `${resource.name}: read`);
   }
-  const kept = privateOf(request.private);
   const done = findings.failed
     ? undefined
     : await session.run(`${resource.name}: read`, signal, ms, async (within) => {

@@ -6,6 +6,9 @@ import { WireError } from '../wire/index.ts';
 
 export type Log = (fields: { readonly [name: string]: unknown }) => void;
 
+/** What does not stop when it is told to is waited for no longer than this. */
+const GRACE = 5000;
+
 type Work<T> = (signal: AbortSignal) => Promise<T>;
 export type Outcome<T> =
   | { readonly value: T }
@@ -53,7 +56,8 @@ export class Session<Client> {
     const stopped = this.#stopped.signal;
     const late = AbortSignal.timeout(ms);
     try {
-      return { value: await work(AbortSignal.any([call, stopped, late])) };
+      const signal = AbortSignal.any([call, stopped, late]);
+      return { value: await bounded(work(signal), signal) };
     } catch (error) {
       if (error instanceof ProviderError) return { error, diagnostics: error.diagnostics };
       // Either may come while the other's doing is taken back: the first is why.
@@ -75,4 +79,21 @@ function interrupted(what: string): Diagnostic {
     `${what}: interrupted`,
     'It was given up (INTERRUPTED). What was begun may have happened: the next run finds out.',
   );
+}
+
+/** The work's own end, or some time after its signal that end which never came. */
+async function bounded<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const { promise: givenUp, reject } = Promise.withResolvers<never>();
+  const begin = () => {
+    timer = setTimeout(() => reject(signal.reason), GRACE);
+  };
+  if (signal.aborted) begin();
+  else signal.addEventListener('abort', begin, { once: true });
+  try {
+    return await Promise.race([work, givenUp]);
+  } finally {
+    signal.removeEventListener('abort', begin);
+    clearTimeout(timer);
+  }
 }

@@ -1,7 +1,8 @@
 import { Decoder, ExtensionCodec } from '@msgpack/msgpack';
 import type { Path } from '../diagnostics.ts';
 import type { Type } from '../schema.ts';
-import { Decimal, UNKNOWN, type Value } from '../values.ts';
+import { typeOfCty } from '../types.ts';
+import { Decimal, Dynamic, UNKNOWN, type Value } from '../values.ts';
 import { WireError } from './error.ts';
 import { numberOf } from './numbers.ts';
 
@@ -73,6 +74,11 @@ function read(raw: unknown, type: Type, path: Path, mode: Mode): Value {
     if (typeof raw === (type === 'bool' ? 'boolean' : 'string')) return raw as string | boolean;
     throw malformed(path, `no ${type}`);
   }
+  if (type === 'dynamic') return readDynamic(raw, path, mode);
+  if ('tuple' in type) {
+    if (!Array.isArray(raw) || raw.length !== type.tuple.length) throw malformed(path, 'no tuple');
+    return raw.map((each, i) => read(each, type.tuple[i]!, [...path, i], mode));
+  }
   if ('list' in type || 'set' in type) {
     const [element, at] = 'list' in type ? [type.list, path] : [type.set, path];
     if (!Array.isArray(raw)) throw malformed(path, 'no list');
@@ -95,6 +101,19 @@ function read(raw: unknown, type: Type, path: Path, mode: Mode): Value {
       read(Object.hasOwn(raw, name) ? raw[name] : null, type.object[name]!, [...path, name], mode),
     ]),
   );
+}
+
+/** In msgpack a pair of the type, as JSON, and the value; in JSON an object of both. */
+function readDynamic(raw: unknown, path: Path, mode: Mode): Value {
+  const [told, value] =
+    mode === 'lenient' && isRecord(raw)
+      ? [raw['type'], raw['value']]
+      : Array.isArray(raw) && raw.length === 2 && raw[0] instanceof Uint8Array
+        ? [parseJson(raw[0]), raw[1] as unknown]
+        : [];
+  const type = typeOfCty(told);
+  if (type === undefined) throw malformed(path, 'no value with its type');
+  return new Dynamic(type, read(value, type, path, mode));
 }
 
 function readNumber(raw: unknown, path: Path): Value {

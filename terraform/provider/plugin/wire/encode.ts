@@ -1,7 +1,8 @@
 import { Encoder, ExtData } from '@msgpack/msgpack';
 import type { Path } from '../diagnostics.ts';
 import type { Type } from '../schema.ts';
-import { Decimal, isValues, UNKNOWN, type Value } from '../values.ts';
+import { ctyOf } from '../types.ts';
+import { Decimal, Dynamic, isValues, UNKNOWN, type Value } from '../values.ts';
 import { WireError } from './error.ts';
 import { normal } from './numbers.ts';
 
@@ -25,6 +26,14 @@ function plain(value: Value, type: Type, path: Path): unknown {
   if (type === 'string' || type === 'bool') {
     if (typeof value === (type === 'bool' ? 'boolean' : 'string')) return value;
     throw unfit(path, `a ${type}`);
+  }
+  if (type === 'dynamic') {
+    if (!(value instanceof Dynamic)) throw unfit(path, 'a value with its type');
+    return [Buffer.from(JSON.stringify(ctyOf(value.type))), plain(value.value, value.type, path)];
+  }
+  if ('tuple' in type) {
+    if (!Array.isArray(value) || value.length !== type.tuple.length) throw unfit(path, 'a tuple');
+    return value.map((each, i) => plain(each, type.tuple[i]!, [...path, i]));
   }
   if ('list' in type || 'set' in type) {
     if (!Array.isArray(value)) throw unfit(path, 'a list');

@@ -53,6 +53,7 @@ const thingSchema: Schema = {
       optional: true,
       description: 'An object.',
     },
+    any: { type: 'dynamic', optional: true, description: 'Of any type.' },
     one: nested('single'),
     many: nested('list'),
     some: nested('set'),

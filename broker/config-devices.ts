@@ -1,0 +1,21 @@
+import { InputError } from '../lib/errors.ts';
+import { Refusal, readFrom } from './config-values.ts';
+import { type DeviceConfig, parseDeviceConfig, readAuthorities } from './devices/config.ts';
+import type { TpmConfig } from './tpm/config.ts';
+
+export function asDevices(path: string, readFile: (path: string) => string): DeviceConfig {
+  const text = readFrom(path, readFile);
+  try {
+    return parseDeviceConfig(text, readFile);
+  } catch (error) {
+    if (!(error instanceof InputError)) throw error;
+    const defects = error.defects.map(({ pointer, message }) => `${pointer || '/'} ${message}`);
+    throw new Refusal(`cannot be used: ${defects.join('; ')}`);
+  }
+}
+
+export function asTpm(text: string, readFile: (path: string) => string): TpmConfig {
+  const authorities = text === 'none' ? [] : readAuthorities(text, readFile);
+  if (typeof authorities === 'string') throw new Refusal(authorities);
+  return { authorities };
+}

@@ -5,6 +5,7 @@ import { entry, entryData } from './entry.ts';
 import { host } from './host.ts';
 import { join } from './join.ts';
 import type { Provider } from './plugin/index.ts';
+import { service } from './service.ts';
 
 /** The provider `signet/signet`. */
 export const provider: Provider<Client> = {
@@ -17,7 +18,7 @@ export const provider: Provider<Client> = {
   },
   validate: validateProvider,
   configure,
-  resources: [entry, host],
+  resources: [entry, host, service],
   dataSources: [entryData, bundle, status],
   ephemeralResources: [join],
 };

@@ -9,7 +9,7 @@ import { createAlarms } from './alarms.ts';
 import { createApp } from './app.ts';
 import { createAppearances } from './appearances.ts';
 import { createAttestation } from './attestation.ts';
-import { createAttestors, entryDefects } from './attestors/index.ts';
+import { entryDefects } from './attestors/index.ts';
 import { createCollecting } from './audit/index.ts';
 import { createBundleSource } from './bundle-source.ts';
 import { createCallStore } from './calls/store.ts';
@@ -23,6 +23,7 @@ import { createHealth } from './health.ts';
 import { createInstances } from './instances.ts';
 import { createIssuedGrants } from './issued-grants.ts';
 import { createGate, createRateLimit } from './limits.ts';
+import { openMethods } from './methods.ts';
 import { openApiDocument } from './openapi.ts';
 import { createPublications } from './policies/publications.ts';
 import { createSidecars } from './policies/sidecars.ts';
@@ -78,31 +79,12 @@ export async function runBroker(config: Config, world: World): Promise<void> {
     random,
     ended: ended.signal,
   });
-  const pods = config.kubernetes.clusters.length === 0 ? undefined : await import('./clusters.ts');
-  using clusters = await pods?.openClusters(config.kubernetes.clusters);
-  for (const { name, kind } of config.kubernetes.clusters)
-    log.info('cluster', { name, verified: kind === 'offline' ? 'offline' : 'review' });
   const alarms = createAlarms(log, metrics);
   const instances = createInstances(session);
   const appearances = createAppearances(session);
-  const devices =
-    config.devices === null
-      ? undefined
-      : (await import('./devices/index.ts')).openDevices(config.devices, { instances, alarms, log, now });
   const keys = createChallengeKeys(session, log, now);
-  const tpms =
-    config.tpm === null
-      ? undefined
-      : (await import('./tpm/index.ts')).openTpms({
-          ...{ config: config.tpm, keys, log, now, gate: createGate(limits.attestations) },
-        });
-  const attestors = createAttestors({ vault, instances, alarms }, [
-    ...(pods !== undefined && clusters !== undefined
-      ? [pods.kubernetes({ ...config.kubernetes, clusters, log })]
-      : []),
-    ...(devices === undefined ? [] : [devices.attestor]),
-    ...(tpms === undefined ? [] : [tpms.attestor]),
-  ]);
+  using methods = await openMethods(config, { vault, instances, alarms, keys, log, now });
+  const { attestors, clusters } = methods;
   const unfit = (entry: Entry) => entryDefects(attestors, entry);
   const registrations = createRegistrations({
     vault: session,
@@ -213,13 +195,13 @@ export async function runBroker(config: Config, world: World): Promise<void> {
         ...{ trustDomain, registered, isKubernetesName: (host) => services?.has(host) ?? false },
       }),
     }),
-    ...(tpms?.routes ?? []),
+    ...methods.routes,
     ...(admitting?.routes ?? []),
     ...publicRoutes({ bundles, health, document: () => document }),
   ];
   const document = openApiDocument(routes, {
     ...createSchemas(attestors),
-    ...tpms?.schemas,
+    ...methods.schemas,
     ...admitting?.schemas,
   });
   const app = createApp({
@@ -259,7 +241,7 @@ export async function runBroker(config: Config, world: World): Promise<void> {
     keys.run(stop),
     collecting.run(stop),
     services?.run(stop),
-    devices?.run(stop),
+    methods.run(stop),
     registered.run(stop),
     admitting?.run(stop),
     keepCertificate({ vault: session, trustDomain, names: config.names, log, now, random }, publish, stop),

@@ -131,7 +131,10 @@ export interface EphemeralResource<Client = unknown> {
   open(request: Omit<Request<Client>, 'private'> & { readonly config: Values }): Promise<Opened>;
   /** Called at `renewAt`, as often as it is given. */
   renew?(request: Request<Client>): Promise<Omit<Opened, 'result'>>;
-  /** Called when nothing needs it any more, also after an interrupt; not when the run was killed. */
+  /**
+   * Called when nothing needs it any more, also after an interrupt; not when the run was killed. OpenTofu passes what `renew` left, Terraform
+   * what `open` did: what is needed here must be in both.
+   */
   close?(request: Request<Client>): Promise<void>;
 }
 

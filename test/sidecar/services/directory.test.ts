@@ -134,6 +134,7 @@ describe('sidecar: the word services among the upstreams', () => {
     [`${fixed} services:main`, { cluster: 'main' }, 1],
     ['services:main/shop/k8s.example', { cluster: 'main', namespace: 'shop', domain: 'k8s.example' }, 0],
     ['services:/shop', { namespace: 'shop' }, 0],
+    ['services:-', { cluster: '-' }, 0],
     [fixed, undefined, 1],
   ];
   for (const [text, services, upstreams] of cases)

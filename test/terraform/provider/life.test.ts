@@ -200,8 +200,9 @@ data "probe_thing" "a" {
   renewals = true
 }
 resource "probe_thing" "a" {
-  name  = "a"
-  token = ephemeral.probe_token.t.value
+  name      = "a"
+  behaviour = "until-renewed"
+  token     = ephemeral.probe_token.t.value
 }
 `);
       await w.apply();
@@ -209,6 +210,7 @@ resource "probe_thing" "a" {
       assert.ok(events.some((event) => /^create a token [0-9a-f]{64}$/.test(event)));
       const count = (begin: string) => events.filter((event) => event.startsWith(begin)).length;
       assert.ok(count('open') >= 1);
+      assert.ok(events.includes('renew one'));
       assert.equal(count('close'), count('open'));
       assert.ok(!(await w.stateText()).includes('ephemeral-secret'));
       await w.write('');

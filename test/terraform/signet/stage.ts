@@ -43,7 +43,8 @@ export async function openStage(): Promise<Stage> {
   return {
     site,
     broker,
-    async open({ program }, more = {}) {
+    async open({ name, program }, more = {}) {
+      if (program === undefined) throw new Error(`${name} is not built: run \`npm run setup test\``);
       const folder = await mkdtemp(join(dir, 'work-'));
       const base = {
         HOME: folder,

@@ -19,6 +19,11 @@ export class Store {
     writeFileSync(join(this.#folder, 'things.json'), JSON.stringify(things));
   }
 
+  told(): string[] {
+    const file = join(this.#folder, 'events');
+    return existsSync(file) ? readFileSync(file, 'utf8').split('\n') : [];
+  }
+
   tell(event: string): void {
     appendFileSync(join(this.#folder, 'events'), `${event}\n`);
   }

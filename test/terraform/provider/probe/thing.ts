@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { setTimeout } from 'node:timers/promises';
 import {
   type Attribute,
   caution,
@@ -150,6 +151,9 @@ export const thing: ResourceType<Store> = {
           store.tell(`told ${name}`);
           throw error;
         }
+        break;
+      case 'until-renewed':
+        while (!store.told().includes('renew one')) await setTimeout(50, undefined, { signal });
         break;
       case 'half':
         store.change((things) => void (things[name] = { revision: 1 }));

@@ -103,7 +103,10 @@ describe('a run that registers by its delegation', function () {
         const spent = await w.run(['plan', ...PLAIN], {});
         assert.equal(spent.code, 0, 'it needs none');
         await w.write(entry(name, `ns/shop/web/${on}`), `  token_command = ["/bin/false"]`);
-        assert.match(await w.refused(), /The run has no token .*The command \/bin\/false failed/);
+        assert.match(
+          await w.refused(),
+          /The run has no token .*The command \/bin\/false failed.* about token_command of the provider/,
+        );
       });
 
       describe('is refused, at what it is about, with', () => {
@@ -122,7 +125,7 @@ describe('a run that registers by its delegation', function () {
             'another workspace',
             inside('a'),
             () => tokens({ terraform_workspace_id: 'ws-other' }),
-            /Nothing is delegated to this run .*run_not_delegated/,
+            /Nothing is delegated to this run .*run_not_delegated.* about delegation of the provider/,
           ],
           [
             'a token of the plan phase',
@@ -130,7 +133,12 @@ describe('a run that registers by its delegation', function () {
             () => phase('plan'),
             /may not do that .*plan phase looks.*vault_denied/,
           ],
-          ['an expired token', inside('c'), () => tokens(past()), /has run out .*run_token_expired/],
+          [
+            'an expired token',
+            inside('c'),
+            () => tokens(past()),
+            /has run out .*run_token_expired\) It is about delegation of the provider/,
+          ],
           [
             'a token for others',
             inside('d'),
@@ -166,7 +174,7 @@ describe('a run that registers by its delegation', function () {
             'what is no token',
             inside('i'),
             async () => ({ TFC_WORKLOAD_IDENTITY_TOKEN: 'no token' }),
-            /That is not a token .*TFC_WORKLOAD_IDENTITY_TOKEN holds none/,
+            /That is not a token .*TFC_WORKLOAD_IDENTITY_TOKEN holds none.* about delegation of the provider/,
           ],
         ];
         for (const [what, configuration, env, wanted] of cases)
@@ -187,7 +195,7 @@ describe('a run that registers by its delegation', function () {
           const told = await w.refused(env);
           assert.match(
             told,
-            /: token_variable = "TFC_WORKLOAD_IDENTITY_TOKEN" It is good once|was shown before .*run_token_spent/,
+            /: token_variable = "TFC_WORKLOAD_IDENTITY_TOKEN" It is good once|was shown before .*run_token_spent\) It is about token_variable of the provider/,
           );
           await w.write('');
           const ran = await w.run(['plan', '-refresh=false', '-out=plan', ...PLAIN], {});

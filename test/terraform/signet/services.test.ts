@@ -13,7 +13,8 @@ describe('signet_service, with the real broker and the real Vault', function () 
     stage.broker.call(method, `/v1/services/acme.shop/${name}`, body, stage.site.registrar.shop);
 
   for (const driver of drivers())
-    it(`registers, changes, recreates, imports and removes by ${driver.name}, and tells what is refused`, async () => {
+    it(`registers, changes, recreates, imports and removes by ${driver.name}, and tells what is refused`, async function () {
+      if (driver.program === undefined) this.skip();
       const name = `orders-${driver.name.toLowerCase()}`;
       const described = (
         address: string,

@@ -175,9 +175,13 @@ export default {
     },
     {
       name: 'product-needs-no-dev-package',
-      comment: "but for the demo's apps: programs of their own, that run only in a clone",
+      comment:
+        "but for the demo's apps: programs of their own, that run only in a clone; and for Terraform's plugin, which is packed as one file with what it needs",
       severity: 'error',
-      from: { path: '^(lib|broker|sidecar|cli|bin|terraform)/', pathNot: '^cli/demo/apps/' },
+      from: {
+        path: '^(lib|broker|sidecar|cli|bin|terraform)/',
+        pathNot: '^(cli/demo/apps|terraform/provider/plugin)/',
+      },
       to: { dependencyTypes: ['npm-dev'] },
     },
   ],

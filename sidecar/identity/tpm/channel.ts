@@ -1,4 +1,4 @@
-import { open } from 'node:fs/promises';
+import { constants, open } from 'node:fs/promises';
 import { connect, type Socket } from 'node:net';
 import type { TpmPlace } from '../../config/values.ts';
 import { AcquireError } from '../acquire-error.ts';
@@ -18,9 +18,12 @@ export async function openChannel(place: TpmPlace): Promise<TpmChannel> {
   return 'device' in place ? await openDevice(place.device) : await openSocket(place);
 }
 
-/** The kernel's device takes a command in one write; of a response it keeps what one read did not take. */
+/**
+ * The kernel's device takes a command in one write; of a response it keeps what one read did not take. Should the
+ * path name a terminal, it must not become that of a sidecar who leads its session: its end would be a SIGHUP.
+ */
 async function openDevice(path: string): Promise<TpmChannel> {
-  const file = await open(path, 'r+').catch((error: unknown) => {
+  const file = await open(path, constants.O_RDWR | constants.O_NOCTTY).catch((error: unknown) => {
     throw unavailable(`the TPM ${path} cannot be opened`, error);
   });
   return {

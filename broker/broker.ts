@@ -172,7 +172,7 @@ export async function runBroker(config: Config, world: World): Promise<void> {
       ...{ trustDomain, vault: publicVault, attest, gate: createGate(limits.attestations) },
       ...{ issuedGrants, alarms, session, log, now },
     }),
-    ...entryRoutes({ trustDomain, vault, registrar, appearances, log }),
+    ...entryRoutes({ trustDomain, vault, session, registrar, appearances, log }),
     ...delegationRoutes({
       redeeming: () => delegations.open({ vault, session, clock: world.clock, log, count: countRun }),
       gate: createGate(limits.attestations),
@@ -192,7 +192,8 @@ export async function runBroker(config: Config, world: World): Promise<void> {
     ...registeredServiceRoutes({
       ...{ trustDomain, vault, log },
       register: createServiceRegister({
-        ...{ trustDomain, registered, isKubernetesName: (host) => services?.has(host) ?? false },
+        ...{ trustDomain, vault: session, registered },
+        isKubernetesName: (host) => services?.has(host) ?? false,
       }),
     }),
     ...methods.routes,

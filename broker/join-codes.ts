@@ -1,19 +1,20 @@
 import { randomBytes } from 'node:crypto';
 import type { Vault } from '../lib/adapter/vault.ts';
 import { entryRef, formatJoinCode } from '../lib/attestation/index.ts';
-import { MOUNTS } from '../lib/grant/index.ts';
+import { MOUNTS, tenantInName } from '../lib/grant/index.ts';
 import type { Secret } from '../lib/secret.ts';
 import { callerOf } from './caller.ts';
 import { writeDocument } from './kv.ts';
+import type { Place } from './places.ts';
 import { Problem } from './problem.ts';
-import type { Named, Registrar } from './registrar.ts';
+import type { Registrar } from './registrar.ts';
 
 /**
  * Where a code's document is. The entry's name goes first, in the same segment: whoever may write only documents whose names begin so makes
  * codes for those entries alone. No name has a dot, so none is half of another.
  */
-export function joinPath({ entry, id }: { readonly entry: Named; readonly id: string }): string {
-  return `joins/${entry.tenant}/${entry.name}.${id}`;
+export function joinPath({ entry, id }: { readonly entry: Place; readonly id: string }): string {
+  return `joins/${tenantInName(entry.tenant)}/${entry.name}.${id}`;
 }
 
 /**
@@ -27,7 +28,7 @@ export async function makeJoinCode(
     registrar,
     token,
   }: { readonly vault: Vault; readonly registrar: Registrar; readonly token: Secret },
-  named: Named,
+  named: Place,
   ttlSeconds: number,
 ): Promise<{ readonly code: string; readonly expiresAt: Date }> {
   const caller = callerOf(vault, token);

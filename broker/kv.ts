@@ -55,25 +55,12 @@ export async function removeDocument(vault: VaultCaller, path: string): Promise<
   await orNothing(vault.call('DELETE', `${MOUNTS.kv}/metadata/${path}`));
 }
 
-/** The names below a folder (`entries/acme/`), folders with a slash at their end. */
+/** The names below a folder (`entries/acme.shop/`), folders with a slash at their end. */
 export async function listDocuments(vault: VaultCaller, folder: string): Promise<string[]> {
   const reply = await orNothing(vault.call<{ keys?: unknown }>('LIST', `${MOUNTS.kv}/metadata/${folder}`));
   const keys = reply?.data?.keys ?? [];
   if (!Array.isArray(keys) || !keys.every((key) => typeof key === 'string')) throw new DocumentError(folder);
   return keys;
-}
-
-/** Names that a tenant or an entry may have. Whoever may write one document could otherwise stop every broker with an odd one. */
-const FIT = /^[a-z0-9-]{1,63}\/?$/;
-
-/** Every document's path in the tree below a folder, the folder included, at most `deepest` folders down. Odd names are passed over. */
-export async function walkDocuments(vault: VaultCaller, folder: string, deepest: number): Promise<string[]> {
-  const keys = (await listDocuments(vault, folder)).filter((key) => FIT.test(key));
-  const below = await inParallel(keys, async (key) => {
-    if (!key.endsWith('/')) return [`${folder}${key}`];
-    return deepest === 0 ? [] : walkDocuments(vault, `${folder}${key}`, deepest - 1);
-  });
-  return below.flat();
 }
 
 const AT_ONCE = 16;

@@ -4,10 +4,9 @@ import { type Defect, InputError } from '../lib/errors.ts';
 import { entryPath, tokenRole, tokenRoleName } from '../lib/grant/index.ts';
 import type { Appearances } from './appearances.ts';
 import { isVaultError, readDocument, removeDocument, type VaultCaller, writeDocument } from './kv.ts';
+import type { Place } from './places.ts';
 import { Problem } from './problem.ts';
 import { raiseRevision } from './revision.ts';
-
-export type Named = Pick<Entry, 'tenant' | 'name'>;
 
 /**
  * Writes registrations, always with the caller's own token: Vault's ACL decides, and Vault's audit names the caller. An entry is two
@@ -24,12 +23,12 @@ export type Named = Pick<Entry, 'tenant' | 'name'>;
 export interface Registrar {
   /** `created` is false when the same entry was there already, whole. @throws Problem, VaultError */
   create(caller: VaultCaller, entry: Entry): Promise<{ readonly entry: Entry; readonly created: boolean }>;
-  show(caller: VaultCaller, named: Named): Promise<Entry>;
-  disable(caller: VaultCaller, named: Named): Promise<Entry>;
-  enable(caller: VaultCaller, named: Named): Promise<Entry>;
+  show(caller: VaultCaller, named: Place): Promise<Entry>;
+  disable(caller: VaultCaller, named: Place): Promise<Entry>;
+  enable(caller: VaultCaller, named: Place): Promise<Entry>;
   /** Changes an entry that is there to `entry`, but for its state, which stays. */
   update(caller: VaultCaller, entry: Entry): Promise<Updated>;
-  remove(caller: VaultCaller, named: Named): Promise<void>;
+  remove(caller: VaultCaller, named: Place): Promise<void>;
 }
 
 export type Updated = {
@@ -55,12 +54,12 @@ export function createRegistrar(deps: RegistrarDeps): Registrar {
   const { trustDomain, survey, entryDefects, appearances } = deps;
   let last: Promise<unknown> = Promise.resolve();
   /** One after the other: those of this broker need not race each other for the one counter. */
-  const raise = (caller: VaultCaller, named: Named) => {
+  const raise = (caller: VaultCaller, named: Place) => {
     const raised = last.then(() => raiseRevision(caller, entryPath(named)));
     last = raised.catch(() => undefined);
     return raised;
   };
-  const find = async (caller: VaultCaller, named: Named): Promise<StoredEntry | undefined> => {
+  const find = async (caller: VaultCaller, named: Place): Promise<StoredEntry | undefined> => {
     const path = entryPath(named);
     const document = await readDocument(caller, path);
     if (document === undefined) return undefined;
@@ -74,7 +73,7 @@ export function createRegistrar(deps: RegistrarDeps): Registrar {
       detail: 'its document in Vault cannot be read as an entry: delete it',
     });
   };
-  const demand = async (caller: VaultCaller, named: Named): Promise<StoredEntry> => {
+  const demand = async (caller: VaultCaller, named: Place): Promise<StoredEntry> => {
     const found = await find(caller, named);
     if (found === undefined) throw new Problem('entry_not_found');
     return found;
@@ -124,7 +123,7 @@ export function createRegistrar(deps: RegistrarDeps): Registrar {
   };
 
   /** Makes the role what the document says, however many write either at once: whoever wrote a role looks at the document after it. */
-  const settleRole = async (caller: VaultCaller, named: Named): Promise<void> => {
+  const settleRole = async (caller: VaultCaller, named: Place): Promise<void> => {
     let stored = await find(caller, named);
     for (let attempt = 0; attempt < TRIES; attempt++) {
       if (stored?.entry.state === 'active') await writeRole(caller, stored.entry);
@@ -216,7 +215,7 @@ async function writeRole(caller: VaultCaller, entry: Entry): Promise<void> {
   await caller.call('POST', `auth/token/roles/${tokenRoleName(entry)}`, role);
 }
 
-async function removeRole(caller: VaultCaller, named: Named): Promise<void> {
+async function removeRole(caller: VaultCaller, named: Place): Promise<void> {
   await caller.call('DELETE', `auth/token/roles/${tokenRoleName(named)}`);
 }
 

@@ -1,11 +1,12 @@
 import { sleep } from '../lib/adapter/lifecycle.ts';
 import type { Log } from '../lib/adapter/log.ts';
 import type { Metrics } from '../lib/adapter/metrics.ts';
-import { type Entry, entryRef, parseEntry, parseEntryRef } from '../lib/attestation/index.ts';
+import { type Entry, entryRef, parseEntry } from '../lib/attestation/index.ts';
 import { type Defect, InputError, SignetError } from '../lib/errors.ts';
 import { entryPath } from '../lib/grant/index.ts';
 import { type Denylist, readDenylist } from './denylist.ts';
-import { inParallel, readDocument, type VaultCaller, walkDocuments } from './kv.ts';
+import { inParallel, readDocument, type VaultCaller } from './kv.ts';
+import { everyPlace, type Place, placeAt } from './places.ts';
 import { changedSince, type Revision, readRevision } from './revision.ts';
 import { sharedLook } from './shared-look.ts';
 
@@ -42,8 +43,6 @@ export type RegistrationsDeps = {
 };
 
 const LOOK_MS = 3_000;
-const DEEPEST = 4;
-const FOLDER = 'entries/';
 
 type Loaded = Snapshot & { readonly loadedAt: number };
 
@@ -62,9 +61,9 @@ export function createRegistrations(deps: RegistrationsDeps): Registrations {
   let seenAt: Date | undefined;
 
   /** Undefined when there is no such entry, or one that cannot be used: it is skipped, and the others live. */
-  const readEntry = async (path: string): Promise<Entry | undefined> => {
-    const ref = path.slice(FOLDER.length);
-    const document = await readDocument(vault, path);
+  const readEntry = async (place: Place): Promise<Entry | undefined> => {
+    const ref = entryRef(place);
+    const document = await readDocument(vault, entryPath(place));
     if (document === undefined) {
       unreadable.delete(ref);
       return undefined;
@@ -88,16 +87,16 @@ export function createRegistrations(deps: RegistrationsDeps): Registrations {
     }
   };
 
-  const readEntries = async (paths: readonly string[]) => {
-    const entries = await inParallel(paths, readEntry);
+  const readEntries = async (places: readonly Place[]) => {
+    const entries = await inParallel(places, readEntry);
     return entries.filter((entry) => entry !== undefined);
   };
 
   const reload = async ({ revision }: Revision): Promise<Loaded> => {
-    const [paths, denylist] = await Promise.all([walkDocuments(vault, FOLDER, DEEPEST), readDenylist(vault)]);
-    const there = new Set(paths.map((path) => path.slice(FOLDER.length)));
+    const [places, denylist] = await Promise.all([everyPlace(vault, 'entries'), readDenylist(vault)]);
+    const there = new Set(places.map(entryRef));
     for (const ref of unreadable.keys()) if (!there.has(ref)) unreadable.delete(ref);
-    const entries = await readEntries(paths);
+    const entries = await readEntries(places);
     counts.reloads.add();
     return {
       revision,
@@ -108,10 +107,12 @@ export function createRegistrations(deps: RegistrationsDeps): Registrations {
   };
 
   const update = async (from: Loaded, revision: Revision, changed: ReadonlySet<string>): Promise<Loaded> => {
-    const paths = [...changed].filter(isEntryPath);
-    const [fresh, denylist] = await Promise.all([readEntries(paths), readDenylist(vault)]);
+    const places = [...changed]
+      .map((path) => placeAt('entries', path))
+      .filter((place) => place !== undefined);
+    const [fresh, denylist] = await Promise.all([readEntries(places), readDenylist(vault)]);
     const entries = new Map(from.entries);
-    for (const path of paths) entries.delete(path.slice(FOLDER.length));
+    for (const place of places) entries.delete(entryRef(place));
     for (const entry of fresh) entries.set(entryRef(entry), entry);
     return { revision: revision.revision, denylist, entries, loadedAt: from.loadedAt };
   };
@@ -146,13 +147,13 @@ export function createRegistrations(deps: RegistrationsDeps): Registrations {
       return seenAt;
     },
     async survey() {
-      const [{ entries }, paths] = await Promise.all([current(), walkDocuments(vault, FOLDER, DEEPEST)]);
-      const known = (path: string) => {
-        const entry = entries.get(path.slice(FOLDER.length));
+      const [{ entries }, places] = await Promise.all([current(), everyPlace(vault, 'entries')]);
+      const known = (place: Place) => {
+        const entry = entries.get(entryRef(place));
         return entry !== undefined && entry.state !== 'pending' ? entry : undefined;
       };
-      const fresh = await readEntries(paths.filter((path) => known(path) === undefined));
-      return [...paths.map(known).filter((entry) => entry !== undefined), ...fresh];
+      const fresh = await readEntries(places.filter((place) => known(place) === undefined));
+      return [...places.map(known).filter((entry) => entry !== undefined), ...fresh];
     },
     async run(signal) {
       while (!signal.aborted) {
@@ -163,10 +164,4 @@ export function createRegistrations(deps: RegistrationsDeps): Registrations {
       }
     },
   };
-}
-
-/** The path an entry may have; a counter that names anything else is not believed. */
-function isEntryPath(path: string): boolean {
-  const ref = path.startsWith(FOLDER) ? parseEntryRef(path.slice(FOLDER.length)) : undefined;
-  return ref !== undefined && entryPath(ref) === path;
 }

@@ -2,18 +2,21 @@ import type { Log } from '../../lib/adapter/log.ts';
 import type { Vault } from '../../lib/adapter/vault.ts';
 import { type Entry, entryRef, isEntryName, parseEntry } from '../../lib/attestation/index.ts';
 import { InputError } from '../../lib/errors.ts';
-import { tenantFromName } from '../../lib/grant/index.ts';
+import { entryPath, tenantFromName } from '../../lib/grant/index.ts';
 import type { Appearances } from '../appearances.ts';
 import { callerOf } from '../caller.ts';
 import { makeJoinCode } from '../join-codes.ts';
-import { inParallel, readDocument, walkDocuments } from '../kv.ts';
+import { inParallel, readDocument, type VaultCaller } from '../kv.ts';
+import { everyPlace, type Place, placesBelow } from '../places.ts';
 import { Problem, type ProblemCode } from '../problem.ts';
-import type { Named, Registrar } from '../registrar.ts';
+import type { Registrar } from '../registrar.ts';
 import type { Route, RouteRequest } from './route.ts';
 
 export type EntryRouteDeps = {
   readonly trustDomain: string;
   readonly vault: Vault;
+  /** The broker's own, which reads what tenants there are. */
+  readonly session: VaultCaller;
   readonly registrar: Registrar;
   readonly appearances: Pick<Appearances, 'find'>;
   readonly log: Log;
@@ -121,7 +124,7 @@ async function update({ trustDomain, vault, registrar, log }: EntryRouteDeps, re
   return entry;
 }
 
-function listing({ trustDomain, vault }: EntryRouteDeps): Route {
+function listing({ trustDomain, vault, session }: EntryRouteDeps): Route {
   return {
     method: 'get',
     path: '/v1/entries',
@@ -133,23 +136,25 @@ function listing({ trustDomain, vault }: EntryRouteDeps): Route {
     problems: [...ALWAYS, 'malformed'],
     async handle(request) {
       const tenant = request.query['tenant'];
-      const below = tenant === undefined ? '' : `${tenantNamed(tenant)}/`;
       const caller = callerOf(vault, request.token);
-      const paths = await walkDocuments(caller, `entries/${below}`, 4);
+      const places =
+        tenant === undefined
+          ? await everyPlace(caller, 'entries')
+          : await placesBelow(caller, session, 'entries', tenantNamed(tenant));
       const unreadable: string[] = [];
-      const read = async (path: string): Promise<Entry | undefined> => {
-        const document = await readDocument(caller, path);
+      const read = async (place: Place): Promise<Entry | undefined> => {
+        const document = await readDocument(caller, entryPath(place));
         if (document === undefined) return undefined;
         try {
           const entry = parseEntry(document.value, { trustDomain });
-          if (`entries/${entryRef(entry)}` === path) return entry;
+          if (entryRef(entry) === entryRef(place)) return entry;
         } catch (error) {
           if (!(error instanceof InputError)) throw error;
         }
-        unreadable.push(path.slice('entries/'.length));
+        unreadable.push(entryRef(place));
         return undefined;
       };
-      const entries = (await inParallel(paths, read)).filter((entry) => entry !== undefined);
+      const entries = (await inParallel(places, read)).filter((entry) => entry !== undefined);
       return { status: 200, body: { entries, unreadable } };
     },
   };
@@ -179,7 +184,7 @@ function joinCode({ vault, registrar }: EntryRouteDeps): Route {
 }
 
 /** The entry that a path names; what cannot be one is not there. */
-function named({ params }: RouteRequest): Named {
+function named({ params }: RouteRequest): Place {
   const { tenant: text = '', name = '' } = params;
   const tenant = text.includes('/') ? undefined : tenantFromName(text);
   if (tenant === undefined || !isEntryName(name)) throw new Problem('entry_not_found');

@@ -1,5 +1,6 @@
 import type { Vault } from '../../lib/adapter/vault.ts';
 import { parseEntryRef } from '../../lib/attestation/index.ts';
+import { tenantInName } from '../../lib/grant/index.ts';
 import { callerOf } from '../caller.ts';
 import type { Explanation, Explanations } from '../explanations.ts';
 import { inParallel, isVaultError, listDocuments, type VaultCaller } from '../kv.ts';
@@ -43,7 +44,7 @@ async function seenBy(caller: VaultCaller, explanation: Explanation): Promise<Ex
   const allowed = new Set(
     (
       await inParallel(tenants, async (tenant) =>
-        (await mayList(caller, `entries/${tenant}/`)) ? [tenant] : [],
+        (await mayList(caller, `entries/${tenantInName(tenant)}/`)) ? [tenant] : [],
       )
     ).flat(),
   );

@@ -4,9 +4,10 @@ import { isEntryName } from '../../lib/attestation/index.ts';
 import { InputError } from '../../lib/errors.ts';
 import { tenantFromName } from '../../lib/grant/index.ts';
 import { callerOf } from '../caller.ts';
+import type { Place } from '../places.ts';
 import { Problem, type ProblemCode } from '../problem.ts';
 import type { ServiceRegister } from '../services/register.ts';
-import { type NamedService, parseRegisteredService } from '../services/registered-service.ts';
+import { parseRegisteredService } from '../services/registered-service.ts';
 import type { Route, RouteRequest } from './route.ts';
 
 export type RegisteredServiceRouteDeps = {
@@ -97,7 +98,7 @@ function described({ trustDomain }: RegisteredServiceRouteDeps, request: RouteRe
 }
 
 /** The service that a path names; what cannot be one is not there. */
-function named(request: RouteRequest): NamedService {
+function named(request: RouteRequest): Place {
   const { name = '' } = request.params;
   if (!isEntryName(name)) throw new Problem('service_not_found');
   return { tenant: tenantOf(request), name };

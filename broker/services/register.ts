@@ -1,29 +1,18 @@
+import { entryRef } from '../../lib/attestation/index.ts';
 import { InputError } from '../../lib/errors.ts';
-import {
-  inParallel,
-  readDocument,
-  removeDocument,
-  type VaultCaller,
-  walkDocuments,
-  writeDocument,
-} from '../kv.ts';
+import { inParallel, readDocument, removeDocument, type VaultCaller, writeDocument } from '../kv.ts';
+import { type Place, placesBelow } from '../places.ts';
 import { Problem } from '../problem.ts';
 import { raiseRevision } from '../revision.ts';
 import { MOST_OF_A_TENANT, type Registered, type RegisteredServices } from './registered.ts';
-import {
-  type NamedService,
-  parseRegisteredService,
-  type RegisteredService,
-  SERVICES_FOLDER,
-  servicePath,
-} from './registered-service.ts';
+import { parseRegisteredService, type RegisteredService, servicePath } from './registered-service.ts';
 
 /** Writes registered services, always with the caller's own token: Vault's ACL decides, and Vault's audit names the caller. */
 export interface ServiceRegister {
   /** Makes it, or puts it in the place of what is there. @throws Problem, VaultError */
   put(caller: VaultCaller, service: RegisteredService): Promise<{ readonly created: boolean }>;
-  show(caller: VaultCaller, named: NamedService): Promise<RegisteredService>;
-  remove(caller: VaultCaller, named: NamedService): Promise<void>;
+  show(caller: VaultCaller, named: Place): Promise<RegisteredService>;
+  remove(caller: VaultCaller, named: Place): Promise<void>;
   /** Those of a tenant and of the tenants below it. */
   list(caller: VaultCaller, tenant: string): Promise<ServiceListing>;
 }
@@ -35,15 +24,15 @@ export type ServiceListing = {
 
 export type ServiceRegisterDeps = {
   readonly trustDomain: string;
+  /** The broker's own, which reads what tenants there are. */
+  readonly vault: VaultCaller;
   readonly registered: Pick<RegisteredServices, 'current'>;
   /** Whether a Service of a cluster that is watched has this name. */
   readonly isKubernetesName: (host: string) => boolean;
 };
 
-const DEEPEST = 4;
-
 export function createServiceRegister(deps: ServiceRegisterDeps): ServiceRegister {
-  const { trustDomain, registered, isKubernetesName } = deps;
+  const { trustDomain, vault, registered, isKubernetesName } = deps;
   const read = (value: unknown, path: string): RegisteredService | undefined => {
     try {
       const service = parseRegisteredService(value, { trustDomain });
@@ -111,12 +100,11 @@ export function createServiceRegister(deps: ServiceRegisterDeps): ServiceRegiste
     },
     async list(caller, tenant) {
       const unreadable: string[] = [];
-      const paths = await walkDocuments(caller, `${SERVICES_FOLDER}${tenant}/`, DEEPEST);
-      const found = await inParallel(paths, async (path) => {
-        const document = await readDocument(caller, path);
-        const service = document === undefined ? undefined : read(document.value, path);
-        if (document !== undefined && service === undefined)
-          unreadable.push(path.slice(SERVICES_FOLDER.length));
+      const places = await placesBelow(caller, vault, 'services', tenant);
+      const found = await inParallel(places, async (place) => {
+        const document = await readDocument(caller, servicePath(place));
+        const service = document === undefined ? undefined : read(document.value, servicePath(place));
+        if (document !== undefined && service === undefined) unreadable.push(entryRef(place));
         return service;
       });
       return { services: found.filter((service) => service !== undefined), unreadable };

@@ -1,7 +1,9 @@
 import { isIP } from 'node:net';
 import { isEntryName, parseTenant } from '../../lib/attestation/index.ts';
 import { type Defect, InputError } from '../../lib/errors.ts';
+import { documentPath } from '../../lib/grant/index.ts';
 import { parseSpiffeId, SpiffeError } from '../../lib/spiffe/index.ts';
+import type { Place } from '../places.ts';
 
 /** A service that is registered by hand, for callers that no cluster tells of it: a name, where it is, and who has to answer there. */
 export type RegisteredService = {
@@ -15,16 +17,13 @@ export type RegisteredService = {
   readonly spiffe_ids: readonly string[];
 };
 
-export type NamedService = Pick<RegisteredService, 'tenant' | 'name'>;
-
-export const SERVICES_FOLDER = 'services/';
 export const MOST_ADDRESSES = 64;
 export const MOST_IDS = 16;
 const FIELDS = ['tenant', 'name', 'host', 'addresses', 'spiffe_ids'];
 const HOST = /^(?=.{3,253}$)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
 
-export function servicePath({ tenant, name }: NamedService): string {
-  return `${SERVICES_FOLDER}${tenant}/${name}`;
+export function servicePath(service: Place): string {
+  return documentPath('services', service);
 }
 
 /** @throws InputError with every defect, each by its JSON pointer */

@@ -2,16 +2,13 @@ import { createHash } from 'node:crypto';
 import type { Clock } from '../../lib/adapter/clock.ts';
 import { sleep } from '../../lib/adapter/lifecycle.ts';
 import type { Log } from '../../lib/adapter/log.ts';
+import { entryRef } from '../../lib/attestation/index.ts';
 import { InputError } from '../../lib/errors.ts';
-import { inParallel, readDocument, type VaultCaller, walkDocuments } from '../kv.ts';
+import { inParallel, readDocument, type VaultCaller } from '../kv.ts';
+import { everyPlace, type Place, placeAt } from '../places.ts';
 import { changedSince, readRevision } from '../revision.ts';
 import { sharedLook } from '../shared-look.ts';
-import {
-  parseRegisteredService,
-  type RegisteredService,
-  SERVICES_FOLDER,
-  servicePath,
-} from './registered-service.ts';
+import { parseRegisteredService, type RegisteredService, servicePath } from './registered-service.ts';
 
 /** What is registered, as of one revision. */
 export type Registered = {
@@ -48,7 +45,6 @@ export type RegisteredServicesDeps = {
 export const MOST_OF_A_TENANT = 256;
 const MOST_TOLD = 2_000;
 const LOOK_MS = 1_000;
-const DEEPEST = 4;
 
 type Loaded = Registered & { readonly revision: number; readonly loadedAt: number };
 
@@ -61,7 +57,8 @@ export function createRegisteredServices(deps: RegisteredServicesDeps): Register
   let loaded: Loaded | undefined;
 
   /** Undefined where there is none, or one that cannot be used: it is skipped, and the others live. */
-  const read = async (path: string): Promise<RegisteredService | undefined> => {
+  const read = async (place: Place): Promise<RegisteredService | undefined> => {
+    const path = servicePath(place);
     const document = await readDocument(vault, path);
     if (document === undefined) return undefined;
     try {
@@ -74,7 +71,7 @@ export function createRegisteredServices(deps: RegisteredServicesDeps): Register
       if (!(error instanceof InputError)) throw error;
     }
     if (!unreadable.has(path) && unreadable.size < MOST_TOLD) {
-      log.error('service_unreadable', { service: path.slice(SERVICES_FOLDER.length) });
+      log.error('service_unreadable', { service: entryRef(place) });
       unreadable.add(path);
     }
     return undefined;
@@ -85,16 +82,16 @@ export function createRegisteredServices(deps: RegisteredServicesDeps): Register
     const from = loaded;
     const stale = from === undefined || performance.now() - from.loadedAt > reloadMs;
     const changed = stale ? undefined : changedSince(revision, from.revision);
-    const paths =
+    const places =
       changed === undefined
-        ? await walkDocuments(vault, SERVICES_FOLDER, DEEPEST)
-        : [...changed].filter((path) => path.startsWith(SERVICES_FOLDER));
+        ? await everyPlace(vault, 'services')
+        : [...changed].map((path) => placeAt('services', path)).filter((place) => place !== undefined);
     const all = new Map(changed === undefined ? [] : from?.all);
-    for (const path of paths) all.delete(path.slice(SERVICES_FOLDER.length));
-    for (const service of await inParallel(paths, read))
-      if (service !== undefined) all.set(servicePath(service).slice(SERVICES_FOLDER.length), service);
+    for (const place of places) all.delete(entryRef(place));
+    for (const service of await inParallel(places, read))
+      if (service !== undefined) all.set(entryRef(service), service);
     const { told, version } =
-      paths.length === 0 && from !== undefined && changed !== undefined ? from : tell(all);
+      places.length === 0 && from !== undefined && changed !== undefined ? from : tell(all);
     loaded = {
       ...{ version, told, all, revision: revision.revision, seenAt: clock.now() },
       loadedAt: changed === undefined || from === undefined ? performance.now() : from.loadedAt,

@@ -48,7 +48,7 @@ export type VaultReply<T> = {
 export interface Vault extends Disposable {
   /**
    * One call, made once: nothing is retried here, because a single-use token does not survive a second try.
-   * `path` is below `/v1/`, its segments as they are in Vault (`signet/data/entries/acme/shop/orders`).
+   * `path` is below `/v1/`, its segments as they are in Vault (`signet/data/entries/acme.shop/orders`).
    * @throws VaultError
    */
   request<T = unknown>(

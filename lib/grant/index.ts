@@ -1,7 +1,9 @@
 export { checkWrapping, type Grant, GrantError, type GrantErrorCode, parseGrant } from './grant.ts';
 export {
   brokerId,
+  documentPath,
   entryPath,
+  type Folder,
   MOUNTS,
   policyId,
   tenantFromName,

@@ -29,9 +29,20 @@ export function tokenRoleName(entry: Pick<Entry, 'tenant' | 'name'>): string {
   return `signet-${tenantInName(entry.tenant)}_${entry.name}`;
 }
 
+/** What a tenant's registrars write, by folder. */
+export type Folder = 'entries' | 'services';
+
+/**
+ * Where a tenant's document is below the KV mount: `entries/acme.shop/orders`. One folder to a tenant, as with token roles: were its slashes
+ * folders, whoever may write the names of `acme` that begin with `shop` could write those of the tenant `acme/shop` too.
+ */
+export function documentPath(folder: Folder, { tenant, name }: Pick<Entry, 'tenant' | 'name'>): string {
+  return `${folder}/${tenantInName(tenant)}/${name}`;
+}
+
 /** The entry's document below the KV mount. */
 export function entryPath(entry: Pick<Entry, 'tenant' | 'name'>): string {
-  return `entries/${entry.tenant}/${entry.name}`;
+  return documentPath('entries', entry);
 }
 
 /** The ACL policy that lets a token sign one SVID of this lifetime. */

@@ -113,7 +113,7 @@ describe('attestation by a one-time join code', () => {
       const data = { entry: 'acme/shop/orders', id: 'f-2' };
       const denied = await site.vault.request(
         'POST',
-        'signet/data/joins/acme/shop/orders.f-2',
+        'signet/data/joins/acme.shop/orders.f-2',
         { data, options: { cas: 0 } },
         { token: globex },
       );
@@ -132,14 +132,14 @@ describe('attestation by a one-time join code', () => {
       expectRefused(await show(formatJoinCode({ entry: 'acme/shop/orders', id, wrappingToken })));
     });
     it('by whoever makes codes only for names that begin so is refused', async () => {
-      const rule = 'path "signet/data/joins/acme/shop/web-*" { capabilities = ["create", "read", "update"] }';
+      const rule = 'path "signet/data/joins/acme.shop/web-*" { capabilities = ["create", "read", "update"] }';
       await site.vault.request('POST', 'sys/policies/acl/web-alone', { policy: rule });
       const token = await site.tokenOf('web-alone');
       for (const [path, id] of [
         ['web-f', 'web-f'],
         ['web-one.f-4', 'f-4'],
       ] as const) {
-        const at = `signet/data/joins/acme/shop/${path}`;
+        const at = `signet/data/joins/acme.shop/${path}`;
         const document = { data: { entry: 'acme/shop/orders', id }, options: { cas: 0 } };
         assert.equal((await site.vault.request('POST', at, document, { token })).status, 200);
         const wrapped = await site.vault.request('GET', at, undefined, { token, wrapTtl: '60s' });
@@ -148,7 +148,7 @@ describe('attestation by a one-time join code', () => {
       }
     });
     it('by wrapping the same join twice is refused', async () => {
-      const path = 'signet/data/joins/acme/shop/orders.f-3';
+      const path = 'signet/data/joins/acme.shop/orders.f-3';
       const token = site.registrar.shop;
       await site.vault.request(
         'POST',
@@ -213,9 +213,9 @@ describe('attestation by a one-time join code', () => {
   });
 
   it('cannot be read by a broker, so that none can make one', async () => {
-    const logs = await site.vault.request('LIST', 'signet/metadata/joins/acme/shop/');
+    const logs = await site.vault.request('LIST', 'signet/metadata/joins/acme.shop/');
     const token = await site.tokenOf('signet-broker');
-    const path = `signet/data/joins/acme/shop/${logs.body.data.keys[0]}`;
+    const path = `signet/data/joins/acme.shop/${logs.body.data.keys[0]}`;
     assert.equal((await site.vault.request('GET', path, undefined, { token, wrapTtl: '60s' })).status, 403);
   });
 

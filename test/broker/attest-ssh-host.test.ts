@@ -213,12 +213,12 @@ describe('attestation of a host by its SSH host key', () => {
       for (const [tenant, name] of [
         ['acme/shop', 'tied'],
         ['globex', 'tied'],
-      ]) {
+      ] as const) {
         const entry = {
-          ...hostEntry(String(name), { 'ssh-host:key': key.fingerprint }),
+          ...hostEntry(name, { 'ssh-host:key': key.fingerprint }),
           ...{ tenant, networks: [], federates_with: [], state: 'active' },
         };
-        await site.vault.request('POST', `signet/data/entries/${tenant}/${name}`, {
+        await site.vault.request('POST', `signet/data/entries/${tenant.replaceAll('/', '.')}/${name}`, {
           data: entry,
           options: { cas: 0 },
         });
@@ -232,7 +232,7 @@ describe('attestation of a host by its SSH host key', () => {
         ...hostEntry('loose', { 'ssh-host:principal': 'vm-1' }),
         ...{ networks: [], federates_with: [], state: 'active' },
       };
-      await site.vault.request('POST', 'signet/data/entries/acme/shop/loose', {
+      await site.vault.request('POST', 'signet/data/entries/acme.shop/loose', {
         data: entry,
         options: { cas: 0 },
       });
@@ -274,7 +274,7 @@ describe('attestation of a host by its SSH host key', () => {
     it('one of which cannot be read, gives the others', async () => {
       const key = await ssh.newKey('beside');
       await register(hostEntry('beside', { 'ssh-host:key': key.fingerprint }));
-      await site.vault.request('POST', 'signet/data/entries/acme/shop/broken', {
+      await site.vault.request('POST', 'signet/data/entries/acme.shop/broken', {
         data: { tenant: 7 },
         options: { cas: 0 },
       });

@@ -251,7 +251,7 @@ describe("attestation of a device by its manufacturer's certificate", function (
       assert.match(JSON.stringify(body.errors), /SIGNET_DEVICE_CAS/);
       // written past the broker
       const data = { ...entry, networks: [], federates_with: [], state: 'active' };
-      await site.vault.request('POST', 'signet/data/entries/acme/shop/stolen', { data, options: { cas: 0 } });
+      await site.vault.request('POST', 'signet/data/entries/acme.shop/stolen', { data, options: { cas: 0 } });
       const { status, body: refusal } = await show(await certifyDevice(globex, 'x'));
       assert.deepEqual([status, refusal.code], [403, 'no_entry']);
     });

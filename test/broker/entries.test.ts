@@ -257,7 +257,7 @@ describe('registration', () => {
     await second.stop();
   });
   it('of a document that cannot be read can be listed as such, and deleted', async () => {
-    await site.vault.request('POST', 'signet/data/entries/acme/shop/odd', {
+    await site.vault.request('POST', 'signet/data/entries/acme.shop/odd', {
       data: { odd: true },
       options: { cas: 0 },
     });

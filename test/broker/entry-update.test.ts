@@ -103,7 +103,7 @@ describe('changing an entry in place', () => {
     it('where it was never completed', async () => {
       const entry = hostEntry('half', { 'ssh-host:key': key() }, { networks: [], federates_with: [] });
       const data = { ...entry, state: 'pending' };
-      await site.vault.request('POST', 'signet/data/entries/acme/shop/half', { data, options: { cas: 0 } });
+      await site.vault.request('POST', 'signet/data/entries/acme.shop/half', { data, options: { cas: 0 } });
       expect(await put('half', entry), 409, 'entry_state');
     });
     it('as creating is: a lifetime, a host certificate of anybody, a name that is not the one in the path', async () => {

@@ -141,7 +141,7 @@ describe('a registration that is cut off', function () {
         assert.equal((await show(key)).body.code, 'no_entry', name);
         assert.equal(await roleOf(name), false, name);
         assert.equal(
-          (await site.vault.request('GET', `signet/metadata/entries/acme/shop/${name}`)).status,
+          (await site.vault.request('GET', `signet/metadata/entries/acme.shop/${name}`)).status,
           404,
           name,
         );

@@ -30,6 +30,7 @@ const routes: Route[] = [
   ...entryRoutes({
     trustDomain: 'example.org',
     vault: unused,
+    session: unused,
     registrar: unused,
     appearances: unused,
     log: unused,

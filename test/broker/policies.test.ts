@@ -201,7 +201,7 @@ describe('published policies', function () {
       await denied(author.call('POST', path, {}));
     await denied(author.call('POST', 'signet-transit/keys/policy/csr', {}));
     await denied(author.call('POST', 'signet-transit/keys/policy/set-certificate', {}));
-    await denied(author.call('POST', 'signet/data/entries/acme/shop/x', {}));
+    await denied(author.call('POST', 'signet/data/entries/acme.shop/x', {}));
   });
 
   it('stay good when the key’s certificate is renewed', async () => {

@@ -168,7 +168,7 @@ describe('registered services', () => {
     await site.vault.request('DELETE', 'signet/metadata/services/globex/thief');
   });
   it('that cannot be read are passed over, listed as such, and can be replaced', async () => {
-    const path = 'signet/data/services/acme/shop/odd';
+    const path = 'signet/data/services/acme.shop/odd';
     await site.vault.request('POST', path, { data: { odd: true }, options: { cas: 0 } });
     expect(await show('odd'), 409, 'service_unreadable');
     const { body } = await broker.call('GET', '/v1/services/acme.shop', undefined, site.registrar.shop);

@@ -116,7 +116,7 @@ describe('what a broker keeps alive', function () {
         federates_with: [],
         state: 'active',
       };
-      await site.vault.request('POST', `signet/data/entries/acme/shop/${name}`, {
+      await site.vault.request('POST', `signet/data/entries/acme.shop/${name}`, {
         data: entry,
         options: { cas: 0 },
       });

@@ -171,9 +171,9 @@ describe('a broker whose Vault', function () {
     });
     it('lets it know of a write past the broker at once if the revision was raised, and at its next reload if not', async () => {
       const seen = async () => (await show(broker)).body.code;
-      const document = (await site.vault.request('GET', 'signet/data/entries/acme/shop/host')).body.data;
+      const document = (await site.vault.request('GET', 'signet/data/entries/acme.shop/host')).body.data;
       const write = (state: string, cas: number) =>
-        site.vault.request('POST', 'signet/data/entries/acme/shop/host', {
+        site.vault.request('POST', 'signet/data/entries/acme.shop/host', {
           data: { ...document.data, state },
           options: { cas },
         });

@@ -44,7 +44,7 @@ describe('the module vault on a Vault that `signet vault apply` has set up', fun
     await read('signet-pki/config/issuers'),
     await read('signet-transit/keys/policy'),
     await read('signet/data/revision'),
-    await read('signet/data/entries/acme/shop/orders'),
+    await read('signet/data/entries/acme.shop/orders'),
   ];
 
   it('finds no engine and no policy to change, and none to make', async () => {

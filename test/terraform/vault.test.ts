@@ -96,7 +96,7 @@ describe('the module vault, applied by OpenTofu to a real Vault', function () {
     await apply(changed);
     assert.deepEqual(await examine(), NOTHING);
     assert.ok(await workspace.isDone());
-    const { body } = await vault.request('GET', 'signet/data/entries/acme/shop/orders');
+    const { body } = await vault.request('GET', 'signet/data/entries/acme.shop/orders');
     assert.equal(body.data.data.name, 'orders', 'registrations stay');
     await apply();
     assert.deepEqual(await examine(), NOTHING);

@@ -57,9 +57,9 @@ describe("a broker's own credential, on a real Vault", () => {
 
   describe('reads', () => {
     for (const path of [
-      'signet/data/entries/acme/shop/orders',
+      'signet/data/entries/acme.shop/orders',
       'signet/metadata/entries?list=true',
-      'signet/metadata/entries/acme/shop?list=true',
+      'signet/metadata/entries/acme.shop?list=true',
       'signet/data/denylist',
       'signet/data/revision',
       'signet-transit/keys/jwt-svid',
@@ -197,9 +197,9 @@ describe("a broker's own credential, on a real Vault", () => {
       ['an alias', () => call('POST', 'identity/entity-alias', { name: ORDERS_ALIAS })],
       [
         'an entry',
-        () => call('POST', 'signet/data/entries/acme/shop/evil', { data: {}, options: { cas: 0 } }),
+        () => call('POST', 'signet/data/entries/acme.shop/evil', { data: {}, options: { cas: 0 } }),
       ],
-      ['the deletion of an entry', () => call('DELETE', 'signet/metadata/entries/acme/shop/orders')],
+      ['the deletion of an entry', () => call('DELETE', 'signet/metadata/entries/acme.shop/orders')],
       ['the revision', () => call('POST', 'signet/data/revision', { data: {}, options: { cas: 1 } })],
       ['the deny-list', () => call('POST', 'signet/data/denylist', { data: {}, options: { cas: 1 } })],
       ['a policy', () => call('POST', 'signet/data/policies/x', { data: {}, options: { cas: 0 } })],

@@ -102,7 +102,7 @@ describe('delegations, on a real Vault', () => {
     const token = await lab.brokerToken();
     const entry = await lab.vault.request(
       'POST',
-      'signet/data/entries/acme/shop/web-one',
+      'signet/data/entries/acme.shop/web-one',
       { data: {}, options: { cas: 0 } },
       { token },
     );
@@ -139,13 +139,15 @@ describe('delegations, on a real Vault', () => {
     const status = async (access: 'write' | 'read', path: string, body: object) =>
       (await lab.vault.request('POST', path, body, { token: tokens[access] })).status;
     const document = { data: {}, options: { cas: 0 } };
-    for (const folder of ['entries', 'joins']) {
-      assert.equal(await status('write', `signet/data/${folder}/acme/shop/web-one`, document), 200);
-      assert.equal(await status('write', `signet/data/${folder}/acme/shop/orders`, document), 403);
-      assert.equal(await status('write', `signet/data/${folder}/acme/shop/sub/web-one`, document), 403);
+    for (const folder of ['entries', 'joins', 'services']) {
+      assert.equal(await status('write', `signet/data/${folder}/acme.shop/web-one`, document), 200);
+      assert.equal(await status('write', `signet/data/${folder}/acme.shop/orders`, document), 403);
+      assert.equal(await status('write', `signet/data/${folder}/acme.shop.sub/web-one`, document), 403);
+      assert.equal(await status('write', `signet/data/${folder}/acme.shop.web-sub/one`, document), 403);
+      assert.equal(await status('write', `signet/data/${folder}/acme/web-one`, document), 403);
       assert.equal(await status('write', `signet/data/${folder}/acme-2/web-one`, document), 403);
-      assert.equal(await status('read', `signet/data/${folder}/acme/shop/web-two`, document), 403);
-      await lab.vault.request('DELETE', `signet/metadata/${folder}/acme/shop/web-one`);
+      assert.equal(await status('read', `signet/data/${folder}/acme.shop/web-two`, document), 403);
+      await lab.vault.request('DELETE', `signet/metadata/${folder}/acme.shop/web-one`);
     }
     const roles = 'auth/token/roles';
     assert.equal(await status('write', `${roles}/signet-acme.shop_web-one`, own), 204);

@@ -50,18 +50,27 @@ const TRAPS: readonly Trap[] = [
   },
   {
     what: 'a document that is no entry',
-    spoil: post('signet/data/entries/acme/shop/odd', { data: { a: 1 }, options: { cas: 0 } }),
+    spoil: post('signet/data/entries/acme.shop/odd', { data: { a: 1 }, options: { cas: 0 } }),
     names: ['entry.unreadable'],
-    mend: remove('signet/metadata/entries/acme/shop/odd'),
+    mend: remove('signet/metadata/entries/acme.shop/odd'),
   },
   {
     what: 'an entry in the place of another',
     spoil: async (lab) => {
-      const { body } = await lab.vault.request('GET', 'signet/data/entries/acme/shop/orders');
-      await post('signet/data/entries/acme/shop/copy', { data: body.data.data, options: { cas: 0 } })(lab);
+      const { body } = await lab.vault.request('GET', 'signet/data/entries/acme.shop/orders');
+      await post('signet/data/entries/acme.shop/copy', { data: body.data.data, options: { cas: 0 } })(lab);
     },
     names: ['entry.misplaced'],
-    mend: remove('signet/metadata/entries/acme/shop/copy'),
+    mend: remove('signet/metadata/entries/acme.shop/copy'),
+  },
+  {
+    what: 'an entry where an earlier Signet put it, a folder to each part of its tenant',
+    spoil: async (lab) => {
+      const { body } = await lab.vault.request('GET', 'signet/data/entries/acme.shop/orders');
+      await post('signet/data/entries/acme/shop/orders', { data: body.data.data, options: { cas: 0 } })(lab);
+    },
+    names: ['entry.misplaced'],
+    mend: remove('signet/metadata/entries/acme/shop/orders'),
   },
   {
     what: 'a role with a star for aliases',

@@ -14,7 +14,7 @@ describe('a broker, on a real Vault,', () => {
     lab.vault.request(method, path, body, { token, ...(wrapTtl === undefined ? {} : { wrapTtl }) });
 
   describe('and join codes', () => {
-    const path = 'signet/data/joins/acme/shop/one';
+    const path = 'signet/data/joins/acme.shop/one';
     let registrar: string;
     before(async () => {
       registrar = await lab.tokenOf('signet-registrar-acme.shop');
@@ -36,9 +36,9 @@ describe('a broker, on a real Vault,', () => {
 
     for (const [method, at] of [
       ['GET', path],
-      ['GET', 'signet/metadata/joins/acme/shop?list=true'],
-      ['GET', 'signet/metadata/joins/acme/shop/one'],
-      ['GET', 'signet/subkeys/joins/acme/shop/one'],
+      ['GET', 'signet/metadata/joins/acme.shop?list=true'],
+      ['GET', 'signet/metadata/joins/acme.shop/one'],
+      ['GET', 'signet/subkeys/joins/acme.shop/one'],
       ['POST', path],
       ['DELETE', path],
     ] as const) {

@@ -54,15 +54,18 @@ describe('a registrar, on a real Vault', () => {
         204,
       );
     });
-    it('write, read, list and delete entries and join codes', async () => {
-      for (const folder of ['entries', 'joins']) {
-        const path = `acme/shop/${folder}-test`;
+    it('write, read, list and delete entries, services and join codes, and those of the tenants below it', async () => {
+      for (const [folder, tenant] of ['entries', 'services', 'joins'].flatMap((each) => [
+        [each, 'acme.shop'],
+        [each, 'acme.shop.web'],
+      ])) {
+        const path = `${tenant}/${folder}-test`;
         assert.equal(
           (await call('POST', `signet/data/${folder}/${path}`, { data: {}, options: { cas: 0 } })).status,
           200,
         );
         assert.equal((await call('GET', `signet/data/${folder}/${path}`)).status, 200);
-        assert.equal((await call('GET', `signet/metadata/${folder}/acme/shop?list=true`)).status, 200);
+        assert.equal((await call('GET', `signet/metadata/${folder}/${tenant}?list=true`)).status, 200);
         assert.equal((await call('DELETE', `signet/metadata/${folder}/${path}`)).status, 204);
       }
     });
@@ -150,6 +153,13 @@ describe('a registrar, on a real Vault', () => {
       ],
       ['the reading of those', 'GET', 'signet/data/entries/acme-2/x'],
       ['the list of those', 'GET', 'signet/metadata/entries/acme-2?list=true'],
+      ['the list of tenants', 'GET', 'signet/metadata/entries?list=true'],
+      [
+        'the entries of a tenant that begins so',
+        'POST',
+        'signet/data/entries/acme.shop-2/x',
+        { data: {}, options: { cas: 0 } },
+      ],
       ['the deletion of those', 'DELETE', 'signet/metadata/entries/acme-2/x'],
       [
         'the entries of the tenant above',

@@ -40,6 +40,6 @@ export function itNames(traps: readonly Trap[], lab: () => Lab): void {
 export function unregister(name: string) {
   return async (lab: Lab) => {
     await remove(`auth/token/roles/signet-acme.shop_${name}`)(lab);
-    await remove(`signet/metadata/entries/acme/shop/${name}`)(lab);
+    await remove(`signet/metadata/entries/acme.shop/${name}`)(lab);
   };
 }

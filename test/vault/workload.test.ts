@@ -97,7 +97,7 @@ describe('a grant in the hands of an attacker, on a real Vault', () => {
       ['POST', 'signet-pki/sign/broker', { csr: 'x', uri_sans: 'spiffe://example.org/signet/broker' }],
       ['POST', 'signet-pki/sign-verbatim/workload', { csr: 'x' }],
       ['POST', 'signet-pki/issuer/default/sign/workload', { csr: 'x', uri_sans: ORDERS_ID, ttl: '15m' }],
-      ['GET', 'signet/data/entries/acme/shop/orders'],
+      ['GET', 'signet/data/entries/acme.shop/orders'],
       ['POST', 'signet-transit/sign/jwt-svid', { input: 'eA==' }],
       ['POST', 'auth/token/create', {}],
       ['POST', `auth/token/create/${ORDERS_ROLE}`, { entity_alias: ORDERS_ALIAS }],

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { MOUNTS } from '../../grant/index.ts';
 import type { Layout } from '../layout.ts';
-import { registrarRules } from '../policies/registrar.ts';
+import { registrarRules, tenantFolders } from '../policies/registrar.ts';
 import { OWN_TOKEN } from '../policies/shared.ts';
 import { type Rule, renderPolicy } from '../rule.ts';
 import { secondsOf } from '../ttl.ts';
@@ -80,18 +80,12 @@ export function runPolicies(delegation: Delegation, layout: Pick<Layout, 'svidTt
 function readingRules({ tenant, entries }: Delegation): Rule[] {
   const { kv } = MOUNTS;
   return [
-    { why: 'Look at entries.', path: `${kv}/data/entries/${tenant}/${entries}*`, capabilities: ['read'] },
-    { why: 'List entries.', path: `${kv}/metadata/entries/${tenant}/${entries}*`, capabilities: ['list'] },
-    {
-      why: 'Look at services.',
-      path: `${kv}/data/services/${tenant}/${entries}*`,
-      capabilities: ['read'],
-    },
-    {
-      why: 'List services.',
-      path: `${kv}/metadata/services/${tenant}/${entries}*`,
-      capabilities: ['list'],
-    },
+    ...['entries', 'services'].flatMap((folder) =>
+      tenantFolders(tenant, entries).flatMap((path): Rule[] => [
+        { why: `Look at ${folder}.`, path: `${kv}/data/${folder}/${path}`, capabilities: ['read'] },
+        { why: `List ${folder}.`, path: `${kv}/metadata/${folder}/${path}`, capabilities: ['list'] },
+      ]),
+    ),
     ...OWN_TOKEN,
   ];
 }

@@ -1,6 +1,6 @@
 import { parseEntry } from '../../attestation/index.ts';
 import { SignetError } from '../../errors.ts';
-import { MOUNTS } from '../../grant/index.ts';
+import { MOUNTS, tenantInName } from '../../grant/index.ts';
 import { type Delegation, parseDelegation } from '../delegations/delegation.ts';
 import { reachDefects } from '../delegations/reach.ts';
 import {
@@ -155,7 +155,7 @@ function reachFindings(
   if (start === '') return found;
   // whoever may write an entry's document says what its workload must show
   for (const [ref, document] of entries) {
-    if (!ref.startsWith(`${tenant}/${start}`)) continue;
+    if (!ref.startsWith(`${tenantInName(tenant)}/${start}`)) continue;
     const id = idOf(document, layout);
     if (id === undefined || idPrefixes.some((prefix) => id.startsWith(prefix))) continue;
     found.push({

@@ -1,6 +1,6 @@
-import { type Entry, parseEntry, parseEntryRef } from '../../attestation/index.ts';
+import { type Entry, entryRef, parseEntry } from '../../attestation/index.ts';
 import { SignetError } from '../../errors.ts';
-import { MOUNTS, tokenRole, tokenRoleName } from '../../grant/index.ts';
+import { entryPath, MOUNTS, tokenRole, tokenRoleName } from '../../grant/index.ts';
 import { differences, type Resource, shown, type Value } from '../desired/index.ts';
 import type { Layout } from '../layout.ts';
 import { secondsOf } from '../ttl.ts';
@@ -13,9 +13,9 @@ export function registrationFindings(around: Surroundings, layout: Layout): Repo
   const warnings: Finding[] = [];
   const claimed = new Set<string>();
   for (const [ref, document] of around.entries) {
-    const place = parseEntryRef(ref);
-    if (place !== undefined) claimed.add(tokenRoleName(place));
     const entry = entryOf(ref, document, layout);
+    const [folder = '', name = '', ...deeper] = ref.split('/');
+    if (deeper.length === 0) claimed.add(`signet-${folder}_${name}`);
     if ('flaw' in entry) findings.push(entry.flaw);
     else judge(entry, around, layout, findings, warnings);
   }
@@ -38,7 +38,7 @@ function entryOf(ref: string, document: unknown, layout: Layout): Entry | { flaw
   });
   try {
     const entry = parseEntry(document, { trustDomain: layout.trustDomain });
-    return `${entry.tenant}/${entry.name}` === ref
+    return entryPath(entry) === `entries/${ref}`
       ? entry
       : flaw('misplaced', `is the entry ${entry.tenant}/${entry.name}`);
   } catch (error) {
@@ -56,7 +56,7 @@ function judge(
 ): void {
   const name = tokenRoleName(entry);
   const role = around.tokenRoles.get(name);
-  const ref = `${entry.tenant}/${entry.name}`;
+  const ref = entryRef(entry);
   const tell = (to: Finding[], id: string, setting: string, allows: string, fix: string) =>
     void to.push({ id: `registration.${id}`, setting, allows, fix });
   if (entry.state === 'disabled' && role !== undefined) {
@@ -81,7 +81,7 @@ function judge(
     tell(
       warnings,
       'pending',
-      `${MOUNTS.kv}/data/entries/${ref} is half registered`,
+      `${MOUNTS.kv}/data/${entryPath(entry)} is half registered`,
       'its workloads are refused until the registration is run again',
       'run the same signet entry create again, or delete it',
     );

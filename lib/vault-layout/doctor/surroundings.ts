@@ -14,7 +14,7 @@ export type Surroundings = {
   /** PKI roles by their path. */
   readonly pkiRoles: readonly string[];
   readonly tokenRoles: ReadonlyMap<string, Fields>;
-  /** Registration documents by `<tenant>/<name>`. */
+  /** Registration documents by their path below `entries/`. */
   readonly entries: ReadonlyMap<string, unknown>;
   /** Roles of the brokers' log-in, by name. */
   readonly logins: ReadonlyMap<string, Fields>;
@@ -67,7 +67,7 @@ export async function readSurroundings(
   };
 }
 
-/** Entries lie in folders, one to a segment of the tenant. */
+/** Entries lie in folders, one to a tenant; what lies deeper was put there by something else, and is found for that. */
 async function entryNames(vault: VaultPort, folder: string, onDenied: OnDenied): Promise<string[]> {
   const found: string[] = [];
   for (const name of await listAt(vault, `${MOUNTS.kv}/metadata/entries/${folder}`, onDenied)) {

@@ -17,36 +17,14 @@ export function registrarRules(layout: Pick<Layout, 'svidTtls'>, tenant: Tenant,
     ...(entries === ''
       ? [roleRule(`${role}.*`, `Token roles of the tenants below ${tenant.name}.`, layout, tenant)]
       : []),
-    {
-      why: 'Entries.',
-      path: `${kv}/data/entries/${tenant.name}/${entries}*`,
-      capabilities: ['create', 'read', 'update', 'delete'],
-    },
-    {
-      why: 'List entries, and delete one with its history.',
-      path: `${kv}/metadata/entries/${tenant.name}/${entries}*`,
-      capabilities: ['list', 'read', 'delete'],
-    },
-    {
-      why: 'Registered services.',
-      path: `${kv}/data/services/${tenant.name}/${entries}*`,
-      capabilities: ['create', 'read', 'update', 'delete'],
-    },
-    {
-      why: 'List services, and delete one with its history.',
-      path: `${kv}/metadata/services/${tenant.name}/${entries}*`,
-      capabilities: ['list', 'read', 'delete'],
-    },
-    {
-      why: 'Join codes: a document that this registrar writes, then reads wrapped.',
-      path: `${kv}/data/joins/${tenant.name}/${entries}*`,
-      capabilities: ['create', 'read', 'update', 'delete'],
-    },
-    {
-      why: 'List join codes, and delete one with its history.',
-      path: `${kv}/metadata/joins/${tenant.name}/${entries}*`,
-      capabilities: ['list', 'read', 'delete'],
-    },
+    ...documentRules('entries', 'Entries', tenant, entries),
+    ...documentRules('services', 'Registered services', tenant, entries),
+    ...documentRules(
+      'joins',
+      'Join codes, which this registrar writes and then reads wrapped',
+      tenant,
+      entries,
+    ),
     {
       why: 'Tell brokers that something changed.',
       path: `${kv}/data/revision`,
@@ -54,6 +32,28 @@ export function registrarRules(layout: Pick<Layout, 'svidTtls'>, tenant: Tenant,
     },
     ...OWN_TOKEN,
   ];
+}
+
+/** One folder to a tenant, so that names of a tenant, however they begin, are not those of a tenant below it. */
+function documentRules(folder: string, what: string, { name }: Tenant, entries: string): Rule[] {
+  return tenantFolders(name, entries).flatMap((path): Rule[] => [
+    {
+      why: `${what}.`,
+      path: `${kv}/data/${folder}/${path}`,
+      capabilities: ['create', 'read', 'update', 'delete'],
+    },
+    {
+      why: 'List them, and delete one with its history.',
+      path: `${kv}/metadata/${folder}/${path}`,
+      capabilities: ['list', 'read', 'delete'],
+    },
+  ]);
+}
+
+/** The documents whose names begin so; all those of the tenants below it as well where any name will do. */
+export function tenantFolders(tenant: string, entries: string): readonly string[] {
+  const folder = tenantInName(tenant);
+  return entries === '' ? [`${folder}/*`, `${folder}.*`] : [`${folder}/${entries}*`];
 }
 
 /** No `read`: Vault holds a read against the required parameters too, so it would never pass. */

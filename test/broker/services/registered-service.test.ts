@@ -17,7 +17,7 @@ describe('broker: a registered service', () => {
   it('is read as it is written, without addresses too', () => {
     assert.deepEqual(parseRegisteredService(GOOD, CONTEXT), GOOD);
     assert.deepEqual(parseRegisteredService({ ...GOOD, addresses: [] }, CONTEXT).addresses, []);
-    assert.equal(servicePath(GOOD), 'services/acme/shop/orders');
+    assert.equal(servicePath(GOOD), 'services/acme.shop/orders');
   });
 
   it('whatever is written is a service that every sidecar understands, or refused with its defects', () => {

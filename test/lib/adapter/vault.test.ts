@@ -82,13 +82,13 @@ describe('the Vault adapter', () => {
         (vault) =>
           vault.request(
             'POST',
-            'signet/data/entries/acme/shop/orders',
+            'signet/data/entries/acme.shop/orders',
             { data: { a: 1 } },
             { token: TOKEN, wrapTtl: '60s' },
           ),
         'team-a',
       );
-      assert.equal(`${method} ${url}`, 'POST /v1/signet/data/entries/acme/shop/orders');
+      assert.equal(`${method} ${url}`, 'POST /v1/signet/data/entries/acme.shop/orders');
       assert.equal(headers['x-vault-token'], 'hvs.very-secret');
       assert.equal(headers['x-vault-wrap-ttl'], '60s');
       assert.equal(headers['x-vault-namespace'], 'team-a');

@@ -244,7 +244,7 @@ describe('a run that registers by its delegation', function () {
       it('that was cut off is mended by the next', async () => {
         const name = `web-cut-${on}`;
         const made = hostEntry(name, { 'ssh-host:key': `SHA256:cut-${on}` });
-        const path = `signet/data/entries/acme/shop/${name}`;
+        const path = `signet/data/entries/acme.shop/${name}`;
         const spiffe_id = `spiffe://example.org/ns/shop/web/${on}/cut`;
         // As a broker that was killed after its first write leaves it.
         const pending = { ...made, spiffe_id, networks: [], federates_with: [], state: 'pending' };

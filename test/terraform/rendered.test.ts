@@ -1,10 +1,19 @@
 import assert from 'node:assert/strict';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { renderModuleDocs } from '../../setup/render-module-docs.mjs';
 import { renderTerraform } from '../../setup/render-terraform.mjs';
 import { MODULES } from './workspace.ts';
 
 const ROOM = join(MODULES, 'vault');
+
+describe('the READMEs of the modules', () => {
+  it('tell their inputs and outputs as they are (node setup/render-module-docs.mjs writes it)', async () => {
+    const rendered = renderModuleDocs();
+    assert.equal(rendered.size, 2);
+    for (const [file, text] of rendered) assert.equal(await readFile(file, 'utf8'), text, file);
+  });
+});
 
 describe('what of the module vault is rendered from lib/vault-layout', () => {
   it('is in step with it (node setup/render-terraform.mjs writes it)', async () => {

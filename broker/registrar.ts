@@ -1,12 +1,18 @@
+import {
+  isVaultError,
+  readDocument,
+  removeDocument,
+  type VaultCaller,
+  writeDocument,
+} from '../lib/adapter/documents.ts';
+import { raiseRevision } from '../lib/adapter/revision.ts';
 import { VaultError } from '../lib/adapter/vault.ts';
 import { type Entry, entryRef, overlapping, parseEntry } from '../lib/attestation/index.ts';
 import { type Defect, InputError } from '../lib/errors.ts';
 import { entryPath, tokenRole, tokenRoleName } from '../lib/grant/index.ts';
 import type { Appearances } from './appearances.ts';
-import { isVaultError, readDocument, removeDocument, type VaultCaller, writeDocument } from './kv.ts';
 import type { Place } from './places.ts';
 import { Problem } from './problem.ts';
-import { raiseRevision } from './revision.ts';
 
 /**
  * Writes registrations, always with the caller's own token: Vault's ACL decides, and Vault's audit names the caller. An entry is two

@@ -14,7 +14,7 @@ variable "issuer" {
   }
   validation {
     condition = alltrue([for url in [var.issuer.url, coalesce(var.issuer.jwks_url, var.issuer.url)] :
-      length(url) <= 512 && can(regex("^(https://[^/?#@[:space:]]+|http://(localhost|127[.][0-9]+[.][0-9]+[.][0-9]+|\\[::1\\])(:[0-9]+)?)(/[^?#[:space:]]*)?$", url))
+      length(url) <= 512 && can(regex("^(https://([A-Za-z0-9._-]+|\\[[0-9A-Fa-f:.]+\\])|http://(localhost|127[.][0-9]+[.][0-9]+[.][0-9]+|\\[::1\\]))(:[0-9]{1,5})?(/[^?#[:space:]]*)?$", url))
     ])
     error_message = "Addresses are https://…, without a user, a query or a fragment."
   }

@@ -1,137 +1,95 @@
-// Renders for terraform/modules/delegation what lib/vault-layout/delegations makes of a delegation: policies, role, configuration, document.
-// biome-ignore-all lint/suspicious/noTemplateCurlyInString: they are Terraform's
-import { MOUNTS } from '../lib/grant/index.ts';
+// Renders into terraform/modules/delegation what `signet delegate` (lib/vault-layout/delegations) writes, so that it is said once.
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import {
-  accessesOf,
-  bodyOf,
-  delegationDocument,
-  delegationPath,
   issuerConfig,
-  JWT_METHOD,
-  jwtMount,
   loginRole,
   runPolicies,
   TERRAFORM_IDS,
   TERRAFORM_PHASE,
-  wantedClaims,
 } from '../lib/vault-layout/delegations/index.ts';
-import { choose, each, toTemplate } from './terraform-template.mjs';
+import { root } from './paths.mjs';
+import { marked, toTemplate } from './render-terraform.mjs';
 
-/** Of words and numbers that stand nowhere else. @type {import('../lib/vault-layout/delegations/index.ts').Delegation} */
-const marked = {
+const room = join(root, 'terraform/modules/delegation');
+
+const [tenant] = /** @type {[typeof marked.tenants[number]]} */ (marked.tenants);
+
+/** @type {import('../lib/vault-layout/delegations/index.ts').Delegation} */
+const one = {
   name: 'name-marker',
-  issuer: { name: 'issuer-marker', url: 'url-marker', jwksUrl: 'jwks-marker', ca: 'ca-marker' },
-  audience: 'audience-marker',
-  claims: { claim: 'claim-marker' },
-  phase: { claim: 'phase-marker', write: 'write-marker', read: 'read-marker' },
-  tenant: 'tenant/marker',
-  idPrefixes: ['prefix/marker/'],
-  entries: 'entries-marker',
-  networks: ['network-marker'],
-  ttl: '3333s',
+  issuer: { name: 'issuer', url: 'https://one', jwksUrl: 'https://one/keys', ca: 'one' },
+  audience: 'one',
+  claims: Object.fromEntries(TERRAFORM_IDS.map((id) => [id, 'one'])),
+  phase: TERRAFORM_PHASE,
+  tenant: tenant.name,
+  idPrefixes: tenant.idPrefixes,
+  entries: 'entries-marker-',
+  networks: ['10.0.0.0/8'],
+  ttl: '1m',
 };
-const layout = { svidTtls: ['1111s', '2222s'] };
+/** As different as another can be: what is the same in both is so in all. */
+const other = {
+  ...one,
+  name: 'other',
+  issuer: { name: 'issuer', url: 'https://other', jwksUrl: 'https://other/keys', ca: 'other' },
+  audience: 'other',
+  claims: { other: 'other' },
+  networks: [],
+  ttl: '2m',
+};
 
-/** Every file that is rendered, by its path in terraform/modules. @returns {[path: string, text: string][]} */
+/** What main.tf sets by itself. */
+const GIVEN = {
+  config: ['bound_issuer', 'jwks_url', 'jwks_ca_pem'],
+  role: [
+    ...['bound_audiences', 'bound_claims', 'token_policies', 'token_bound_cidrs'],
+    ...['token_ttl', 'token_explicit_max_ttl', 'token_max_ttl'],
+  ],
+};
+
+/** Every file of the module that is rendered, by its path in it. @returns {Map<string, string>} */
 export function renderDelegation() {
-  const role = accessesOf(marked).map(roleTemplate);
-  if (new Set(role).size !== 1) throw new Error('the roles of the phases differ in more than their claims');
-  const files = {
-    ...policyTemplates(),
-    'config.json.tftpl': configTemplate(),
-    'role.json.tftpl': role[0] ?? '',
-    'document.json.tftpl': documentTemplate(),
-    'words.json': jsonOf({
-      method: JWT_METHOD,
-      terraform_ids: TERRAFORM_IDS,
-      terraform_phase: TERRAFORM_PHASE,
-    }),
+  const locals = {
+    phase: TERRAFORM_PHASE,
+    config: common(issuerConfig(one), issuerConfig(other), GIVEN.config),
+    role: common(loginRole(one, 'write'), loginRole(other, 'write'), GIVEN.role),
   };
-  return Object.entries(files).map(([name, text]) => [`delegation/rendered/${name}`, text]);
-}
-
-/** @returns {Record<string, string>} */
-function policyTemplates() {
-  const all = runPolicies({ ...marked, entries: '' }, layout);
-  const bare = (/** @type {string} */ line) => line.replaceAll(marked.entries, '');
-  const made = Array.from(runPolicies(marked, layout), ([name, text]) => [
-    `${name.replace('-name-marker', '')}.hcl.tftpl`.replace('_', '-'),
-    toTemplate(choose('entries == ""', all.get(name) ?? '', text, bare), [
-      ['["signet-workload-1111s", "signet-workload-2222s"]', each('ttls', '"signet-workload-${item}"')],
-      ['["prefix/marker/*"]', each('id_prefixes', '"${item}*"')],
-      ['tenant.marker', '${replace(tenant, "/", ".")}'],
-      ['tenant/marker', '${tenant}'],
-      [marked.entries, '${entries}'],
-      [marked.name, '${name}'],
-    ]),
+  const comment = 'Rendered from lib/vault-layout/delegations by setup/render-delegation.mjs.';
+  return new Map([
+    ...policies(one, ''),
+    ...policies({ ...one, entries: '' }, '-all'),
+    ['settings.tf.json', `${JSON.stringify({ '//': comment, locals }, null, 2)}\n`],
   ]);
-  return Object.fromEntries(made);
 }
 
-/** What stands in a value's place, by its JSON. @type {Readonly<Record<string, string>>} */
-const values = {
-  [JSON.stringify(marked.name)]: 'name',
-  [JSON.stringify(marked.issuer.name)]: 'issuer.name',
-  [JSON.stringify(marked.issuer.url)]: 'issuer.url',
-  [JSON.stringify(marked.issuer.jwksUrl)]: 'issuer.jwks_url',
-  [JSON.stringify(marked.issuer.ca)]: 'issuer.ca',
-  [JSON.stringify(marked.audience)]: 'audience',
-  [JSON.stringify(marked.claims)]: 'claims',
-  [JSON.stringify(wantedClaims(marked, 'write'))]: 'claims',
-  [JSON.stringify(wantedClaims(marked, 'read'))]: 'claims',
-  [JSON.stringify(marked.phase)]: 'phase',
-  [JSON.stringify(marked.tenant)]: 'tenant',
-  [JSON.stringify(marked.idPrefixes)]: 'id_prefixes',
-  [JSON.stringify(marked.entries)]: 'entries',
-  [JSON.stringify(marked.networks)]: 'networks',
-  [JSON.stringify(marked.ttl)]: 'ttl',
-  3333: 'seconds',
-};
-
-/** @param {import('../lib/vault-layout/delegations/index.ts').Access} access */
-function roleTemplate(access) {
-  const { path, settings } = loginRole(marked, access);
-  return jsonTemplate({ path, body: bodyOf({ settings }) }).replaceAll(
-    `\${name}_${access}`,
-    () => '${name}_${access}',
-  );
-}
-
-function configTemplate() {
-  const { path, settings } = issuerConfig(marked);
-  return jsonTemplate({ mount: jwtMount(marked), path, body: bodyOf({ settings }) });
-}
-
-function documentTemplate() {
-  const text = jsonTemplate({
-    path: `${MOUNTS.kv}/data/${delegationPath(marked.name)}`,
-    history: `${MOUNTS.kv}/metadata/${delegationPath(marked.name)}`,
-    document: delegationDocument(marked),
-  });
-  const phase = / *"phase": .*\n/;
-  const ca = /,\n *"ca": .*/;
-  if (!phase.test(text) || !ca.test(text)) throw new Error('phase or ca stands elsewhere in the document');
-  return text
-    .replace(phase, (line) => `%{ if phase != null }${line}%{ endif }`)
-    .replace(ca, (line) => `%{ if issuer.ca != "" }${line}%{ endif }`);
-}
-
-/** @param {object} value */
-function jsonTemplate(value) {
-  /** @type {string[]} */
-  const found = [];
-  const text = jsonOf(value, (_, each) => {
-    const expression = values[JSON.stringify(each)];
-    return expression === undefined ? each : `<${found.push(expression) - 1}>`;
-  });
-  const template = toTemplate(text, [
-    [marked.issuer.name, '${issuer.name}'],
-    [marked.name, '${name}'],
+/** @param {typeof one} delegation @param {string} end @returns {[string, string][]} */
+function policies(delegation, end) {
+  return [...runPolicies(delegation, marked)].map(([name, text]) => [
+    `policies/${name.split('_').at(-1)}${end}.hcl.tftpl`,
+    toTemplate(text),
   ]);
-  return template.replaceAll(/"<(\d+)>"/g, (_, at) => `\${jsonencode(${found[at]})}`);
 }
 
-/** @param {object} value @param {(key: string, value: unknown) => unknown} [replacer] */
-function jsonOf(value, replacer) {
-  return `${JSON.stringify(value, replacer, 2)}\n`;
+/**
+ * @param {import('../lib/vault-layout/delegations/resources.ts').DelegatedResource} a
+ * @param {import('../lib/vault-layout/delegations/resources.ts').DelegatedResource} b
+ * @param {readonly string[]} given
+ */
+function common(a, b, given) {
+  const values = new Map(b.settings.map(({ name, want }) => [name, JSON.stringify(want)]));
+  const differ = a.settings.filter(({ name, want }) => values.get(name) !== JSON.stringify(want));
+  const names = differ.map(({ name }) => name);
+  if (names.toSorted().join() !== given.toSorted().join())
+    throw new Error(`main.tf sets ${given.join()}, and what differs is ${names.join()}`);
+  const same = a.settings.filter(({ name }) => !names.includes(name));
+  return Object.fromEntries(same.map(({ name, want }) => [name, want]));
+}
+
+if (process.argv[1] === import.meta.filename) {
+  rmSync(join(room, 'policies'), { recursive: true, force: true });
+  for (const [path, text] of renderDelegation()) {
+    mkdirSync(dirname(join(room, path)), { recursive: true });
+    writeFileSync(join(room, path), text);
+  }
 }

@@ -1,17 +1,15 @@
-// Renders into terraform/modules/vault, and delegation, what lib/vault-layout says, so that it is said once: policies, roles, keys, configuration.
+// Renders into terraform/modules/vault what the layout (lib/vault-layout) says, so that it is said once: policies, roles, keys, configuration.
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: they are Terraform's
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { aclPolicies, everyResource, SEEDS } from '../lib/vault-layout/index.ts';
 import { root } from './paths.mjs';
-import { renderDelegation } from './render-delegation.mjs';
-import { choose, each, escaped, toTemplate, unmarked } from './terraform-template.mjs';
 
-const room = join(root, 'terraform/modules');
+const room = join(root, 'terraform/modules/vault');
 
 /** A layout of words and numbers that stand nowhere else: each is found again in what is made of it. @type {import('../lib/vault-layout/index.ts').Layout} */
-const marked = {
+export const marked = {
   trustDomain: 'trust-domain.marker',
   svidTtls: ['1111s', '2222s'],
   tenants: [{ name: 'tenant/marker', idPrefixes: ['prefix/marker/'] }],
@@ -51,14 +49,11 @@ const values = {
   '["dns.marker"]': '${var.broker.dns}',
 };
 
-/** Every file of the modules that is rendered, by its path in terraform/modules. @returns {Map<string, string>} */
+/** Every file of the module that is rendered, by its path in it. @returns {Map<string, string>} */
 export function renderTerraform() {
   return new Map([
-    ...policyTemplates().map(
-      ([name, text]) => /** @type {const} */ ([`vault/policies/${name}.hcl.tftpl`, text]),
-    ),
-    ['vault/layout.tf.json', `${JSON.stringify(layoutFile(), null, 2)}\n`],
-    ...renderDelegation(),
+    ...policyTemplates().map(([name, text]) => /** @type {const} */ ([`policies/${name}.hcl.tftpl`, text])),
+    ['layout.tf.json', `${JSON.stringify(layoutFile(), null, 2)}\n`],
   ]);
 }
 
@@ -77,21 +72,51 @@ function policyTemplates() {
         text === other
           ? choose('length(dns) > 0', text, nameless.get(name) ?? '')
           : choose('kubernetes', text, other);
-      return [name.replace('-tenant.marker', '').replace('-1111s', ''), toTemplate(template, markers)];
+      return [name.replace('-tenant.marker', '').replace('-1111s', ''), toTemplate(template)];
     });
 }
 
-const markers = /** @type {const} */ ([
-  ['["signet-workload-1111s", "signet-workload-2222s"]', each('ttls', '"signet-workload-${item}"')],
-  ['["prefix/marker/*"]', each('tenant.id_prefixes', '"${item}*"')],
-  ['["dns.marker"]', each('dns', 'item')],
-  ['signet-workload-1111s', 'signet-workload-${ttl}'],
-  ['1111s', '${ttl}'],
-  ['trust-domain.marker', '${trust_domain}'],
-  ['tenant.marker', '${replace(tenant.name, "/", ".")}'],
-  ['tenant/marker', '${tenant.name}'],
-  ['mount-marker', '${kubernetes_mount}'],
-]);
+const IF = '\u0001';
+const FI = '\u0002';
+
+/** `text`, with the lines that `other` has not behind a condition. @param {string} condition @param {string} text @param {string} other */
+function choose(condition, text, other) {
+  const rest = other.split(/(?<=\n)/);
+  let made = '';
+  let open = false;
+  for (const line of text.split(/(?<=\n)/)) {
+    const common = line === rest[0];
+    if (common === open) made += open ? `${IF}${FI}` : `${IF}${condition}${FI}`;
+    open = !common;
+    if (common) rest.shift();
+    made += line;
+  }
+  if (rest.length > 0) throw new Error(`${condition} does more to a policy than add to it`);
+  return made;
+}
+
+/** A policy's text of the marked layout, with expressions in place of the markers. @param {string} text */
+export function toTemplate(text) {
+  const each = (/** @type {string} */ list, /** @type {string} */ item) =>
+    `[\${join(", ", [for item in ${list} : jsonencode(${item})])}]`;
+  const lists = /** @type {const} */ ([
+    ['["signet-workload-1111s", "signet-workload-2222s"]', each('ttls', '"signet-workload-${item}"')],
+    ['["prefix/marker/*"]', each('tenant.id_prefixes', '"${item}*"')],
+    ['["dns.marker"]', each('dns', 'item')],
+    ['signet-workload-1111s', 'signet-workload-${ttl}'],
+    ['1111s', '${ttl}'],
+    ['trust-domain.marker', '${trust_domain}'],
+    ['tenant.marker', '${replace(tenant.name, "/", ".")}'],
+    ['tenant/marker', '${tenant.name}'],
+    ['mount-marker', '${kubernetes_mount}'],
+    ['name-marker', '${name}'],
+    ['entries-marker-', '${entries}'],
+  ]);
+  let made = escaped(text);
+  for (const [marker, expression] of lists) made = made.replaceAll(marker, () => expression);
+  made = made.replaceAll(`${IF}${FI}`, '%{ endif }').replaceAll(IF, '%{ if ').replaceAll(FI, ' }');
+  return unmarked(made);
+}
 
 function layoutFile() {
   const { publicUrl: _, ...silent } = marked;
@@ -200,9 +225,19 @@ function toWord(text) {
   return unmarked(made);
 }
 
+/** As a template's plain text. @param {string} text */
+function escaped(text) {
+  return text.replaceAll('${', () => '$${').replaceAll('%{', '%%{');
+}
+
+/** @param {string} text */
+function unmarked(text) {
+  if (/marker|1111|2222|3333/.test(text)) throw new Error(`a marker is left in ${text}`);
+  return text;
+}
+
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  for (const folder of ['vault/policies', 'delegation/rendered'])
-    rmSync(join(room, folder), { recursive: true, force: true });
+  rmSync(join(room, 'policies'), { recursive: true, force: true });
   for (const [path, text] of renderTerraform()) {
     mkdirSync(dirname(join(room, path)), { recursive: true });
     writeFileSync(join(room, path), text);

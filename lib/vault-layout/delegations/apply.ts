@@ -12,7 +12,6 @@ import {
   delegationPath,
   differing,
   issuerConfig,
-  JWT_METHOD,
   jwtMount,
   loginRole,
   roleName,
@@ -40,8 +39,9 @@ export async function applyDelegation(vault: VaultPort, delegation: Delegation):
   const mount = jwtMount(delegation);
   const auths = (await readAt(vault, 'sys/auth')) ?? {};
   const there = auths[`${mount}/`] as { readonly type?: unknown } | undefined;
-  if (there === undefined) await write(`sys/auth/${mount}`, JWT_METHOD);
-  else if (there.type !== JWT_METHOD.type) throw conflict(`auth/${mount} is an auth method of another type`);
+  if (there === undefined)
+    await write(`sys/auth/${mount}`, { type: 'jwt', description: 'Signet: tokens of runs' });
+  else if (there.type !== 'jwt') throw conflict(`auth/${mount} is an auth method of another type`);
   const config = issuerConfig(delegation);
   const configured = await readAt(vault, config.path);
   const wrong = configured === undefined ? [] : differing(config, configured);

@@ -17,11 +17,9 @@ export {
 export {
   type Access,
   accessesOf,
-  bodyOf,
   DELEGATED_ALGORITHMS,
   delegationPath,
   issuerConfig,
-  JWT_METHOD,
   jwtMount,
   loginRole,
   roleName,

@@ -22,8 +22,6 @@ export type DelegatedResource = {
 
 /** Auth methods of this front in their path are Signet's, one to an issuer. */
 export const JWT_MOUNTS = 'signet-jwt-';
-/** How such a method is made. */
-export const JWT_METHOD = { type: 'jwt', description: 'Signet: tokens of runs' } as const;
 /** By which tokens may be signed. None of shared secrets: whoever verifies could sign. */
 export const DELEGATED_ALGORITHMS = ['ES256', 'EdDSA', 'PS256', 'RS256'];
 export const SKEW_SECONDS = 30;
@@ -186,6 +184,6 @@ function settled(value: unknown): unknown {
   return entries.length === 0 ? '' : Object.fromEntries(entries.map(([k, v]) => [k, settled(v)]));
 }
 
-export function bodyOf({ settings }: Pick<DelegatedResource, 'settings'>): Record<string, unknown> {
+export function bodyOf({ settings }: DelegatedResource): Record<string, unknown> {
   return Object.fromEntries(settings.map(({ name, want }) => [name, want]));
 }

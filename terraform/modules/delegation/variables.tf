@@ -1,124 +1,85 @@
+variable "layout" {
+  description = "The layout of the trust domain: the output `layout` of the module vault."
+  type = object({
+    svid_ttls = list(string)
+    tenants   = list(object({ name = string, id_prefixes = list(string) }))
+    broker    = optional(object({ networks = optional(list(string), []) }), {})
+  })
+}
+
 variable "issuer" {
-  description = "Whose tokens: as they name it, where its keys are (`jwks_url`; without it /.well-known/jwks at its `url`), who certified that place (`ca`, PEM; without it the public authorities), and the end of the auth method's name (signet-jwt-hcp). HCP Terraform if not given."
+  description = "Whose tokens: the end of the auth method's name (signet-jwt-hcp), the issuer as tokens name it, where its keys are (its /.well-known/jwks if not given), and who certified that place (PEM; the public authorities if not given)."
   type = object({
     name     = optional(string, "hcp")
     url      = optional(string, "https://app.terraform.io")
     jwks_url = optional(string)
     ca       = optional(string, "")
   })
-  default  = {}
-  nullable = false
+  default = {}
   validation {
     condition     = can(regex("^[a-z0-9]([a-z0-9-]{0,29}[a-z0-9])?$", var.issuer.name))
-    error_message = "The name is 1 to 31 of a-z 0-9 -."
+    error_message = "The issuer's name is 1 to 31 of a-z, 0-9 and -."
   }
   validation {
-    condition = alltrue([for url in [var.issuer.url, coalesce(var.issuer.jwks_url, var.issuer.url)] :
-      length(url) <= 512 && can(regex("^(https://([A-Za-z0-9._-]+|\\[[0-9A-Fa-f:.]+\\])|http://(localhost|127[.][0-9]+[.][0-9]+[.][0-9]+|\\[::1\\]))(:[0-9]{1,5})?(/[^?#[:space:]]*)?$", url))
+    condition = alltrue([for url in compact([var.issuer.url, var.issuer.jwks_url]) :
+      can(regex("^(https://[^/?#@[:space:]]+|http://(localhost|127([.][0-9]+){3}|[[]::1[]])(:[0-9]+)?)(/[^?#[:space:]]*)?$", url))
     ])
-    error_message = "Addresses are https://…, without a user, a query or a fragment."
-  }
-  validation {
-    condition     = var.issuer.ca == "" || can(regex("(?s)^-----BEGIN CERTIFICATE-----.+-----END CERTIFICATE-----$", trimspace(var.issuer.ca)))
-    error_message = "ca is not a certificate in PEM."
+    error_message = "The addresses of the issuer and of its keys begin with https:// (http:// on loopback alone), without user, query or fragment."
   }
 }
 
 variable "delegations" {
-  description = "What runs may register, by the name of each delegation: by which tokens they are known (one of `terraform`: the ids of a workspace of HCP Terraform; `ci`, `ansible`: the claims to ask for), the tenant and the prefixes of its SPIFFE ID paths, how the names of entries and services begin, the brokers' networks (those of the layout if not given), for whom the tokens are, and how long the right lasts."
+  description = "Which runs may register what, by name. By `terraform` (ids of organisation, project and workspace) or, of another issuer, by `claims`, to the letter. `entries`: how the names of entries and services begin; it cannot be left out where the prefixes are narrower than the tenant's. `networks`: the brokers' addresses, those of the layout if not given. `ttl`: four hours at most."
   type = map(object({
-    terraform = optional(object({
-      organization = string
-      project      = string
-      workspace    = string
-    }))
-    ci          = optional(map(string))
-    ansible     = optional(map(string))
     tenant      = string
     id_prefixes = list(string)
     entries     = optional(string, "")
-    networks    = optional(list(string), [])
+    terraform   = optional(object({ organization = string, project = string, workspace = string }))
+    claims      = optional(map(string), {})
     audience    = optional(string, "signet")
+    networks    = optional(list(string))
     ttl         = optional(string, "30m")
   }))
-  nullable = false
   validation {
     condition     = alltrue([for name in keys(var.delegations) : can(regex("^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$", name))])
-    error_message = "A delegation's name is 1 to 63 of a-z 0-9 -."
+    error_message = "A delegation's name is 1 to 63 of a-z, 0-9 and -."
   }
   validation {
-    condition     = alltrue([for each in var.delegations : length([for kind in [each.terraform == null, each.ci == null, each.ansible == null] : kind if !kind]) == 1])
-    error_message = "A delegation has exactly one of terraform, ci and ansible."
+    condition     = alltrue([for each in values(var.delegations) : (each.terraform != null) != (length(each.claims) > 0)])
+    error_message = "A delegation says which runs it is for in one way: terraform, or claims."
   }
   validation {
-    condition = alltrue([for each in var.delegations : each.terraform == null ? true : alltrue([
-      can(regex("^org-[A-Za-z0-9]{1,64}$", each.terraform.organization)),
-      can(regex("^prj-[A-Za-z0-9]{1,64}$", each.terraform.project)),
-      can(regex("^ws-[A-Za-z0-9]{1,64}$", each.terraform.workspace)),
-    ])])
-    error_message = "Organisation, project and workspace are told by their ids (org-…, prj-…, ws-…): a name can be given up and taken by others."
-  }
-  validation {
-    condition = alltrue(flatten([for each in var.delegations : [for claims in [each.ci, each.ansible] : claims == null ? true : alltrue([
-      length(claims) > 0 && length(claims) <= 16,
-      alltrue([for name, value in claims : can(regex("^[A-Za-z][A-Za-z0-9_.:-]{0,127}$", name)) && can(regex("^[!-)+-~]{1,512}$", value))]),
-    ])]]))
-    error_message = "Claims are one to 16 names and texts, without star or blank."
-  }
-  validation {
-    condition = alltrue(flatten([for each in var.delegations : [for claims in [each.ci, each.ansible] : claims == null ? true : (
-      !anytrue([for name in keys(claims) : startswith(name, "terraform_")]) ||
-      alltrue([for id in ["organization", "project", "workspace"] : contains(keys(claims), "terraform_${id}_id")])
-    )]]))
-    error_message = "Claims of HCP Terraform name all three ids: without one, other workspaces would do."
-  }
-  validation {
-    condition     = alltrue([for each in var.delegations : each.ansible == null || each.entries != ""])
-    error_message = "A controller of Ansible needs entries: how the names of the hosts begin that it may register."
-  }
-  validation {
-    condition     = alltrue([for each in var.delegations : length(each.tenant) > 0 && can(regex("^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(/[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?){0,3}$", each.tenant))])
-    error_message = "A tenant is one to four names of a-z 0-9 - joined by /."
-  }
-  validation {
-    condition = alltrue(flatten([for each in var.delegations : [
-      length(each.id_prefixes) > 0 && length(each.id_prefixes) <= 64,
-      [for prefix in each.id_prefixes : can(regex("^([a-z0-9._-]{1,255}/)+$", prefix)) && !can(regex("^signet/|(^|/)[.]{1,2}/", prefix))],
+    condition = alltrue(flatten([for each in values(var.delegations) : [for name, value in each.claims :
+      can(regex("^[A-Za-z][A-Za-z0-9_.:-]{0,127}$", name)) && can(regex("^[!-)+-~]{1,512}$", value)) && !startswith(name, "terraform_")
     ]]))
-    error_message = "A prefix is a path such as ns/shop/: lower-case segments, each followed by a slash, not below signet/. There is at least one."
+    error_message = "A claim is a name and a text without star or blank; those of HCP Terraform are given by terraform."
   }
   validation {
-    condition     = alltrue([for each in var.delegations : each.entries == "" || can(regex("^[a-z0-9][a-z0-9-]{0,61}$", each.entries))])
-    error_message = "entries is how names begin, such as web-."
+    condition     = alltrue(flatten([for each in values(var.delegations) : [for id in values(coalesce(each.terraform, {})) : can(regex("^[!-)+-~]{1,512}$", id))]]))
+    error_message = "Organisation, project and workspace are given by their ids, such as ws-mbsd5E3Ktt5Rg2Xm."
   }
   validation {
-    condition = alltrue(flatten([for each in var.delegations : [
-      length(each.networks) <= 64,
-      [for network in each.networks : try(cidrsubnet(network, 0, 0) == network, false)],
-    ]]))
-    error_message = "A network is written as 10.1.0.0/16, by its first address."
+    condition = alltrue([for each in values(var.delegations) :
+      length(each.id_prefixes) > 0 && alltrue([for prefix in each.id_prefixes : can(regex("^([a-z0-9._-]+/)+$", prefix)) && !can(regex("^signet/|(^|/)[.]{1,2}/", prefix))])
+    ])
+    error_message = "A prefix is a path such as ns/shop/web/: lower-case segments, each followed by a slash. A delegation has at least one."
   }
   validation {
-    condition     = alltrue([for each in var.delegations : can(regex("^[!-)+-~]{1,512}$", each.audience))])
+    condition     = alltrue([for each in values(var.delegations) : can(regex("^([a-z0-9]([a-z0-9-]{0,61}))?$", each.entries))])
+    error_message = "entries is how names begin, such as web-: a-z, 0-9 and -."
+  }
+  validation {
+    condition     = alltrue([for each in values(var.delegations) : can(regex("^[!-)+-~]{1,512}$", each.audience))])
     error_message = "An audience is a text without star or blank."
   }
   validation {
-    condition     = alltrue([for each in var.delegations : can(regex("^[1-9][0-9]{0,5}[smh]$", each.ttl)) && try(tonumber(regex("^[0-9]+", each.ttl)) * { s = 1, m = 60, h = 3600 }[substr(each.ttl, -1, 1)], 14401) <= 14400])
-    error_message = "ttl is a lifetime such as 30m, of four hours at most."
+    condition     = alltrue(flatten([for each in values(var.delegations) : [for network in coalesce(each.networks, []) : can(cidrhost(network, 0))]]))
+    error_message = "A network is written as 10.1.0.0/16."
   }
-}
-
-variable "layout" {
-  description = "The layout, as the module `vault` puts it out; without it, the one that Vault keeps."
-  type = object({
-    svid_ttls = list(string)
-    tenants = list(object({
-      name        = string
-      id_prefixes = list(string)
-    }))
-    broker = object({
-      networks = list(string)
-    })
-  })
-  default = null
+  validation {
+    condition = alltrue([for each in values(var.delegations) :
+      try(tonumber(regex("^[1-9][0-9]{0,5}", each.ttl)) * { s = 1, m = 60, h = 3600 }[regex("[smh]$", each.ttl)] <= 14400 && can(regex("^[0-9]+[smh]$", each.ttl)), false)
+    ])
+    error_message = "ttl is a number with s, m or h, such as 30m; four hours at most."
+  }
 }

@@ -20,6 +20,7 @@ import { bootMachine, type SimulatedMachine } from './simulated-machine.ts';
 
 const readme = await readFile(join(root, 'terraform/examples/quickstart/README.md'), 'utf8');
 const blocks = [...readme.matchAll(/^```sh test\n([\s\S]*?)^```$/gm)].map(([, block]) => block!);
+const [ending] = [...readme.matchAll(/^```sh end\n([\s\S]*?)^```$/gm)].map(([, block]) => block!);
 const TOKEN = /\bhv[sbr]\.[\w-]{20,}/;
 
 describe('terraform/examples/quickstart', function () {
@@ -127,9 +128,10 @@ describe('terraform/examples/quickstart', function () {
   };
 
   it('does what its README says, from top to bottom', async () => {
-    assert.equal(readme.match(/^```sh/gm)?.length, blocks.length);
-    assert.equal(blocks.length, 4);
-    const told = await shell([...blocks, 'echo "broker is $!"'].join('\n'));
+    assert.equal(readme.match(/^```sh/gm)?.length, blocks.length + 1);
+    assert.equal(blocks.length, 5);
+    const stopIfCutOff = `trap '[ $? -eq 0 ] || kill $! 2>/dev/null' EXIT`;
+    const told = await shell([stopIfCutOff, ...blocks, 'echo "broker is $!"'].join('\n'));
     brokerPid = Number(/^broker is (\d+)$/m.exec(told)?.[1]);
     assert.match(told, /no faults/);
     assert.match(told, /acme\/shop\/web active spiffe:\/\/example\.org\/ns\/shop\/host\/web/);
@@ -189,7 +191,7 @@ describe('terraform/examples/quickstart', function () {
   });
 
   it('ends an identity with its host: the machine that runs is refused at its next renewal, and so is one that starts', async () => {
-    await shell('tofu -chdir=machines destroy -auto-approve', atBroker());
+    await shell(ending!, atBroker());
     const admin = await orders.addressOf('admin');
     const renewal = orders.nextEvent('renewal_failed', 30_000);
     await fetch(`http://${admin}/rotate`, { method: 'POST' });

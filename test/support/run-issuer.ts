@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import type { Server } from 'node:http';
 import { freePort } from '../../harness/port.ts';
 
-type Json = Readonly<Record<string, unknown>>;
+export type Claims = Readonly<Record<string, unknown>>;
 type Parts = { header: Record<string, unknown>; payload: Record<string, unknown> };
 
 const CLIENT = { id: 'platform', secret: 'not-so-secret' };
@@ -25,8 +25,8 @@ export const RUN = {
 export class RunIssuer implements AsyncDisposable {
   readonly url: string;
   private readonly server: Server;
-  private readonly said: { claims: Json };
-  private constructor(url: string, server: Server, said: { claims: Json }) {
+  private readonly said: { claims: Claims };
+  private constructor(url: string, server: Server, said: { claims: Claims }) {
     this.url = url;
     this.server = server;
     this.said = said;
@@ -41,7 +41,7 @@ export class RunIssuer implements AsyncDisposable {
       ) => { listen(port: number, host: string): Server };
     };
     const url = `http://127.0.0.1:${await freePort()}`;
-    const said: { claims: Json } = { claims: {} };
+    const said: { claims: Claims } = { claims: {} };
     const provider = new OidcProvider(url, {
       clients: [
         {
@@ -84,7 +84,7 @@ export class RunIssuer implements AsyncDisposable {
   }
 
   /** A token as a run is given it, but for these claims; undefined takes one away. */
-  async token(claims: Json = {}): Promise<string> {
+  async token(claims: Claims = {}): Promise<string> {
     this.said.claims = claims;
     const answer = await fetch(`${this.url}/token`, {
       method: 'POST',

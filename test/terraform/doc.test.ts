@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { startChild } from '../../harness/child.ts';
 import { terraformPrograms } from '../../setup/terraform.mjs';
+import { RUN, RunIssuer } from '../support/run-issuer.ts';
 import { startVault, type TestVault } from '../support/vault.ts';
 import { MODULES } from './workspace.ts';
 
@@ -20,11 +21,12 @@ const blocks = (session: string) =>
 describe('docs/terraform.md', function () {
   this.timeout(120_000);
   let vault: TestVault;
+  let issuer: RunIssuer;
   let dir: string;
   beforeEach(async function () {
     const programs = terraformPrograms();
     if (programs === undefined) return this.skip();
-    vault = await startVault();
+    [vault, issuer] = await Promise.all([startVault(), RunIssuer.start()]);
     dir = await mkdtemp(join(tmpdir(), 'signet-doc-'));
     await cp(MODULES, join(dir, 'terraform/modules'), { recursive: true });
     await mkdir(join(dir, 'bin'));
@@ -42,11 +44,14 @@ describe('docs/terraform.md', function () {
   });
   afterEach(async () => {
     await vault?.stop();
+    await issuer?.[Symbol.asyncDispose]();
     if (dir !== undefined) await rm(dir, { recursive: true, force: true });
   });
 
   const play = async (session: string) => {
-    await writeFile(join(dir, 'doc.sh'), blocks(session).join('\n'));
+    // Vault looks at an issuer's keys, and this one stands for it
+    const script = blocks(session).join('\n').replaceAll('https://app.terraform.io', issuer.url);
+    await writeFile(join(dir, 'doc.sh'), script);
     const shell = await startChild('bash', ['-euo', 'pipefail', '-x', 'doc.sh'], {
       cwd: dir,
       env: {
@@ -71,6 +76,11 @@ describe('docs/terraform.md', function () {
     const told = await play('test');
     assert.match(told, /no faults/);
     assert.match(told, /SIGNET_VAULT_ROLE_ID/);
+    assert.match(
+      told,
+      new RegExp(`^shop-prod acme/shop/web-\\* ns/shop/web/ .*=${RUN.terraform_workspace_id}$`, 'm'),
+    );
+    assert.match(told, /"SIGNET_DELEGATION":"shop-prod"/);
     const pem = await readFile(join(dir, 'trust-domain/root.pem'), 'utf8');
     assert.equal(pem.trim(), String((await vault.request('GET', 'signet-pki-root/ca/pem')).body).trim());
   });

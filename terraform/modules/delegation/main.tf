@@ -1,24 +1,38 @@
 # For each delegation what `signet delegate` makes: an auth method that knows the issuer's keys, roles and policies, and the document that brokers go
 # by. What of them is the same for all is in settings.tf.json and policies/, which are rendered from the code of `signet delegate`.
 
+# The layout as Vault keeps it, where none is given.
+data "vault_generic_secret" "layout" {
+  count = var.layout == null ? 1 : 0
+  path  = "signet/layout"
+}
+
 locals {
+  kept = one([for secret in data.vault_generic_secret.layout : jsondecode(nonsensitive(secret.data_json))])
+  layout = {
+    svid_ttls = try(var.layout.svid_ttls, tolist(local.kept.svid_ttls))
+    tenants   = try(var.layout.tenants, [for each in local.kept.tenants : { name = each.name, id_prefixes = tolist(each.id_prefixes) }])
+    networks  = try(var.layout.broker.networks, tolist(local.kept.broker.networks))
+  }
+
   mount    = "signet-jwt-${var.issuer.name}"
+  ca       = trimspace(var.issuer.ca)
   jwks_url = coalesce(var.issuer.jwks_url, "${trimsuffix(var.issuer.url, "/")}/.well-known/jwks")
   issuer   = { name = var.issuer.name, url = var.issuer.url, jwks_url = local.jwks_url }
-  tenants  = { for tenant in var.layout.tenants : tenant.name => tenant.id_prefixes }
+  tenants  = { for tenant in local.layout.tenants : tenant.name => tenant.id_prefixes }
 
   delegations = {
     for name, each in var.delegations : name => merge(
       {
         name        = name
-        issuer      = merge(local.issuer, var.issuer.ca == "" ? {} : { ca = var.issuer.ca })
+        issuer      = merge(local.issuer, local.ca == "" ? {} : { ca = local.ca })
         audience    = each.audience
         tenant      = each.tenant
         id_prefixes = each.id_prefixes
         entries     = each.entries
-        networks    = each.networks != null ? each.networks : var.layout.broker.networks
+        networks    = each.networks != null ? each.networks : local.layout.networks
         ttl         = each.ttl
-        claims = each.terraform == null ? each.claims : {
+        claims = each.terraform == null ? merge(each.claims, each.ansible) : {
           terraform_organization_id = each.terraform.organization
           terraform_project_id      = each.terraform.project
           terraform_workspace_id    = each.terraform.workspace
@@ -45,6 +59,7 @@ resource "vault_auth_backend" "jwt" {
   path        = local.mount
   type        = "jwt"
   description = "Signet: tokens of runs"
+  depends_on  = [terraform_data.document]
 }
 
 resource "vault_generic_endpoint" "config" {
@@ -52,7 +67,7 @@ resource "vault_generic_endpoint" "config" {
   data_json = jsonencode(merge(local.config, {
     bound_issuer = var.issuer.url
     jwks_url     = local.jwks_url
-    jwks_ca_pem  = var.issuer.ca
+    jwks_ca_pem  = local.ca
   }))
   ignore_absent_fields = true
   disable_delete       = true
@@ -65,8 +80,9 @@ resource "vault_policy" "run" {
     name    = each.value.delegation.name
     tenant  = { name = each.value.delegation.tenant, id_prefixes = each.value.delegation.id_prefixes }
     entries = each.value.delegation.entries
-    ttls    = var.layout.svid_ttls
+    ttls    = local.layout.svid_ttls
   })
+  depends_on = [terraform_data.document]
 }
 
 resource "vault_generic_endpoint" "role" {
@@ -121,12 +137,12 @@ resource "vault_generic_endpoint" "history" {
 }
 
 resource "vault_generic_endpoint" "document" {
-  for_each       = local.delegations
-  path           = "signet/data/delegations/${each.key}"
-  disable_read   = true
-  disable_delete = true
-  data_json      = jsonencode({ data = jsondecode(terraform_data.document[each.key].input), options = { cas = 0 } })
-  depends_on     = [vault_generic_endpoint.history]
+  for_each             = local.delegations
+  path                 = "signet/data/delegations/${each.key}"
+  ignore_absent_fields = true
+  disable_delete       = true
+  data_json            = jsonencode({ data = jsondecode(terraform_data.document[each.key].input), options = { cas = 0 } })
+  depends_on           = [vault_generic_endpoint.history]
   lifecycle {
     replace_triggered_by = [vault_generic_endpoint.history[each.key]]
   }

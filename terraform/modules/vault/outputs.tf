@@ -1,6 +1,8 @@
 output "layout" {
   description = "The layout, as `signet vault plan --config` and `doctor --config` read it."
   value       = local.layout
+  # Whatever goes by it finds it in Vault, and goes before it.
+  depends_on = [vault_generic_endpoint.layout]
 }
 
 output "csr" {

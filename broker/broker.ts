@@ -80,12 +80,13 @@ export async function runBroker(config: Config, world: World): Promise<void> {
     log.info('cluster', { name, verified: kind === 'offline' ? 'offline' : 'review' });
   const alarms = createAlarms(log, metrics);
   const instances = createInstances(session);
-  const attestors = createAttestors(
-    { vault, instances, alarms },
-    pods !== undefined && clusters !== undefined
+  const amazon = config.aws.certificates.length === 0 ? undefined : await import('./attestors/aws.ts');
+  const attestors = createAttestors({ vault, instances, alarms }, [
+    ...(pods !== undefined && clusters !== undefined
       ? [pods.kubernetes({ ...config.kubernetes, clusters, log })]
-      : [],
-  );
+      : []),
+    ...(amazon === undefined ? [] : [amazon.aws({ ...config.aws, instances, alarms })]),
+  ]);
   const unfit = (entry: Entry) => entryDefects(attestors, entry);
   const registrations = createRegistrations({
     vault: session,

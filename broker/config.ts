@@ -6,6 +6,7 @@ import { ConfigError, type Environment, readSettings } from '../lib/adapter/sett
 import { InputError } from '../lib/errors.ts';
 import { parseTrustDomain } from '../lib/spiffe/index.ts';
 import { type InjectorConfig, parseInjector } from './admission/config.ts';
+import { type AwsCertificate, readAwsCertificates } from './aws-certificates.ts';
 import {
   type ClusterSpec,
   type KubernetesConfig,
@@ -37,6 +38,12 @@ export type Config = {
   readonly kubernetes: KubernetesConfig;
   /** Null: no pod is given a sidecar. */
   readonly injector: InjectorConfig | null;
+  /** EC2 instances; without certificates the feature is off, and nothing of it is loaded. */
+  readonly aws: {
+    readonly certificates: readonly AwsCertificate[];
+    /** Null: an instance may come for the first time whenever it likes. */
+    readonly launchedWithinMs: number | null;
+  };
   /** Where audit records are collected; empty: nowhere. */
   readonly auditDir: string;
   /** Null: nothing is sent to a collector. */
@@ -113,6 +120,10 @@ export function loadConfig(environment: Environment, readFile: (path: string) =>
       annotations: parse('SIGNET_KUBERNETES_ANNOTATIONS', parseAnnotations, []),
       source,
     },
+    aws: {
+      certificates: parse('SIGNET_AWS_CERTIFICATES', (s) => asAwsCertificates(s, readFile), []),
+      launchedWithinMs: parse<number | null>('SIGNET_AWS_LAUNCHED_WITHIN', parseAge, null),
+    },
     auditDir: text.SIGNET_AUDIT_DIR,
     otlp: collector === null ? null : { url: collector, ca: collectorCa || null },
     limits: {
@@ -166,6 +177,18 @@ function asClusters(
   const specs = readClusterSpecs(text, { environment, readFile });
   if (typeof specs === 'string') throw new Refusal(specs);
   return specs;
+}
+
+function asAwsCertificates(text: string, readFile: (path: string) => string): readonly AwsCertificate[] {
+  const certificates = readAwsCertificates(text, readFile);
+  if (typeof certificates === 'string') throw new Refusal(certificates);
+  return certificates;
+}
+
+function parseAge(text: string): number {
+  const [, digits, unit] = /^([1-9]\d{0,4})(m|h)$/.exec(text) ?? [];
+  if (digits === undefined) throw new Refusal('is not a time such as 30m or 24h');
+  return Number(digits) * (unit === 'h' ? 60 : 1) * UNITS.m;
 }
 
 function parseAnnotations(text: string): readonly string[] {

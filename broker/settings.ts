@@ -54,6 +54,14 @@ export const SETTINGS = {
     'any',
     'where a pod may connect from: `any`, or `pod` for an address of that pod alone, which needs a network that does not translate addresses',
   ),
+  SIGNET_AWS_CERTIFICATES: optional(
+    '',
+    'certificates of AWS by which EC2 instances may prove who they are, separated by white space: `region=/path`, each with the RSA-2048 one of that region (PEM); docs/aws.md',
+  ),
+  SIGNET_AWS_LAUNCHED_WITHIN: optional(
+    '',
+    'how long after its launch an EC2 instance may come for the first time, such as `30m`; without it, whenever it likes',
+  ),
   SIGNET_AUDIT_DIR: optional(
     '',
     'folder in which audit records that sidecars send are kept; without it, none are taken; docs/audit.md',

@@ -30,7 +30,7 @@ export function svid({ instances, alarms }: SvidDeps): Attestor {
       const { instance_id, generation, next_key } = evidence as Evidence;
       const { peer, key } = trustedPeer(context.peer, context);
       const stored = await instances.find(instance_id);
-      if (stored === undefined || stored.instance.spiffe_id !== peer.id.toString()) {
+      if (!renewable(stored) || stored.instance.spiffe_id !== peer.id.toString()) {
         throw new AttestationError('INSTANCE_UNKNOWN', `${peer.id} has no instance of that id`);
       }
       return {
@@ -71,6 +71,11 @@ export function svid({ instances, alarms }: SvidDeps): Attestor {
     }
     return { id, generation: renewed.instance.generation };
   }
+}
+
+/** Where a host key goes on with an instance, an SVID must not: whoever copied one could then do without the key. */
+function renewable(stored: Stored | undefined): stored is Stored {
+  return stored !== undefined && stored.instance.host_key === undefined;
 }
 
 /** OpenSSL judged the chain when the connection was made; it is judged again by the authorities of now. */

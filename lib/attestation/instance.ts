@@ -13,6 +13,8 @@ export type Instance = {
   readonly locked: boolean;
   /** The join code that began it, by its id. */
   readonly join?: string;
+  /** The host key (`SHA256:…`) that began it, and that alone may go on with it. Then no SVID renews it. */
+  readonly host_key?: string;
   /** The attestation that began it: two writers of one instance are told apart by this. */
   readonly correlation_id?: string;
 };
@@ -70,7 +72,7 @@ export function parseInstance(value: unknown): Instance {
     check(field, typeof raw[field] === 'string');
   check('generation', Number.isSafeInteger(raw['generation']) && (raw['generation'] as number) >= 1);
   check('locked', typeof raw['locked'] === 'boolean');
-  for (const field of ['join', 'correlation_id'])
+  for (const field of ['join', 'host_key', 'correlation_id'])
     check(field, raw[field] === undefined || typeof raw[field] === 'string');
   if (defects.length > 0) throw new InputError('instance', defects);
   return raw as unknown as Instance;

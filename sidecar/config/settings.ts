@@ -16,7 +16,7 @@ export const SETTINGS = {
   SIGNET_ATTEST: {
     fallback: '',
     required: 'always',
-    doc: 'how this workload proves who it is: `ssh-host:/path/to/host_key`, `kubernetes:/path/to/token` (or `…token@cluster`), `join:/path/to/code`, or `join:-` for a code on standard input',
+    doc: 'how this workload proves who it is: `ssh-host:/path/to/host_key`, `kubernetes:/path/to/token` (or `…token@cluster`), `aws:/path/to/host_key`, `join:/path/to/code`, or `join:-` for a code on standard input',
   },
   SIGNET_MODE: {
     fallback: 'service',

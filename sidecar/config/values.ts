@@ -8,7 +8,9 @@ export type AttestSpec =
   /** `-` is standard input. */
   | { readonly method: 'join'; readonly file: string }
   /** `cluster` is the name by which the broker knows the cluster, where it has to be told. */
-  | { readonly method: 'kubernetes'; readonly tokenFile: string; readonly cluster?: string };
+  | { readonly method: 'kubernetes'; readonly tokenFile: string; readonly cluster?: string }
+  /** `service` is where the instance metadata service is, where that is not its own address. */
+  | { readonly method: 'aws'; readonly keyFile: string; readonly service?: URL };
 
 /** A service that the app may call: the name it uses, where that is, and who may answer for it. */
 export type Upstream = {
@@ -90,7 +92,21 @@ export function parseAttest(text: string): AttestSpec {
     const [, tokenFile = '', cluster] = /^(.+?)(?:@([a-z0-9][a-z0-9-]{0,62}))?$/s.exec(input) ?? [];
     return { method, tokenFile, ...(cluster === undefined ? {} : { cluster }) };
   }
-  throw new SettingError('is not ssh-host:/path, kubernetes:/path[@cluster], join:/path or join:-');
+  if (method === 'aws') {
+    const [, keyFile = '', service] = /^(.+?)(?:@(http:.+))?$/s.exec(input) ?? [];
+    return { method, keyFile, ...(service === undefined ? {} : { service: parseMetadataService(service) }) };
+  }
+  throw new SettingError(
+    'is not ssh-host:/path, kubernetes:/path[@cluster], aws:/path[@http://host:port], join:/path or join:-',
+  );
+}
+
+/** Plain HTTP is all that it speaks, and what it gives is public within the machine. */
+function parseMetadataService(text: string): URL {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url === undefined || url.href !== `${url.origin}/`)
+    throw new SettingError('names a metadata service that is not http://host:port');
+  return url;
 }
 
 const H2C = 'h2c://';

@@ -1,7 +1,12 @@
 import { createHash, generateKeyPair, type KeyObject } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { promisify } from 'node:util';
-import { parseJoinCode, parseSshPrivateKey, proofMessage } from '../../lib/attestation/index.ts';
+import {
+  parseJoinCode,
+  parseSshPrivateKey,
+  proofMessage,
+  type SshSigner,
+} from '../../lib/attestation/index.ts';
 import { SignetError } from '../../lib/errors.ts';
 import { Secret } from '../../lib/secret.ts';
 import type { AttestSpec } from '../config/values.ts';
@@ -19,7 +24,7 @@ export type Proof = {
 
 /** One attempt to prove who we are, and the key that its SVID shall be for. */
 export type Claim = {
-  readonly method: 'ssh-host' | 'join' | 'svid' | 'kubernetes';
+  readonly method: 'ssh-host' | 'join' | 'svid' | 'kubernetes' | 'aws';
   readonly key: KeyPair;
   /** What to show as TLS client. */
   readonly identity: ClientIdentity | null;
@@ -47,6 +52,8 @@ export function createEvidence(spec: AttestSpec, input: EvidenceInput): Evidence
       return sshHostEvidence(spec.keyFile);
     case 'kubernetes':
       return kubernetesEvidence(spec);
+    case 'aws':
+      return awsEvidence(spec);
     case 'join':
       return joinEvidence(spec.file, input);
   }
@@ -72,6 +79,30 @@ function sshHostEvidence(keyFile: string): EvidenceSource {
         key: await newKeyPair(),
         identity: null,
         evidence: (proof) => ({ signature: signer.sign('signet-attest-v1', proofMessage(proof)) }),
+        accepted() {},
+        refused() {},
+      };
+    },
+  };
+}
+
+async function readHostKey(file: string): Promise<SshSigner> {
+  const text = await readInput(file, 'the host key');
+  return parseInput('the host key', () => parseSshPrivateKey(text));
+}
+
+/** The document is public within the machine, so the host key goes with it; its certificate does not, which would prove something else. */
+function awsEvidence({ keyFile, service }: AttestSpec & { method: 'aws' }): EvidenceSource {
+  return {
+    async claim() {
+      const signer = await readHostKey(keyFile);
+      const { readIdentityDocument } = await import('./metadata-service.ts');
+      const pkcs7 = await readIdentityDocument(service);
+      return {
+        method: 'aws',
+        key: await newKeyPair(),
+        identity: null,
+        evidence: (proof) => ({ pkcs7, signature: signer.sign('signet-attest-v1', proofMessage(proof)) }),
         accepted() {},
         refused() {},
       };

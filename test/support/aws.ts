@@ -97,7 +97,7 @@ export async function testAws(): Promise<TestAws> {
             (word) => word !== (more.includes('detached') ? '-nodetach' : ''),
           );
           await run('openssl', [...args.filter((word) => word !== 'detached'), '-out', `${file}.der`]);
-          return (await readFile(`${file}.der`)).toString('base64').replace(/.{64}/g, '$&\n');
+          return (await readFile(`${file}.der`)).toString('base64').replace(/.{76}/g, '$&\n');
         },
       };
     },

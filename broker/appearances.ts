@@ -1,6 +1,12 @@
 import { createHash } from 'node:crypto';
+import {
+  DocumentError,
+  isVaultError,
+  readDocument,
+  type VaultCaller,
+  writeDocument,
+} from '../lib/adapter/documents.ts';
 import { type Entry, entryRef } from '../lib/attestation/index.ts';
-import { DocumentError, isVaultError, readDocument, type VaultCaller, writeDocument } from './kv.ts';
 import { Problem } from './problem.ts';
 
 /**

@@ -1,10 +1,10 @@
 import { X509Certificate } from 'node:crypto';
+import { inParallel, type VaultCaller } from '../lib/adapter/documents.ts';
 import { sleep } from '../lib/adapter/lifecycle.ts';
 import type { Log } from '../lib/adapter/log.ts';
 import { SignetError } from '../lib/errors.ts';
 import { MOUNTS } from '../lib/grant/index.ts';
 import { type Bundle, type BundleJwks, bundleToJwks } from '../lib/svid/index.ts';
-import { inParallel, type VaultCaller } from './kv.ts';
 
 /** The trust domain's authorities, as Vault's issuing CA has them. */
 export interface BundleSource {

@@ -1,5 +1,6 @@
 import { generateKeyPair, type KeyObject, X509Certificate } from 'node:crypto';
 import { promisify } from 'node:util';
+import type { VaultCaller } from '../lib/adapter/documents.ts';
 import { sleep } from '../lib/adapter/lifecycle.ts';
 import type { Log } from '../lib/adapter/log.ts';
 import { SignetError } from '../lib/errors.ts';
@@ -7,7 +8,6 @@ import { brokerId, MOUNTS } from '../lib/grant/index.ts';
 import { renewAt, retryDelay } from '../lib/rotation/index.ts';
 import { checkPeer, createCsr } from '../lib/svid/index.ts';
 import type { Config } from './config.ts';
-import type { VaultCaller } from './kv.ts';
 
 /** What the broker shows in a handshake. The key lives in memory only. */
 export type ServerCredential = {

@@ -1,8 +1,8 @@
+import type { VaultCaller } from '../lib/adapter/documents.ts';
 import { sleep } from '../lib/adapter/lifecycle.ts';
 import type { Log } from '../lib/adapter/log.ts';
 import { SignetError } from '../lib/errors.ts';
 import { MOUNTS } from '../lib/grant/index.ts';
-import type { VaultCaller } from './kv.ts';
 
 /** The keys that challenges are authenticated with: one for each ten minutes, derived by Vault, the same for every broker. */
 export interface ChallengeKeys {

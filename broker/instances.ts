@@ -1,6 +1,12 @@
+import {
+  DocumentError,
+  isVaultError,
+  readDocument,
+  type VaultCaller,
+  writeDocument,
+} from '../lib/adapter/documents.ts';
 import { type Instance, judgeRenewal, parseInstance, type Renewal } from '../lib/attestation/index.ts';
 import { InputError } from '../lib/errors.ts';
-import { DocumentError, isVaultError, readDocument, type VaultCaller, writeDocument } from './kv.ts';
 
 /** Running holders of identities, in Vault. Every change is made by check-and-set, so that of two brokers only one can make it. */
 export interface Instances {

@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto';
+import { callerOf } from '../lib/adapter/caller.ts';
+import { writeDocument } from '../lib/adapter/documents.ts';
 import type { Vault } from '../lib/adapter/vault.ts';
 import { entryRef, formatJoinCode } from '../lib/attestation/index.ts';
 import { MOUNTS, tenantInName } from '../lib/grant/index.ts';
 import type { Secret } from '../lib/secret.ts';
-import { callerOf } from './caller.ts';
-import { writeDocument } from './kv.ts';
 import type { Place } from './places.ts';
 import { Problem } from './problem.ts';
 import type { Registrar } from './registrar.ts';

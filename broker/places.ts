@@ -1,6 +1,6 @@
+import { inParallel, listDocuments, type VaultCaller } from '../lib/adapter/documents.ts';
 import { isEntryName } from '../lib/attestation/index.ts';
 import { type Folder, tenantFromName, tenantInName } from '../lib/grant/index.ts';
-import { inParallel, listDocuments, type VaultCaller } from './kv.ts';
 
 /** Whose document it is, and which. */
 export type Place = { readonly tenant: string; readonly name: string };

@@ -1,12 +1,18 @@
+import {
+  isVaultError,
+  readDocument,
+  removeDocument,
+  type VaultCaller,
+  writeDocument,
+} from '../lib/adapter/documents.ts';
+import { raiseRevision } from '../lib/adapter/revision.ts';
 import { VaultError } from '../lib/adapter/vault.ts';
 import { type Entry, entryRef, overlapping, parseEntry } from '../lib/attestation/index.ts';
 import { type Defect, InputError } from '../lib/errors.ts';
 import { entryPath, tokenRole, tokenRoleName } from '../lib/grant/index.ts';
 import type { Appearances } from './appearances.ts';
-import { isVaultError, readDocument, removeDocument, type VaultCaller, writeDocument } from './kv.ts';
 import type { Place } from './places.ts';
 import { Problem } from './problem.ts';
-import { raiseRevision } from './revision.ts';
 
 /**
  * Writes registrations, always with the caller's own token: Vault's ACL decides, and Vault's audit names the caller. An entry is two
@@ -16,9 +22,10 @@ import { raiseRevision } from './revision.ts';
  * - create: document `pending`, role, document `active`, revision
  * - disable: role gone (from here on Vault itself refuses), document `disabled`, revision
  * - enable: role, document `active`, revision
- * - update: role, document, revision; then the role once more, as the document then says. In between Vault gives only what both
- *   allow. Of two that write at once one has its way, and the role is in the end that one's
+ * - update: role, document, revision. In between Vault gives only what both allow
  * - remove: role gone, document gone, revision
+ *
+ * Then the role once more, as the document then says: of two that write at once one has its way, and the role is in the end that one's.
  */
 export interface Registrar {
   /** `created` is false when the same entry was there already, whole. @throws Problem, VaultError */
@@ -162,14 +169,22 @@ export function createRegistrar(deps: RegistrarDeps): Registrar {
         if (claimed.fresh && isRefusal(error)) await removeDocument(caller, entryPath(entry));
         throw error;
       }
-      const done = await finish(caller, claimed, 'active');
-      return { entry: done, created: claimed.fresh };
+      try {
+        return { entry: await finish(caller, claimed, 'active'), created: claimed.fresh };
+      } catch (error) {
+        await settleRole(caller, entry);
+        throw error;
+      }
     },
     show: async (caller, named) => (await demand(caller, named)).entry,
     async disable(caller, named) {
       const stored = await demand(caller, named);
       await removeRole(caller, named);
-      return await finish(caller, stored, 'disabled');
+      try {
+        return await finish(caller, stored, 'disabled');
+      } finally {
+        await settleRole(caller, named);
+      }
     },
     async enable(caller, named) {
       const stored = await demand(caller, named);
@@ -177,7 +192,11 @@ export function createRegistrar(deps: RegistrarDeps): Registrar {
         throw new Problem('entry_state', { detail: 'it was never completed: create it again' });
       }
       await writeRole(caller, stored.entry);
-      return await finish(caller, stored, 'active');
+      try {
+        return await finish(caller, stored, 'active');
+      } finally {
+        await settleRole(caller, named);
+      }
     },
     async update(caller, wanted) {
       expectFit(wanted);
@@ -203,6 +222,7 @@ export function createRegistrar(deps: RegistrarDeps): Registrar {
       const there = await readDocument(caller, entryPath(named));
       await removeRole(caller, named);
       await removeDocument(caller, entryPath(named));
+      await settleRole(caller, named);
       await raise(caller, named);
       if (there === undefined) throw new Problem('entry_not_found');
     },

@@ -1,13 +1,13 @@
+import { inParallel, readDocument, type VaultCaller } from '../lib/adapter/documents.ts';
 import { sleep } from '../lib/adapter/lifecycle.ts';
 import type { Log } from '../lib/adapter/log.ts';
 import type { Metrics } from '../lib/adapter/metrics.ts';
+import { type Denylist, readDenylist } from '../lib/adapter/publishing/denylist.ts';
+import { changedSince, type Revision, readRevision } from '../lib/adapter/revision.ts';
 import { type Entry, entryRef, parseEntry } from '../lib/attestation/index.ts';
 import { type Defect, InputError, SignetError } from '../lib/errors.ts';
 import { entryPath } from '../lib/grant/index.ts';
-import { type Denylist, readDenylist } from './denylist.ts';
-import { inParallel, readDocument, type VaultCaller } from './kv.ts';
 import { everyPlace, type Place, placeAt } from './places.ts';
-import { changedSince, type Revision, readRevision } from './revision.ts';
 import { sharedLook } from './shared-look.ts';
 
 /** Everything registered, as of one revision. Entries by `tenant/name`, pending ones among them. */

@@ -1,7 +1,7 @@
 import { Command } from 'commander';
-import { callerOf } from '../broker/caller.ts';
-import { readDenylist } from '../broker/denylist.ts';
-import { changeDenylist, type Denied } from '../broker/policies/deny.ts';
+import { callerOf } from '../lib/adapter/caller.ts';
+import { changeDenylist, type Denied } from '../lib/adapter/publishing/deny.ts';
+import { readDenylist } from '../lib/adapter/publishing/denylist.ts';
 import { isReserved, parseSpiffeId } from '../lib/spiffe/index.ts';
 import { parsed, print, printJson, wrongUsage } from './input.ts';
 import { openVault, VAULT_ENVIRONMENT } from './vault-config.ts';

@@ -10,6 +10,8 @@ export interface ProcessOptions {
   readonly script?: string;
   /** All of `SIGNET_*` and `VAULT_*` that it sees; the rest of the environment is ours. */
   readonly env?: Readonly<Record<string, string>>;
+  /** A command and its arguments that run the program inside of something, such as `['chroot', …]`. */
+  readonly inside?: readonly string[];
   /** Written to its standard input, which is then closed. */
   readonly input?: string;
   readonly cwd?: string;
@@ -35,7 +37,11 @@ export interface LoggingProcess extends Child {
 
 /** Starts a program of ours as a user would. */
 export async function startProcess(options: ProcessOptions): Promise<LoggingProcess> {
-  const child = await startChild(process.execPath, [options.script ?? launcher, ...options.args], {
+  const [command, ...line] = [
+    ...(options.inside ?? []),
+    ...[process.execPath, options.script ?? launcher, ...options.args],
+  ] as [string, ...string[]];
+  const child = await startChild(command, line, {
     env: environment(options.env),
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
   });

@@ -9,7 +9,7 @@ import { root } from './paths.mjs';
 const room = join(root, 'terraform/modules/vault');
 
 /** A layout of words and numbers that stand nowhere else: each is found again in what is made of it. @type {import('../lib/vault-layout/index.ts').Layout} */
-const marked = {
+export const marked = {
   trustDomain: 'trust-domain.marker',
   svidTtls: ['1111s', '2222s'],
   tenants: [{ name: 'tenant/marker', idPrefixes: ['prefix/marker/'] }],
@@ -95,8 +95,8 @@ function choose(condition, text, other) {
   return made;
 }
 
-/** @param {string} text */
-function toTemplate(text) {
+/** A policy's text of the marked layout, with expressions in place of the markers. @param {string} text */
+export function toTemplate(text) {
   const each = (/** @type {string} */ list, /** @type {string} */ item) =>
     `[\${join(", ", [for item in ${list} : jsonencode(${item})])}]`;
   const lists = /** @type {const} */ ([
@@ -109,6 +109,8 @@ function toTemplate(text) {
     ['tenant.marker', '${replace(tenant.name, "/", ".")}'],
     ['tenant/marker', '${tenant.name}'],
     ['mount-marker', '${kubernetes_mount}'],
+    ['name-marker', '${name}'],
+    ['entries-marker-', '${entries}'],
   ]);
   let made = escaped(text);
   for (const [marker, expression] of lists) made = made.replaceAll(marker, () => expression);

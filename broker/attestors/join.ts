@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { isVaultError } from '../../lib/adapter/documents.ts';
 import type { Vault, VaultReply } from '../../lib/adapter/vault.ts';
 import {
   entryRef,
@@ -12,7 +13,6 @@ import { MOUNTS } from '../../lib/grant/index.ts';
 import type { Alarms } from '../alarms.ts';
 import type { Instances } from '../instances.ts';
 import { joinPath } from '../join-codes.ts';
-import { isVaultError } from '../kv.ts';
 import { AttestationError, type AttestContext, type Attestor, type Verified } from './attestor.ts';
 
 export type JoinDeps = { readonly vault: Vault; readonly instances: Instances; readonly alarms: Alarms };

@@ -1,4 +1,5 @@
 import { open } from 'node:fs/promises';
+import type { VaultCaller } from '../../lib/adapter/documents.ts';
 import { sleep } from '../../lib/adapter/lifecycle.ts';
 import type { Log } from '../../lib/adapter/log.ts';
 import type { Metrics } from '../../lib/adapter/metrics.ts';
@@ -12,7 +13,6 @@ import {
 import { SignetError } from '../../lib/errors.ts';
 import { MOUNTS } from '../../lib/grant/index.ts';
 import { retryDelay } from '../../lib/rotation/index.ts';
-import type { VaultCaller } from '../kv.ts';
 
 /** What is to be countersigned, and the file of the log it is of. */
 export type Asked = Omit<Statement, 'time'> & { readonly file: string };

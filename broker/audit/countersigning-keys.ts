@@ -1,6 +1,6 @@
+import type { VaultCaller } from '../../lib/adapter/documents.ts';
 import { SignetError } from '../../lib/errors.ts';
 import { MOUNTS } from '../../lib/grant/index.ts';
-import type { VaultCaller } from '../kv.ts';
 
 class CountersigningKeysError extends SignetError<'COUNTERSIGNING_KEYS_UNREADABLE'> {
   override readonly name = 'CountersigningKeysError';

@@ -1,4 +1,4 @@
-import type { Denylist } from '../denylist.ts';
+import type { Denylist } from '../../lib/adapter/publishing/denylist.ts';
 import type { Registrations } from '../registrations.ts';
 
 const FRESH_MS = 1_000;

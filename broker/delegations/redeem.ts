@@ -1,4 +1,5 @@
 import type { Clock } from '../../lib/adapter/clock.ts';
+import { readDocument, type VaultCaller } from '../../lib/adapter/documents.ts';
 import type { Log } from '../../lib/adapter/log.ts';
 import { type Vault, type VaultAuth, VaultError } from '../../lib/adapter/vault.ts';
 import { InputError } from '../../lib/errors.ts';
@@ -13,7 +14,6 @@ import {
   roleName,
   runPolicy,
 } from '../../lib/vault-layout/delegations/index.ts';
-import { readDocument, type VaultCaller } from '../kv.ts';
 import { Problem } from '../problem.ts';
 import { createIssuerKeys } from './issuer-keys.ts';
 import { judgeRunToken, RunFault, readRunToken } from './run-token.ts';

@@ -1,5 +1,4 @@
 import { hash } from 'node:crypto';
-import type { Log } from '../../lib/adapter/log.ts';
 import {
   inParallel,
   isVaultError,
@@ -7,7 +6,8 @@ import {
   removeDocument,
   type VaultCaller,
   writeDocument,
-} from '../kv.ts';
+} from '../../lib/adapter/documents.ts';
+import type { Log } from '../../lib/adapter/log.ts';
 
 /** Tokens that were shown, whichever broker they were shown to: a document to each in Vault, which keeps them apart by check-and-set. */
 export interface Spent {

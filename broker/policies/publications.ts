@@ -1,10 +1,10 @@
+import type { VaultCaller } from '../../lib/adapter/documents.ts';
 import { sleep } from '../../lib/adapter/lifecycle.ts';
 import type { Log } from '../../lib/adapter/log.ts';
-import type { Denylist } from '../denylist.ts';
-import type { VaultCaller } from '../kv.ts';
+import type { Denylist } from '../../lib/adapter/publishing/denylist.ts';
+import { readCurrent, readPolicyKey, readSet, type StoredSet } from '../../lib/adapter/publishing/store.ts';
 import type { Registrations } from '../registrations.ts';
 import { sharedLook } from '../shared-look.ts';
-import { readCurrent, readPolicyKey, readSet, type StoredSet } from './store.ts';
 
 /** What is published, as this broker last read it, and a way to wait for the next. */
 export interface Publications {

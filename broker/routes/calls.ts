@@ -1,12 +1,12 @@
+import { callerOf } from '../../lib/adapter/caller.ts';
+import { readDocument } from '../../lib/adapter/documents.ts';
+import { CURRENT } from '../../lib/adapter/publishing/store.ts';
 import type { Vault } from '../../lib/adapter/vault.ts';
 import { type CallMinute, serviceMap } from '../../lib/calls/index.ts';
 import { InputError } from '../../lib/errors.ts';
-import { callerOf } from '../caller.ts';
 import { type CallStore, KEPT_MINUTES, minuteOf } from '../calls/store.ts';
 import type { Connection } from '../connection.ts';
-import { readDocument } from '../kv.ts';
 import type { RateLimit } from '../limits.ts';
-import { CURRENT } from '../policies/store.ts';
 import { Problem } from '../problem.ts';
 import type { Registrations } from '../registrations.ts';
 import { type WorkloadDeps, workloadAt } from '../workload.ts';

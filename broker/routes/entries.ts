@@ -1,12 +1,12 @@
+import { callerOf } from '../../lib/adapter/caller.ts';
+import { inParallel, readDocument, type VaultCaller } from '../../lib/adapter/documents.ts';
 import type { Log } from '../../lib/adapter/log.ts';
 import type { Vault } from '../../lib/adapter/vault.ts';
 import { type Entry, entryRef, isEntryName, parseEntry } from '../../lib/attestation/index.ts';
 import { InputError } from '../../lib/errors.ts';
 import { entryPath, tenantFromName } from '../../lib/grant/index.ts';
 import type { Appearances } from '../appearances.ts';
-import { callerOf } from '../caller.ts';
 import { makeJoinCode } from '../join-codes.ts';
-import { inParallel, readDocument, type VaultCaller } from '../kv.ts';
 import { everyPlace, type Place, placesBelow } from '../places.ts';
 import { Problem, type ProblemCode } from '../problem.ts';
 import type { Registrar } from '../registrar.ts';

@@ -1,9 +1,9 @@
+import { callerOf } from '../../lib/adapter/caller.ts';
+import { inParallel, isVaultError, listDocuments, type VaultCaller } from '../../lib/adapter/documents.ts';
 import type { Vault } from '../../lib/adapter/vault.ts';
 import { parseEntryRef } from '../../lib/attestation/index.ts';
 import { tenantInName } from '../../lib/grant/index.ts';
-import { callerOf } from '../caller.ts';
 import type { Explanation, Explanations } from '../explanations.ts';
-import { inParallel, isVaultError, listDocuments, type VaultCaller } from '../kv.ts';
 import { Problem } from '../problem.ts';
 import type { Route } from './route.ts';
 

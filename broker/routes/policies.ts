@@ -1,12 +1,12 @@
+import { callerOf } from '../../lib/adapter/caller.ts';
+import { readDocument } from '../../lib/adapter/documents.ts';
+import { CURRENT, type StoredSet } from '../../lib/adapter/publishing/store.ts';
 import type { Vault } from '../../lib/adapter/vault.ts';
 import { concerns } from '../../lib/manifest/index.ts';
 import { type PeerSvid, pemToDer } from '../../lib/svid/index.ts';
-import { callerOf } from '../caller.ts';
 import type { Connection } from '../connection.ts';
-import { readDocument } from '../kv.ts';
 import type { Publications } from '../policies/publications.ts';
 import type { Sidecars } from '../policies/sidecars.ts';
-import { CURRENT, type StoredSet } from '../policies/store.ts';
 import { Problem } from '../problem.ts';
 import type { Registrations } from '../registrations.ts';
 import { type WorkloadDeps, workloadAt } from '../workload.ts';

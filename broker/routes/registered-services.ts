@@ -1,9 +1,9 @@
+import { callerOf } from '../../lib/adapter/caller.ts';
 import type { Log } from '../../lib/adapter/log.ts';
 import type { Vault } from '../../lib/adapter/vault.ts';
 import { isEntryName } from '../../lib/attestation/index.ts';
 import { InputError } from '../../lib/errors.ts';
 import { tenantFromName } from '../../lib/grant/index.ts';
-import { callerOf } from '../caller.ts';
 import type { Place } from '../places.ts';
 import { Problem, type ProblemCode } from '../problem.ts';
 import type { ServiceRegister } from '../services/register.ts';

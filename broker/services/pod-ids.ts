@@ -6,8 +6,8 @@ import type { PodRecord } from './objects.ts';
 const MOST_KINDS = 50_000;
 
 /**
- * The ID that each pod would get if it showed its token now: the answer of `matchEntries` and nothing else. Pods that differ in nothing
- * that any entry asks for are matched once.
+ * The ID that each pod would get if it showed its token now: the answer of `matchEntries` and nothing else. That of a disabled entry counts
+ * too: who runs by it goes on while its SVID lasts, and is found until then. Pods that differ in nothing that any entry asks for are matched once.
  */
 export function podIds(all: Iterable<Entry>): (pod: PodRecord) => string | undefined {
   const entries = [...all].filter(({ match }) => Object.keys(match).every((key) => key.startsWith('k8s:')));
@@ -18,7 +18,10 @@ export function podIds(all: Iterable<Entry>): (pod: PodRecord) => string | undef
     if (!outcomes.has(likeness)) {
       if (outcomes.size >= MOST_KINDS) outcomes.clear();
       const outcome = matchEntries(entries, selectors);
-      outcomes.set(likeness, outcome.kind === 'matched' ? outcome.entry : undefined);
+      outcomes.set(
+        likeness,
+        outcome.kind === 'matched' || outcome.kind === 'disabled' ? outcome.entry : undefined,
+      );
     }
     const entry = outcomes.get(likeness);
     if (entry === undefined) return undefined;

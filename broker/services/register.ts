@@ -1,9 +1,15 @@
+import {
+  inParallel,
+  readDocument,
+  removeDocument,
+  type VaultCaller,
+  writeDocument,
+} from '../../lib/adapter/documents.ts';
+import { raiseRevision } from '../../lib/adapter/revision.ts';
 import { entryRef } from '../../lib/attestation/index.ts';
 import { InputError } from '../../lib/errors.ts';
-import { inParallel, readDocument, removeDocument, type VaultCaller, writeDocument } from '../kv.ts';
 import { type Place, placesBelow } from '../places.ts';
 import { Problem } from '../problem.ts';
-import { raiseRevision } from '../revision.ts';
 import { MOST_OF_A_TENANT, type Registered, type RegisteredServices } from './registered.ts';
 import { parseRegisteredService, type RegisteredService, servicePath } from './registered-service.ts';
 

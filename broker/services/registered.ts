@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto';
 import type { Clock } from '../../lib/adapter/clock.ts';
+import { inParallel, readDocument, type VaultCaller } from '../../lib/adapter/documents.ts';
 import { sleep } from '../../lib/adapter/lifecycle.ts';
 import type { Log } from '../../lib/adapter/log.ts';
+import { changedSince, readRevision } from '../../lib/adapter/revision.ts';
 import { entryRef } from '../../lib/attestation/index.ts';
 import { InputError } from '../../lib/errors.ts';
-import { inParallel, readDocument, type VaultCaller } from '../kv.ts';
 import { everyPlace, type Place, placeAt } from '../places.ts';
-import { changedSince, readRevision } from '../revision.ts';
 import { sharedLook } from '../shared-look.ts';
 import { parseRegisteredService, type RegisteredService, servicePath } from './registered-service.ts';
 

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
-import { callerOf } from '../../broker/caller.ts';
-import type { VaultCaller } from '../../broker/kv.ts';
-import { publish, published, rollback } from '../../broker/policies/publish.ts';
+import { callerOf } from '../../lib/adapter/caller.ts';
+import type { VaultCaller } from '../../lib/adapter/documents.ts';
+import { publish, published, rollback } from '../../lib/adapter/publishing/publish.ts';
 import { textHash } from '../../lib/manifest/index.ts';
 import { separateDocuments } from '../../lib/policy/index.ts';
 import { openBroker } from '../broker-client.ts';

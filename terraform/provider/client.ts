@@ -1,3 +1,4 @@
+import type { Author } from './author.ts';
 import { type Broker, type Method, Refusal } from './broker.ts';
 import type { Credential, Right } from './credential.ts';
 import { type Path, ProviderError, problem } from './plugin/index.ts';
@@ -13,13 +14,21 @@ export interface Client {
     asking: { readonly body?: object; readonly signal: AbortSignal },
   ): Promise<unknown>;
   readonly credential: Credential;
+  /** Vault itself, by the author's own token, for what brokers may not do. @throws ProviderError that names the attribute */
+  author(): Author;
 }
 
-export function createClient(trustDomain: string, broker: Broker, credential: Credential): Client {
+export function createClient(
+  trustDomain: string,
+  broker: Broker,
+  credential: Credential,
+  author: () => Author,
+): Client {
   return {
     trustDomain,
     broker,
     credential,
+    author,
     async call(method, path, { body, signal }) {
       const { token } = await credential.right(signal);
       return await broker.call(method, path, { token, signal, ...(body && { body }) });

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { Secret } from '../../lib/secret.ts';
 import { parseTrustDomain } from '../../lib/spiffe/index.ts';
+import { AUTHOR_ATTRIBUTES, type Author, openAuthor } from './author.ts';
 import { openBroker } from './broker.ts';
 import { formed, textOf, textsOf } from './checks.ts';
 import { type Client, createClient } from './client.ts';
@@ -50,6 +51,7 @@ export const PROVIDER_ATTRIBUTES: { readonly [name: string]: Attribute } = {
     description:
       "The operator's own Vault token, of a registrar. Without it, and without `delegation`, `VAULT_TOKEN`.",
   },
+  ...AUTHOR_ATTRIBUTES,
   delegation: {
     type: 'string',
     optional: true,
@@ -145,11 +147,16 @@ export async function configure({ config }: Pick<ConfigureRequest, 'config'>): P
   const own = text('vault_token');
   const delegation =
     text('delegation') ?? (own === undefined ? env['SIGNET_DELEGATION'] || undefined : undefined);
+  const token = delegation === undefined ? operatorToken(own ?? env['VAULT_TOKEN']) : undefined;
   const credential: Credential =
-    delegation === undefined
-      ? ownToken(operatorToken(own ?? env['VAULT_TOKEN']))
+    delegation === undefined || token !== undefined
+      ? ownToken(token!)
       : delegated(broker, delegation, runToken(config, env));
-  return createClient(trustDomain, broker, credential);
+  let author: Author | undefined;
+  return createClient(trustDomain, broker, credential, () => {
+    author ??= openAuthor(config, env, token);
+    return author;
+  });
 }
 
 function operatorToken(text: string | undefined): Secret {

@@ -139,8 +139,10 @@ const WAYS = Object.keys(PROOF_ATTRIBUTES);
 
 /** Exactly one way, as far as that is known. */
 export function proofFlaws(config: Values): Diagnostic[] {
-  const set = WAYS.filter((name) => (config[name] ?? null) !== null && config[name] !== false);
-  if (set.length === 0 && config['join'] !== UNKNOWN)
+  const told = WAYS.filter((name) => (config[name] ?? null) !== null && config[name] !== false);
+  // what is not known yet may come to be null: a module's input is looked at again when it is
+  const set = told.filter((name) => config[name] !== UNKNOWN);
+  if (told.length === 0)
     return [problem('No proof', `A host proves which one it is in one way: set one of ${WAYS.join(', ')}.`)];
   if (set.length > 1)
     return set

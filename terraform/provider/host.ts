@@ -42,7 +42,8 @@ export const host: ResourceType<Client> = {
   },
   timeouts: { create: 120_000, read: 60_000, update: 120_000, delete: 120_000 },
   validate(config) {
-    const both = (config['appear_by'] ?? null) !== null && (config['appear_within'] ?? null) !== null;
+    const isSet = (name: string) => (config[name] ?? null) !== null && config[name] !== UNKNOWN;
+    const both = isSet('appear_by') && isSet('appear_within');
     return [
       ...proofFlaws(config),
       ...(both

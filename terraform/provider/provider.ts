@@ -5,6 +5,7 @@ import { entry, entryData } from './entry.ts';
 import { host } from './host.ts';
 import { join } from './join.ts';
 import type { Provider } from './plugin/index.ts';
+import { policy } from './policy.ts';
 import { service } from './service.ts';
 
 /** The provider `signet/signet`. */
@@ -18,7 +19,7 @@ export const provider: Provider<Client> = {
   },
   validate: validateProvider,
   configure,
-  resources: [entry, host, service],
+  resources: [entry, host, policy, service],
   dataSources: [entryData, bundle, status],
   ephemeralResources: [join],
 };

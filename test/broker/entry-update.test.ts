@@ -190,7 +190,7 @@ describe('changing an entry in place', () => {
   it('while it is disabled by another leaves it either way, but never refused in one place and given in the other', async () => {
     const match = { 'ssh-host:key': key() };
     await create(hostEntry('torn', match));
-    for (let round = 0; round < 6; round++) {
+    for (let round = 0; round < 12; round++) {
       await broker.call('POST', `${at('torn')}/enable`, {}, site.registrar.shop);
       const ttl = round % 2 ? '15m' : '1h';
       const [, off] = await Promise.all([
@@ -200,6 +200,37 @@ describe('changing an entry in place', () => {
       if (off.status !== 200) continue;
       assert.equal((await show('torn')).state, 'disabled');
       assert.equal(await role('torn'), undefined);
+    }
+  });
+
+  it('while it is deleted, or enabled, by another leaves no role that no entry stands for', async () => {
+    for (let round = 0; round < 12; round++) {
+      const match = { 'ssh-host:key': key() };
+      await create(hostEntry('brief', match));
+      const change = hostEntry('brief', match, { ttl: '1h' });
+      const other = broker.call('DELETE', at('brief'), undefined, site.registrar.shop);
+      await Promise.all([put('brief', change, site.registrar.shop, second), other]);
+      assert.equal((await show('brief')).code, 'entry_not_found');
+      assert.equal(await role('brief'), undefined);
+    }
+    const match = { 'ssh-host:key': key() };
+    await create(hostEntry('woken', match));
+    for (let round = 0; round < 12; round++) {
+      const switched = (verb: string, to: TestBroker) =>
+        to.call('POST', `${at('woken')}/${verb}`, {}, site.registrar.shop);
+      await switched('disable', broker);
+      await Promise.all([
+        put(
+          'woken',
+          hostEntry('woken', match, { ttl: round % 2 ? '15m' : '1h' }),
+          site.registrar.shop,
+          second,
+        ),
+        switched('enable', broker),
+        switched('disable', second),
+      ]);
+      const { state } = await show('woken');
+      assert.equal((await role('woken')) !== undefined, state === 'active', state);
     }
   });
 

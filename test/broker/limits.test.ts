@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
 import { createGate, createRateLimit, sourceOf } from '../../broker/limits.ts';
 import { Problem } from '../../broker/problem.ts';
-import { changedSince } from '../../broker/revision.ts';
+import { changedSince } from '../../lib/adapter/revision.ts';
 
 describe('sourceOf', () => {
   const cases: [address: string | undefined, source: string][] = [

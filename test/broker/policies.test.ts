@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'mocha';
-import { callerOf } from '../../broker/caller.ts';
-import type { VaultCaller } from '../../broker/kv.ts';
-import { changeDenylist } from '../../broker/policies/deny.ts';
-import { type NewDocument, publish, published, rollback } from '../../broker/policies/publish.ts';
+import { callerOf } from '../../lib/adapter/caller.ts';
+import type { VaultCaller } from '../../lib/adapter/documents.ts';
+import { changeDenylist } from '../../lib/adapter/publishing/deny.ts';
+import { type NewDocument, publish, published, rollback } from '../../lib/adapter/publishing/publish.ts';
 import { createVault, type Vault } from '../../lib/adapter/vault.ts';
 import { SignetError } from '../../lib/errors.ts';
 import { MOST_DOCUMENTS, verifyDelivery, verifyDenylist } from '../../lib/manifest/index.ts';

@@ -17,8 +17,15 @@ describe('the tests of the module vault (*.tftest.hcl)', function () {
     const { out } = await workspace.ok('-chdir=modules/vault', 'test', '-no-color');
     assert.match(out, /^Success! (1[7-9]|[2-9]\d) passed, 0 failed\.$/m);
   });
-  it('are formatted, as is the module', async () => {
-    const { code, out } = await workspace.run('fmt', '-check', '-recursive', '-no-color', 'modules');
+  it('are formatted, as are modules and examples', async () => {
+    const { code, out } = await workspace.run(
+      'fmt',
+      '-check',
+      '-recursive',
+      '-no-color',
+      'modules',
+      'examples',
+    );
     assert.deepEqual([code, out], [0, '']);
   });
 });

@@ -45,6 +45,7 @@ export async function openWorkspace(vault: Pick<TestVault, 'address' | 'rootToke
   const dir = await mkdtemp(join(tmpdir(), 'signet-tofu-'));
   // A copy, since OpenTofu writes its lock beside the module whose tests it runs.
   await cp(MODULES, join(dir, 'modules'), { recursive: true });
+  await cp(join(MODULES, '../examples'), join(dir, 'examples'), { recursive: true });
   let printed = '';
   const run = async (...args: string[]): Promise<Ran> => {
     const child = await startChild(programs.tofu, args, {

@@ -21,18 +21,31 @@ data "vault_auth_backend" "token" {
   path = "token"
 }
 
+# Before anything else: what is set up is in the audit. And while Vault enables its first device, a request that is under way may be answered with an
+# error although it took effect, which the provider then repeats in vain.
+resource "vault_audit" "file" {
+  count = var.audit_file == null ? 0 : 1
+  type  = "file"
+  options = {
+    file_path = var.audit_file
+  }
+}
+
 resource "vault_mount" "engine" {
   for_each              = { for id, engine in local.engines : id => engine if engine.when }
   path                  = each.value.path
   type                  = each.value.type
   options               = each.value.options
   max_lease_ttl_seconds = each.value.max_lease_ttl_seconds
+  depends_on            = [vault_audit.file]
 }
 
 resource "vault_auth_backend" "method" {
   for_each = { for id, method in local.auth_methods : id => method if method.when }
   path     = each.value.path
   type     = each.value.type
+
+  depends_on = [vault_audit.file]
 }
 
 resource "vault_generic_endpoint" "tune" {
@@ -105,14 +118,8 @@ resource "vault_policy" "signet" {
   for_each = local.policies
   name     = each.key
   policy   = each.value
-}
 
-resource "vault_audit" "file" {
-  count = var.audit_file == null ? 0 : 1
-  type  = "file"
-  options = {
-    file_path = var.audit_file
-  }
+  depends_on = [vault_audit.file]
 }
 
 data "vault_approle_auth_backend_role_id" "broker" {

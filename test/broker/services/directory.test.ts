@@ -161,6 +161,11 @@ describe('broker: directory of Services', () => {
       ['no_identity'],
     ],
     [
+      'one whose registration is disabled is there, while SVIDs of it last',
+      assembled([service()], [slice(['a@10.0.0.1'])], [A], [{ ...SHOP, state: 'disabled' }]),
+      ['80 10.0.0.1:8443=ns/shop/sa/orders'],
+    ],
+    [
       'two registrations that tie give no ID',
       assembled(
         [service()],

@@ -183,6 +183,23 @@ ${more}
         }
       });
 
+      it('says so of what is known later once it is', async () => {
+        const variables = ['key', 'join', 'by', 'within']
+          .map((name) => `variable "${name}" {\n  default = null\n}\n`)
+          .join('');
+        const times = '  appear_by = var.by\n  appear_within = var.within';
+        await w.write(`${variables}${host('x', `  ssh_host_key = var.key\n  join = var.join\n${times}`)}`);
+        const valid = await w.run(['validate', '-no-color']);
+        assert.equal(valid.code, 0, valid.err);
+        const key = { TF_VAR_key: KEY };
+        for (const [env, wanted] of [
+          [{}, /No proof/],
+          [{ ...key, TF_VAR_join: 'true' }, /: join = var.join .*A host has one: ssh_host_key/],
+          [{ ...key, TF_VAR_by: '2030-01-01T00:00:00Z', TF_VAR_within: '1h' }, /appear_by is reckoned/],
+        ] as const)
+          assert.match(await w.refused(env, 'plan', '-input=false', '-no-color'), wanted);
+      });
+
       it('tells what the broker refuses, at the attribute', async () => {
         const taken = hostEntry(`taken-${on}`, { 'ssh-host:key': `SHA256:taken-${on}` });
         await stage.broker.call('POST', '/v1/entries', taken, stage.site.registrar.shop);

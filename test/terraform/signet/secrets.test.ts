@@ -7,7 +7,7 @@ import { inflateRawSync } from 'node:zlib';
 import { signet } from '../../cli/signet.ts';
 import { RUN, RunIssuer } from '../../support/run-issuer.ts';
 import { drivers } from '../provider/workspace.ts';
-import { openStage, type Stage, type Workspace } from './stage.ts';
+import { openStage, pluginsOf, type Stage, type Workspace } from './stage.ts';
 
 const PLAIN = ['-input=false', '-no-color'];
 const TRACE = { TF_LOG: 'trace', TF_LOG_PATH: 'trace.log' };
@@ -121,22 +121,13 @@ async function crash(w: Workspace, env: Record<string, string>): Promise<void> {
   const tofu = await w.start(['plan', ...PLAIN], { ...env, SIGNET_BROKER_URL: `https://127.0.0.1:${port}` });
   try {
     await asked.promise;
-    for (const pid of await childrenOf(tofu.pid)) process.kill(pid, 'SIGABRT');
+    for (const pid of await pluginsOf(tofu.pid)) process.kill(pid, 'SIGABRT');
     assert.notEqual((await tofu.ended).code, 0);
     await writeFile(join(w.dir, 'crash'), tofu.stdout() + tofu.stderr());
     assert.match(tofu.stderr(), /plugin/i);
   } finally {
     silent.close();
   }
-}
-
-/** Those that any of its threads started. */
-async function childrenOf(pid: number): Promise<number[]> {
-  const threads = await readdir(`/proc/${pid}/task`);
-  const lists = await Promise.all(
-    threads.map((id) => readFile(`/proc/${pid}/task/${id}/children`, 'utf8').catch(() => '')),
-  );
-  return lists.join(' ').split(' ').filter(Boolean).map(Number);
 }
 
 /** Every file that is left, and what is packed in the plans. */

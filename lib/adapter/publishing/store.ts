@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { MOUNTS } from '../../lib/grant/index.ts';
-import { type Manifest, type ManifestEntry, parseManifest } from '../../lib/manifest/index.ts';
+import { MOUNTS } from '../../grant/index.ts';
+import { type Manifest, type ManifestEntry, parseManifest } from '../../manifest/index.ts';
 import {
   DocumentError,
   inParallel,
@@ -9,7 +9,7 @@ import {
   removeDocument,
   type VaultCaller,
   writeDocument,
-} from '../kv.ts';
+} from '../documents.ts';
 
 /**
  * Published policies in Vault. A set is written whole, in pieces, below a name that no other set has; `policies/current` says which set

@@ -1,14 +1,14 @@
-import { SignetError } from '../../lib/errors.ts';
+import { SignetError } from '../../errors.ts';
 import {
   denylistText,
   MOST_DENIED,
   parseSignedDenylist,
   type SignedDenylist,
   serialForm,
-} from '../../lib/manifest/index.ts';
-import { DENYLIST, readDenylist } from '../denylist.ts';
-import { isVaultError, type VaultCaller, writeDocument } from '../kv.ts';
+} from '../../manifest/index.ts';
+import { isVaultError, type VaultCaller, writeDocument } from '../documents.ts';
 import { raiseRevision } from '../revision.ts';
+import { DENYLIST, readDenylist } from './denylist.ts';
 import { openSigner } from './signing.ts';
 
 export type Denied = { readonly ids: readonly string[]; readonly serials: readonly string[] };

@@ -1,6 +1,6 @@
-import { SignetError } from '../../lib/errors.ts';
-import { type Manifest, MOST_DOCUMENTS, manifestText, textHash } from '../../lib/manifest/index.ts';
-import { isVaultError, type VaultCaller } from '../kv.ts';
+import { SignetError } from '../../errors.ts';
+import { type Manifest, MOST_DOCUMENTS, manifestText, textHash } from '../../manifest/index.ts';
+import { isVaultError, type VaultCaller } from '../documents.ts';
 import { raiseRevision } from '../revision.ts';
 import { openSigner } from './signing.ts';
 import {

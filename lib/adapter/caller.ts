@@ -1,6 +1,6 @@
-import type { Vault } from '../lib/adapter/vault.ts';
-import type { Secret } from '../lib/secret.ts';
-import type { VaultCaller } from './kv.ts';
+import type { Secret } from '../secret.ts';
+import type { VaultCaller } from './documents.ts';
+import type { Vault } from './vault.ts';
 
 /** Vault with one caller's own token: what they may do is what Vault lets them do. */
 export function callerOf(vault: Vault, token: Secret): VaultCaller {

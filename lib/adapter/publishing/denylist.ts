@@ -1,5 +1,5 @@
-import { denylistText, parseSignedDenylist, serialForm } from '../lib/manifest/index.ts';
-import { DocumentError, readDocument, type VaultCaller } from './kv.ts';
+import { denylistText, parseSignedDenylist, serialForm } from '../../manifest/index.ts';
+import { DocumentError, readDocument, type VaultCaller } from '../documents.ts';
 
 /** IDs and certificate serials that are refused whatever they prove. */
 export type Denylist = {

@@ -1,9 +1,9 @@
 import { hash } from 'node:crypto';
-import { SignetError } from '../../lib/errors.ts';
-import { MOUNTS } from '../../lib/grant/index.ts';
-import { type Kind, sealedBytes } from '../../lib/manifest/index.ts';
-import { pemToDer, readCertificate } from '../../lib/svid/index.ts';
-import type { VaultCaller } from '../kv.ts';
+import { SignetError } from '../../errors.ts';
+import { MOUNTS } from '../../grant/index.ts';
+import { type Kind, sealedBytes } from '../../manifest/index.ts';
+import { pemToDer, readCertificate } from '../../svid/index.ts';
+import type { VaultCaller } from '../documents.ts';
 import { readPolicyKey } from './store.ts';
 
 class SigningError extends SignetError<'NO_CERTIFICATE' | 'NO_SIGNATURE'> {

@@ -1,6 +1,6 @@
-import { VaultError } from '../lib/adapter/vault.ts';
-import { SignetError } from '../lib/errors.ts';
-import { MOUNTS } from '../lib/grant/index.ts';
+import { SignetError } from '../errors.ts';
+import { MOUNTS } from '../grant/index.ts';
+import { VaultError } from './vault.ts';
 
 /** Who speaks to Vault: the broker's own session, or one caller's token. */
 export interface VaultCaller {

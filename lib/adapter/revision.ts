@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { DocumentError, isVaultError, readDocument, type VaultCaller, writeDocument } from './kv.ts';
+import { DocumentError, isVaultError, readDocument, type VaultCaller, writeDocument } from './documents.ts';
 
 /**
  * The one counter that every write to the registrations raises: one read tells a broker whether anything changed. `changed` names

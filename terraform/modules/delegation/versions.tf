@@ -1,0 +1,9 @@
+terraform {
+  required_version = ">= 1.4"
+  required_providers {
+    vault = {
+      source  = "hashicorp/vault"
+      version = ">= 3.3"
+    }
+  }
+}

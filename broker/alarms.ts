@@ -4,7 +4,7 @@ import type { Metrics } from '../lib/adapter/metrics.ts';
 /**
  * - `theft`: a grant was spent by somebody else than the workload it was given to.
  * - `clone`: two hold one instance's identity.
- * - `device_moved`: the name of a device was shown with another key than it began with.
+ * - `device_moved`: the name of a device, or the document of a cloud's instance, was shown with another key than it began with.
  * - `join_code`: a join code was shown that is spent, or was never ours.
  */
 export type Alarm = 'theft' | 'clone' | 'join_code' | 'device_moved';

@@ -2,8 +2,9 @@ import type { LogLevel } from '../lib/adapter/log.ts';
 import type { OtlpSettings } from '../lib/adapter/otlp/index.ts';
 import { ConfigError, type Environment, readSettings } from '../lib/adapter/settings.ts';
 import type { InjectorConfig } from './admission/config.ts';
+import type { AwsConfig } from './aws/certificates.ts';
 import type { KubernetesConfig } from './cluster-specs.ts';
-import { asDevices, asTpm } from './config-devices.ts';
+import { asAws, asDevices, asTpm, parseAge } from './config-devices.ts';
 import { asClusters, asInjector, asSource, parseAnnotations } from './config-kubernetes.ts';
 import {
   asLogLevel,
@@ -51,6 +52,8 @@ export type Config = {
   readonly devices: DeviceConfig | null;
   /** Null: machines are not attested by their TPM. */
   readonly tpm: TpmConfig | null;
+  /** Null: EC2 instances are not attested by their identity documents. */
+  readonly aws: AwsConfig | null;
   /** Where audit records are collected; empty: nowhere. */
   readonly auditDir: string;
   /** Null: nothing is sent to a collector. */
@@ -107,6 +110,12 @@ export function loadConfig(environment: Environment, readFile: (path: string) =>
     null,
   );
   const source = parse('SIGNET_KUBERNETES_SOURCE', (s) => asSource(s, clusters), 'any');
+  const certificates = parse<AwsConfig['certificates'] | null>(
+    'SIGNET_AWS_CERTIFICATES',
+    (s) => asAws(s, readFile),
+    null,
+  );
+  const launchedWithinMs = parse<number | null>('SIGNET_AWS_LAUNCHED_WITHIN', parseAge, null);
   const config: Config = {
     trustDomain: parse('SIGNET_TRUST_DOMAIN', asTrustDomain, ''),
     logLevel: parse('SIGNET_LOG_LEVEL', asLogLevel, 'info'),
@@ -129,6 +138,7 @@ export function loadConfig(environment: Environment, readFile: (path: string) =>
     },
     devices: parse<DeviceConfig | null>('SIGNET_DEVICE_CAS', (s) => asDevices(s, readFile), null),
     tpm: parse<TpmConfig | null>('SIGNET_TPM_CAS', (s) => asTpm(s, readFile), null),
+    aws: certificates === null ? null : { certificates, launchedWithinMs },
     auditDir: text.SIGNET_AUDIT_DIR,
     otlp: collector === null ? null : { url: collector, ca: collectorCa || null },
     limits: {

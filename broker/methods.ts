@@ -46,6 +46,10 @@ export async function openMethods(config: Config, deps: MethodDeps): Promise<Met
       : (await import('./tpm/index.ts')).openTpms({
           ...{ config: config.tpm, keys, log, now, gate: createGate(config.limits.attestations) },
         });
+  const amazon =
+    config.aws === null
+      ? undefined
+      : (await import('./attestors/aws.ts')).aws({ config: config.aws, instances, alarms });
   return {
     attestors: createAttestors({ vault, instances, alarms }, [
       ...(pods !== undefined && clusters !== undefined
@@ -53,6 +57,7 @@ export async function openMethods(config: Config, deps: MethodDeps): Promise<Met
         : []),
       ...(devices === undefined ? [] : [devices.attestor]),
       ...(tpms === undefined ? [] : [tpms.attestor]),
+      ...(amazon === undefined ? [] : [amazon]),
     ]),
     clusters,
     routes: tpms?.routes ?? [],

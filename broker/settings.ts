@@ -62,6 +62,14 @@ export const SETTINGS = {
     '',
     'machines may prove who they are by their TPM: PEM file of the makers whose certificates count, or `none` for keys that entries pin alone; without it, none may; docs/devices.md',
   ),
+  SIGNET_AWS_CERTIFICATES: optional(
+    '',
+    'certificates of AWS by which EC2 instances may prove who they are, separated by white space: `region=/path`, each with the RSA-2048 one of that region (PEM); without it, none may; docs/aws.md',
+  ),
+  SIGNET_AWS_LAUNCHED_WITHIN: optional(
+    '',
+    'how long after its launch an EC2 instance may come for the first time, such as `30m` or `24h`; without it, whenever it likes',
+  ),
   SIGNET_AUDIT_DIR: optional(
     '',
     'folder in which audit records that sidecars send are kept; without it, none are taken; docs/audit.md',

@@ -100,7 +100,16 @@ export type AttestationErrorCode =
   | 'POD_MOVED'
   | 'POD_ELSEWHERE'
   | DeviceErrorCode
-  | TpmErrorCode;
+  | TpmErrorCode
+  | AwsErrorCode;
+
+export type AwsErrorCode =
+  | 'AWS_MALFORMED'
+  | 'AWS_REGION'
+  | 'AWS_UNTRUSTED'
+  | 'AWS_CERTIFICATE'
+  | 'AWS_PROOF'
+  | 'AWS_LATE';
 
 export type TpmErrorCode =
   | 'TPM_MALFORMED'

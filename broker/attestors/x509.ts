@@ -1,5 +1,5 @@
 import { constants, createHash, type KeyObject, verify as verifySignature } from 'node:crypto';
-import { type Entry, selectors } from '../../lib/attestation/index.ts';
+import { type Entry, entryRef, selectors } from '../../lib/attestation/index.ts';
 import type { Defect } from '../../lib/errors.ts';
 import { SvidError } from '../../lib/svid/index.ts';
 import type { Alarms } from '../alarms.ts';
@@ -71,7 +71,8 @@ export function x509({ config: { authorities }, crls, instances, alarms }: X509D
             );
           if (!isOfOneDevice(entry)) return { id: context.correlationId, generation: 0 };
           const key = createHash('sha256').update(path.leaf.info.spkiDer).digest('hex');
-          return await pinKey({ instances, alarms }, { entry, id, key }, context);
+          const subject = `signet-x509-v1\n${entryRef(entry)}\n${id}`;
+          return await pinKey({ instances, alarms }, { entry, id, method: 'x509', subject, key }, context);
         },
       };
     },

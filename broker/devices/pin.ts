@@ -17,39 +17,51 @@ export function isOfOneDevice({ match, spiffe_id }: Entry): boolean {
   return ONE_DEVICE.some((key) => Object.hasOwn(match, key) || inId.includes(key));
 }
 
+/** Who shows a key, and what the key is held to. */
+export type Comer = {
+  readonly entry: Entry;
+  readonly id: SpiffeId;
+  readonly method: string;
+  /** What keeps the key that first came for it: a text that no other subject, and no other method, has. */
+  readonly subject: string;
+  /** The key by its hash. */
+  readonly key: string;
+  /** Called before a key is pinned, not for one that is. @throws AttestationError where this one may not be */
+  first?(): void;
+};
+
 /**
- * Holds an ID to the key of the device that first had it, in Vault: a manufacturer that certifies the same device a second time, for another key, or
- * whoever made it do so, does not get that ID. Deleting the instance lets another key have it.
+ * Holds a subject to the key that first came for it, in Vault: who has a second certificate for the same device, or has copied the document of a
+ * cloud's instance, does not get its ID. Deleting the instance lets another key have it.
  * @throws AttestationError, VaultError, DocumentError
  */
 export async function pinKey(
   { instances, alarms }: { readonly instances: Instances; readonly alarms: Alarms },
-  device: { readonly entry: Entry; readonly id: SpiffeId; readonly key: string },
+  { id: spiffeId, method, subject, key, ...comer }: Comer,
   { correlationId }: Pick<AttestContext, 'correlationId'>,
 ): Promise<InstanceRef> {
-  const entry = entryRef(device.entry);
-  const spiffeId = device.id.toString();
-  const hash = createHash('sha256').update(`signet-x509-v1\n${entry}\n${spiffeId}`).digest('hex');
+  const entry = entryRef(comer.entry);
   // an operator may delete documents of this front and no others
-  const id = `device-${hash.slice(0, 32)}`;
+  const id = `device-${createHash('sha256').update(subject).digest('hex').slice(0, 32)}`;
   const found = await instances.find(id);
   if (found === undefined) {
+    comer.first?.();
     const instance = {
       id,
       entry,
-      spiffe_id: spiffeId,
-      method: 'x509',
+      spiffe_id: spiffeId.toString(),
+      method,
       generation: 1,
-      next_key: device.key,
+      next_key: key,
       locked: false,
     };
     if (await instances.begin({ ...instance, correlation_id: correlationId })) return { id, generation: 0 };
   }
   const pinned = found ?? (await instances.find(id));
-  if (pinned === undefined || pinned.instance.method !== 'x509' || pinned.instance.spiffe_id !== spiffeId)
+  if (pinned?.instance.method !== method)
     throw refused('INSTANCE_UNKNOWN', `the instance ${id} is not that of this device`);
   if (pinned.instance.locked) throw refused('INSTANCE_LOCKED', `the instance ${id} is locked`);
-  if (pinned.instance.next_key !== device.key) {
+  if (pinned.instance.next_key !== key) {
     alarms.raise('device_moved', { instance: id, entry, spiffe_id: spiffeId, correlation_id: correlationId });
     throw refused('DEVICE_MOVED', `the device of instance ${id} shows another key than it began with`);
   }

@@ -9,6 +9,8 @@ export type AttestSpec =
   | { readonly method: 'x509'; readonly keyFile: string; readonly chainFile: string }
   /** The TPM of this machine, and which of its endorsement keys. */
   | { readonly method: 'tpm'; readonly place: TpmPlace; readonly ek: 'rsa' | 'ecc' }
+  /** `service` is where the instance metadata service is, where that is not its own address. */
+  | { readonly method: 'aws'; readonly keyFile: string; readonly service?: URL }
   /** `-` is standard input. */
   | { readonly method: 'join'; readonly file: string }
   /** `cluster` is the name by which the broker knows the cluster, where it has to be told. */
@@ -105,9 +107,21 @@ export function parseAttest(text: string): AttestSpec {
     throw new SettingError('is not x509:/path/to/key.pem,/path/to/chain.pem');
   }
   if (method === 'tpm') return parseTpm(input);
+  if (method === 'aws') {
+    const [, keyFile = '', service] = /^(.+?)(?:@(https?:.+))?$/s.exec(input) ?? [];
+    return { method, keyFile, ...(service === undefined ? {} : { service: parseMetadataService(service) }) };
+  }
   throw new SettingError(
-    'is not ssh-host:/path, kubernetes:/path[@cluster], x509:/key,/chain, tpm:/dev/tpmrm0, join:/path or join:-',
+    'is not ssh-host:/path, kubernetes:/path[@cluster], x509:/key,/chain, tpm:/dev/tpmrm0, aws:/path, join:/path or join:-',
   );
+}
+
+/** It speaks plain HTTP only, and what it gives is public within the machine. */
+function parseMetadataService(text: string): URL {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url?.protocol !== 'http:' || url.href !== `${url.origin}/`)
+    throw new SettingError('names a metadata service that is not http://host:port');
+  return url;
 }
 
 function parseTpm(input: string): AttestSpec {

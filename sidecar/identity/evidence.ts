@@ -22,7 +22,7 @@ export type BrokerCall = (path: string, body: object, status: number) => Promise
 
 /** One attempt to prove who we are, and the key that its SVID shall be for. */
 export type Claim = {
-  readonly method: 'ssh-host' | 'join' | 'svid' | 'kubernetes' | 'x509' | 'tpm';
+  readonly method: 'ssh-host' | 'join' | 'svid' | 'kubernetes' | 'x509' | 'tpm' | 'aws';
   readonly key: KeyPair;
   /** What to show as TLS client. */
   readonly identity: ClientIdentity | null;
@@ -56,6 +56,10 @@ export function createEvidence(spec: AttestSpec, input: EvidenceInput): Evidence
       );
     case 'tpm':
       return onDemand(async () => (await import('./tpm/evidence.ts')).tpmEvidence(spec, newKeyPair));
+    case 'aws':
+      return onDemand(async () =>
+        (await import('./aws-evidence.ts')).awsEvidence(spec, { newKeyPair, readInput, parseInput }),
+      );
     case 'join':
       return joinEvidence(spec.file, input);
   }

@@ -18,6 +18,10 @@ const isKey: Attribute['validate'] = (value) =>
   fingerprintOf(String(value)) === undefined
     ? 'It is neither a public key as it stands in ssh_host_ed25519_key.pub, nor its fingerprint (SHA256:…).'
     : undefined;
+const isAccount = formed(/^[0-9]{12}$/, 'An account of AWS is 12 digits.');
+const isInstance = formed(/^i-[0-9a-f]{8,17}$/, 'An EC2 instance is i- and 8 to 17 of 0-9 and a-f.');
+const isRegion = formed(/^[a-z]{2,4}(-[a-z]{2,12}){1,3}-[0-9]{1,2}$/, 'It is a region such as eu-central-1.');
+const isImage = formed(/^ami-[0-9a-f]{8,17}$/, 'An image is ami- and 8 to 17 of 0-9 and a-f.');
 const isWord = formed(/^[\x21-\x7e]{1,512}$/, 'It is one word of printable characters.');
 
 /** The ways in which a machine proves which one it is; a host has exactly one of them. */
@@ -90,6 +94,40 @@ export const PROOF_ATTRIBUTES: { readonly [name: string]: Attribute } = {
     validate: isWord,
     description: "By its TPM: `SHA256:…` of the endorsement key's public part (SPKI).",
   },
+  aws: {
+    nested: {
+      nesting: 'single',
+      attributes: {
+        account: {
+          type: 'string',
+          required: true,
+          validate: isAccount,
+          description: 'The account that the instance is in.',
+        },
+        instance: {
+          type: 'string',
+          required: true,
+          validate: isInstance,
+          description: 'The instance: `i-…`, such as `aws_instance.web.id`.',
+        },
+        region: {
+          type: 'string',
+          optional: true,
+          validate: isRegion,
+          description: 'Its region; not asked if not set.',
+        },
+        image: {
+          type: 'string',
+          optional: true,
+          validate: isImage,
+          description: 'The image that it was launched from (`ami-…`); not asked if not set.',
+        },
+      },
+    },
+    optional: true,
+    description:
+      'By the identity document of this EC2 instance, and the SSH host key that shows it first: another key is refused after that.',
+  },
   join: {
     type: 'bool',
     optional: true,
@@ -120,6 +158,13 @@ export function proofFlaws(config: Values): Diagnostic[] {
     : [problem('Which device', 'Set one of serial, fingerprint and ins.', ['device'])];
 }
 
+/** Those whose members are selectors by the same names. */
+const PREFIXES = [
+  ['device', 'x509:'],
+  ['aws', 'aws:'],
+] as const;
+const AWS_SELECTORS = /^aws:account(,aws:image)?,aws:instance(,aws:region)?$/;
+
 /** The selectors of an entry for a host that proves itself so. */
 export function matchOf(values: Values, id: string): Match {
   const key = textOf(values['ssh_host_key']);
@@ -130,9 +175,11 @@ export function matchOf(values: Values, id: string): Match {
       'ssh-host:ca': fingerprintOf(ca['key'] ?? '') ?? '',
       'ssh-host:principal': ca['principal'] ?? '',
     };
-  const device = memberOf(values['device']);
-  if (device)
-    return Object.fromEntries(Object.entries(device).map(([name, value]) => [`x509:${name}`, value]));
+  for (const [attribute, prefix] of PREFIXES) {
+    const found = memberOf(values[attribute]);
+    if (found)
+      return Object.fromEntries(Object.entries(found).map(([name, value]) => [`${prefix}${name}`, value]));
+  }
   const ek = textOf(values['tpm_ek']);
   return ek === undefined ? { 'join:entry': id } : { 'tpm:ek': ek };
 }
@@ -147,10 +194,12 @@ export function proofOf(match: Match): Values | undefined {
     return { ...none, ssh_host_ca: { key: ca!, principal: principal! } };
   if (keys === 'tpm:ek') return { ...none, tpm_ek: ek! };
   if (keys === 'join:entry') return { ...none, join: true };
+  const members = (prefix: string) =>
+    Object.fromEntries(Object.entries(match).map(([name, value]) => [name.slice(prefix.length), value]));
+  if (AWS_SELECTORS.test(keys)) return { ...none, aws: { region: null, image: null, ...members('aws:') } };
   if (!['x509:ca,x509:fingerprint', 'x509:ca,x509:ins', 'x509:ca,x509:serial'].includes(keys))
     return undefined;
-  const device = Object.entries(match).map(([name, value]) => [name.slice('x509:'.length), value]);
-  return { ...none, device: { serial: null, fingerprint: null, ins: null, ...Object.fromEntries(device) } };
+  return { ...none, device: { serial: null, fingerprint: null, ins: null, ...members('x509:') } };
 }
 
 /** The attribute that a selector of the entry comes from. */
@@ -167,7 +216,8 @@ export function attributeOfSelector(selector: string | undefined): Path | undefi
     case 'join:entry':
       return ['join'];
   }
-  return selector?.startsWith('x509:') ? ['device', selector.slice('x509:'.length)] : undefined;
+  const [attribute, prefix] = PREFIXES.find(([, front]) => selector?.startsWith(front)) ?? [];
+  return attribute === undefined ? undefined : [attribute, selector!.slice(prefix!.length)];
 }
 
 function memberOf(value: Value | undefined): Record<string, string> | undefined {

@@ -2,11 +2,13 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'mocha';
+import { testAws } from '../support/aws.ts';
 import { openSite, type Site } from './site.ts';
 
 const recorder = new URL('../support/module-recorder.mjs', import.meta.url);
 const OF_CLUSTERS =
   /\/lib\/adapter\/kubernetes\/|\/broker\/(clusters|offline-keys)\.ts|attestors\/kubernetes|\/broker\/admission\/(?:index|inject|open)\.ts|@kubernetes\/|js-yaml/;
+const OF_AWS = /\/broker\/attestors\/aws\.ts|\/broker\/aws\/document\.ts|node_modules\/(?:pkijs|asn1js)\//;
 const OF_RUNS =
   /\/broker\/delegations\/(?:redeem|run-token|issuer-keys|spent)\.ts|\/lib\/(?:token|vault-layout)\/|\/jose\//;
 
@@ -22,7 +24,7 @@ describe('the running broker', () => {
   });
   const loaded = async (name: string) => (await readFile(join(site.dir, name), 'utf8')).split('\n');
 
-  it('has loaded nothing of clusters where it was told of none, and nothing of runs before one came', async () => {
+  it('has loaded nothing of clusters and of AWS where it was told of none, and nothing of runs before one came', async () => {
     const broker = await site.startBroker(recording('without'));
     await broker.stop();
     const modules = await loaded('without');
@@ -31,9 +33,25 @@ describe('the running broker', () => {
       'the recorder sees modules',
     );
     assert.deepEqual(
-      modules.filter((url) => OF_CLUSTERS.test(url) || OF_RUNS.test(url)),
+      modules.filter((url) => OF_CLUSTERS.test(url) || OF_RUNS.test(url) || OF_AWS.test(url)),
       [],
     );
+  });
+
+  it('has loaded what reads documents of AWS where it was told of certificates', async () => {
+    await using aws = await testAws();
+    const { region, certificate } = await aws.signer('eu-central-1');
+    const broker = await site.startBroker({
+      ...recording('aws'),
+      SIGNET_AWS_CERTIFICATES: `${region}=${certificate}`,
+    });
+    await broker.stop();
+    const modules = await loaded('aws');
+    for (const part of ['/broker/aws/document.ts', 'node_modules/pkijs/', 'node_modules/asn1js/'])
+      assert.ok(
+        modules.some((url) => OF_AWS.test(url) && url.includes(part)),
+        part,
+      );
   });
 
   it('has loaded no package for the cluster that it runs in, and says which one it cannot use', async () => {

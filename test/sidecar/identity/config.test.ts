@@ -91,6 +91,10 @@ describe("the sidecar's configuration", () => {
       ['tpm:tcp:127.0.0.1:2321,rsa', { host: '127.0.0.1', port: 2321 }, 'rsa'],
     ] as const)
       assert.deepEqual(parseAttest(text), { method: 'tpm', place, ek });
+    const aws = { method: 'aws', keyFile: '/host_key' };
+    assert.deepEqual(parseAttest('aws:/host_key'), aws);
+    const elsewhere = new URL('http://[fd00:ec2::254]');
+    assert.deepEqual(parseAttest(`aws:/host_key@${elsewhere.origin}`), { ...aws, service: elsewhere });
     assert.deepEqual(config.attest, { method: 'ssh-host', keyFile: '/etc/ssh/ssh_host_ed25519_key' });
     assert.equal(config.vault.address?.origin, 'http://127.0.0.1:8200');
     assert.equal(config.vault.namespace, 'team');
@@ -409,13 +413,19 @@ describe("the sidecar's configuration", () => {
     ...['password:x', 'join:', 'kubernetes:', 'kubernetes'].map(
       (attest): [Record<string, string>, string] => [
         { ...agent, SIGNET_ATTEST: attest },
-        'SIGNET_ATTEST is not ssh-host:/path, kubernetes:/path[@cluster], x509:/key,/chain, tpm:/dev/tpmrm0, join:/path or join:-',
+        'SIGNET_ATTEST is not ssh-host:/path, kubernetes:/path[@cluster], x509:/key,/chain, tpm:/dev/tpmrm0, aws:/path, join:/path or join:-',
       ],
     ),
     ...['tpm:dev', 'tpm:unix:run', 'tpm:tcp:10.0.0.1:2321', 'tpm:tcp:127.0.0.1', 'tpm:,ecc'].map(
       (attest): [Record<string, string>, string] => [
         { ...agent, SIGNET_ATTEST: attest },
         'SIGNET_ATTEST is not tpm:/dev/tpmrm0, tpm:unix:/path or tpm:tcp:127.0.0.1:port, each with ,ecc or not',
+      ],
+    ),
+    ...['aws:/key@https://127.0.0.1', 'aws:/key@http://a/b', 'aws:/key@http://u@a'].map(
+      (attest): [Record<string, string>, string] => [
+        { ...agent, SIGNET_ATTEST: attest },
+        'SIGNET_ATTEST names a metadata service that is not http://host:port',
       ],
     ),
     ...['x509:/device.key', 'x509:/device.key,', 'x509:,/device.pem'].map(

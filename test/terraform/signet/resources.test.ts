@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { hostEntry } from '../../broker/site.ts';
+import { type AwsSigner, identityDocument, type TestAws, testAws } from '../../support/aws.ts';
 import { type SshKeygen, sshKeygen } from '../../support/ssh-keygen.ts';
 import { drivers } from '../provider/workspace.ts';
 import { openStage, type Stage, type Workspace } from './stage.ts';
@@ -11,12 +12,18 @@ describe('the provider signet/signet, with the real broker and the real Vault', 
   this.timeout(180_000);
   let stage: Stage;
   let ssh: SshKeygen;
+  let aws: TestAws;
+  let signer: AwsSigner;
   before(async () => {
-    [stage, ssh] = await Promise.all([openStage(), sshKeygen()]);
+    aws = await testAws();
+    signer = await aws.signer('eu-central-1');
+    const told = { SIGNET_AWS_CERTIFICATES: `eu-central-1=${signer.certificate}` };
+    [stage, ssh] = await Promise.all([openStage(told), sshKeygen()]);
   });
   after(async () => {
     await stage?.[Symbol.asyncDispose]();
     await ssh?.[Symbol.asyncDispose]();
+    await aws?.[Symbol.asyncDispose]();
   });
   const call = (method: string, name: string, body?: object, verb = '') =>
     stage.broker.call(method, `/v1/entries/acme.shop/${name}${verb}`, body, stage.site.registrar.shop);
@@ -83,6 +90,36 @@ ${more}
         assert.equal(await show(), '403 no_entry');
       });
 
+      it('expects an EC2 instance, whose document and key the broker then takes; imported, it is the same', async () => {
+        const name = `ec2-${on}`;
+        const instanceId = driver.name === 'OpenTofu' ? 'i-00000000000000001' : 'i-00000000000000002';
+        const proof = `account = "123456789012", instance = "${instanceId}"`;
+        await w.write(host(name, `  aws = { ${proof}, region = "eu-central-1" }`));
+        await w.apply();
+        assert.ok(await w.isDone());
+        const key = await ssh.newKey(name);
+        const pkcs7 = (await signer.sign(identityDocument({ instanceId }))).replaceAll('\n', '');
+        const show = async () => {
+          using client = await stage.broker.connect();
+          const reply = await client.attest('aws', async (proof) => ({
+            pkcs7,
+            signature: await key.sign(proof),
+          }));
+          return `${reply.status} ${reply.body.spiffe_id ?? reply.body.code}`;
+        };
+        assert.equal(await show(), `201 spiffe://example.org/ns/shop/sa/${name}`);
+        await w.run(['state', 'rm', `signet_host.${name}`]);
+        const args = ['import', '-input=false', '-no-color', `signet_host.${name}`, `acme/shop/${name}`];
+        const imported = await w.run(args);
+        assert.equal(imported.code, 0, imported.err);
+        assert.ok(await w.isDone());
+        await w.write(host(name, `  aws = { ${proof}, image = "ami-0000000000000000f" }`));
+        assert.match((await w.apply()).out, /0 added, 1 changed, 0 destroyed/);
+        assert.equal(await show(), '403 no_entry', 'launched from another image');
+        await w.run(['destroy', '-auto-approve', '-input=false', '-no-color']);
+        assert.equal((await call('GET', name)).status, 404);
+      });
+
       it('takes over what is there by import', async () => {
         const name = `there-${on}`;
         const made = hostEntry(name, { 'ssh-host:key': KEY.replace('nTh', on.slice(0, 3)) });
@@ -120,6 +157,11 @@ ${more}
             entry('x', '  match = { "ssh-host:key" = "a" }\n  ttl = "900"'),
             /: ttl = "900" A lifetime is a number/,
           ],
+          [
+            host('x', '  aws = { account = "12", instance = "i-00000000" }'),
+            /An account of AWS is 12 digits/,
+          ],
+          [host('x', '  aws = { account = "123456789012" }'), /instance/],
           [host('x', ''), /No proof .* set one of ssh_host_key/],
           [
             host('x', `  ssh_host_key = "${KEY}"\n  join = true`),
@@ -173,7 +215,7 @@ ${more}
             entry('x', match('out'), `out-${on}`).replace('"acme/shop"', '"globex"'),
             /may not do that .*: tenant = "globex" Vault denies it/,
           ],
-          [entry('x', '  match = { "aws:account" = "1" }', `kind-${on}`), /: match = /],
+          [entry('x', '  match = { "cloud:account" = "1" }', `kind-${on}`), /: match = /],
         ];
         for (const [configuration, wanted] of refusals) {
           await w.write(configuration);

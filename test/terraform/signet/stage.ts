@@ -34,10 +34,11 @@ export interface Workspace {
 
 const PLAIN = ['-input=false', '-no-color'];
 
-export async function openStage(): Promise<Stage> {
+/** `env` is what the broker is told beside. */
+export async function openStage(env: Readonly<Record<string, string>> = {}): Promise<Stage> {
   const dir = await mkdtemp(join(tmpdir(), 'signet-provider-stage-'));
   const [site, mirror] = await Promise.all([openSite(), buildMirror({ folder: join(dir, 'built') })]);
-  const broker = await site.startBroker();
+  const broker = await site.startBroker(env);
   const ca = join(dir, 'ca.pem');
   await writeFile(ca, site.ca);
   return {

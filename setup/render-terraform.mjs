@@ -141,7 +141,7 @@ function layoutFile() {
     const at = /-(urls|cluster)$/.test(id) ? 'addresses' : 'settings';
     const [body, shorter, without] = [resource, quiet.get(id), nameless.get(id)].map((r) => r && bodyOf(r));
     const entries = Object.entries(/** @type {object} */ (body)).map(([name, value]) => {
-      const one = toValue(value);
+      const one = name === 'token_bound_cidrs' ? '${local.token_networks}' : toValue(value);
       if (shorter && !same(shorter[name], value)) return [name, pick('local.public', one, shorter[name])];
       if (name !== 'allowed_domains' && without && !same(without[name], value))
         return [name, pick('length(var.broker.dns) > 0', one, without[name])];

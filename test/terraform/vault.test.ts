@@ -16,7 +16,7 @@ const INPUTS = {
     { name: 'acme/shop', id_prefixes: ['ns/shop/', 'device/shop/'] },
     { name: 'acme-2', id_prefixes: ['ns/other/'] },
   ],
-  broker: { dns: ['localhost'], networks: ['127.0.0.0/8'] },
+  broker: { dns: ['localhost'], networks: ['127.0.0.0/8', '192.0.2.1/32', '2001:db8::1/128'] },
   public_url: 'https://vault.example.org',
   audit_file: '/dev/null',
 };

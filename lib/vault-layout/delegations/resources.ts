@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { MOUNTS } from '../../grant/index.ts';
 import type { Layout } from '../layout.ts';
+import { asVaultHas } from '../network.ts';
 import { registrarRules, tenantFolders } from '../policies/registrar.ts';
 import { OWN_TOKEN } from '../policies/shared.ts';
 import { type Rule, renderPolicy } from '../rule.ts';
@@ -159,11 +160,6 @@ export function loginRole(delegation: Delegation, access: Access): DelegatedReso
       },
     ],
   };
-}
-
-/** Vault writes a network of one address without its bits. */
-function asVaultHas(network: string): string {
-  return network.replace(/(?<=\.\d+)\/32$/, '').replace(/(?<=:.*)\/128$/, '');
 }
 
 /** The settings in which what Vault has is another. Vault leaves out what is empty, and keeps lists in no order. */

@@ -1,5 +1,6 @@
 import { MOUNTS } from '../../grant/index.ts';
 import type { Layout } from '../layout.ts';
+import { asVaultHas } from '../network.ts';
 import { secondsOf } from '../ttl.ts';
 import { bodyOf, type Resource, type Setting } from './resource.ts';
 
@@ -56,7 +57,7 @@ export function brokerToken({ broker }: Layout): Setting[] {
     { name: 'token_explicit_max_ttl', want: 0, allows: 'brokers are cut off in the middle of their work' },
     {
       name: 'token_bound_cidrs',
-      want: broker.networks,
+      want: broker.networks.map(asVaultHas),
       allows: 'a stolen broker token works from other networks',
     },
   ];

@@ -3,6 +3,7 @@ import { SignetError } from '../../errors.ts';
 import { entryPath, MOUNTS, tokenRole, tokenRoleName } from '../../grant/index.ts';
 import { differences, type Resource, shown, type Value } from '../desired/index.ts';
 import type { Layout } from '../layout.ts';
+import { asVaultHas } from '../network.ts';
 import { secondsOf } from '../ttl.ts';
 import type { Finding, Report } from './finding.ts';
 import type { Surroundings } from './surroundings.ts';
@@ -131,7 +132,7 @@ function roleFindings(name: string, role: Readonly<Record<string, unknown>>, ent
     ['token_period', 0, 'a grant can be kept alive'],
     [
       'token_bound_cidrs',
-      entry.networks.map(plainNetwork),
+      entry.networks.map(asVaultHas),
       'the grant can be spent from other networks than the entry names',
     ],
     ['path_suffix', '', 'the role does not follow its entry'],
@@ -145,11 +146,6 @@ function roleFindings(name: string, role: Readonly<Record<string, unknown>>, ent
     allows: setting.allows,
     fix: `run signet entry disable and enable on ${entry.tenant}/${entry.name}, which writes the role anew`,
   }));
-}
-
-/** Vault writes a network of one address without its bits. */
-function plainNetwork(cidr: string): string {
-  return cidr.replace(/(?<=\.\d+)\/32$/, '').replace(/(?<=:.*)\/128$/, '');
 }
 
 function orphan(name: string): Finding {

@@ -6,12 +6,14 @@ locals {
   public        = var.public_url != null
   public_url    = trimsuffix(coalesce(var.public_url, "none"), "/")
 
-  seconds       = { s = 1, m = 60, h = 3600 }
-  ttl_seconds   = { for ttl in var.svid_ttls : ttl => tonumber(regex("^[0-9]+", ttl)) * local.seconds[substr(ttl, -1, 1)] }
-  svid_ttls     = [for row in sort([for ttl, seconds in local.ttl_seconds : format("%09d %s", seconds, ttl)]) : split(" ", row)[1]]
-  shortest_ttl  = min(values(local.ttl_seconds)...)
-  longest_ttl   = max(values(local.ttl_seconds)...)
-  secret_id_ttl = tonumber(regex("^[0-9]+", var.broker.secret_id_ttl)) * local.seconds[substr(var.broker.secret_id_ttl, -1, 1)]
+  seconds      = { s = 1, m = 60, h = 3600 }
+  ttl_seconds  = { for ttl in var.svid_ttls : ttl => tonumber(regex("^[0-9]+", ttl)) * local.seconds[substr(ttl, -1, 1)] }
+  svid_ttls    = [for row in sort([for ttl, seconds in local.ttl_seconds : format("%09d %s", seconds, ttl)]) : split(" ", row)[1]]
+  shortest_ttl = min(values(local.ttl_seconds)...)
+  longest_ttl  = max(values(local.ttl_seconds)...)
+  # As Vault gives a token's networks back: one address without its bits.
+  token_networks = [for network in var.broker.networks : trimsuffix(network, strcontains(network, ":") ? "/128" : "/32")]
+  secret_id_ttl  = tonumber(regex("^[0-9]+", var.broker.secret_id_ttl)) * local.seconds[substr(var.broker.secret_id_ttl, -1, 1)]
 
   policy_certificate_seconds = tonumber(trimsuffix(var.policy_certificate_ttl, "h")) * 3600
 }

@@ -12,7 +12,15 @@ resource "signet_host" "this" {
   ssh_host_ca  = var.proof.ssh_host_ca
   device       = var.proof.device
   tpm_ek       = var.proof.tpm_ek
+  aws          = var.aws_instance
   join         = var.proof.join ? true : null
+
+  lifecycle {
+    precondition {
+      condition     = var.proof.aws == (var.aws_instance != null)
+      error_message = "aws_instance says which instance it is: with the proof aws, and only with it."
+    }
+  }
 }
 
 ephemeral "signet_join" "code" {
@@ -26,9 +34,10 @@ locals {
   places = {
     ssh  = "ssh-host:/etc/ssh/ssh_host_ed25519_key"
     tpm  = "tpm:/dev/tpmrm0"
+    aws  = "aws:/etc/ssh/ssh_host_ed25519_key"
     join = "join:${local.code_file}"
   }
-  way = var.proof.join ? "join" : var.proof.tpm_ek != null ? "tpm" : "ssh"
+  way = var.proof.join ? "join" : var.proof.aws ? "aws" : var.proof.tpm_ek != null ? "tpm" : "ssh"
 
   environment = merge(var.environment, {
     SIGNET_TRUST_DOMAIN = var.trust_domain

@@ -32,20 +32,27 @@ variable "appear_within" {
 }
 
 variable "proof" {
-  description = "How the machine proves which one it is: exactly one of these, as in the resource signet_host."
+  description = "How the machine proves which one it is: exactly one of these, as in the resource signet_host. `aws`: which instance it is, aws_instance says."
   type = object({
     ssh_host_key = optional(string)
     ssh_host_ca  = optional(object({ key = string, principal = string }))
     device       = optional(object({ ca = string, serial = optional(string), fingerprint = optional(string), ins = optional(string) }))
     tpm_ek       = optional(string)
+    aws          = optional(bool, false)
     join         = optional(bool, false)
   })
   validation {
     condition = length([for each in [
-      var.proof.ssh_host_key != null, var.proof.ssh_host_ca != null, var.proof.device != null, var.proof.tpm_ek != null, var.proof.join == true,
+      var.proof.ssh_host_key != null, var.proof.ssh_host_ca != null, var.proof.device != null, var.proof.tpm_ek != null, var.proof.aws == true, var.proof.join == true,
     ] : each if each]) == 1
-    error_message = "A machine proves itself in one way: set one of ssh_host_key, ssh_host_ca, device, tpm_ek and join."
+    error_message = "A machine proves itself in one way: set one of ssh_host_key, ssh_host_ca, device, tpm_ek, aws and join."
   }
+}
+
+variable "aws_instance" {
+  description = "With `aws`: the EC2 instance, such as { account = data.aws_caller_identity.this.account_id, instance = aws_instance.web.id }. It is apart from `proof` so that the instance may be made with the user data of this module."
+  type        = object({ account = string, instance = string, region = optional(string), image = optional(string) })
+  default     = null
 }
 
 variable "attest" {

@@ -5,6 +5,7 @@ import { cp } from 'node:fs/promises';
 import { createServer, type Server } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
+import { type TestAws, testAws } from '../../support/aws.ts';
 import { createCa, type TestCa } from '../../support/ca.ts';
 import { drivers } from '../provider/workspace.ts';
 import { openStage, type Stage, type Workspace } from '../signet/stage.ts';
@@ -19,11 +20,15 @@ describe('terraform/modules/host', function () {
   this.timeout(180_000);
   let stage: Stage;
   let ca: TestCa;
+  let aws: TestAws;
   let server: Server;
   let address: string;
   const bytes = randomBytes(2_000);
   before(async () => {
-    [stage, ca] = await Promise.all([openStage(), createCa()]);
+    aws = await testAws();
+    const signer = await aws.signer('eu-central-1');
+    const told = { SIGNET_AWS_CERTIFICATES: `eu-central-1=${signer.certificate}` };
+    [stage, ca] = await Promise.all([openStage(told), createCa()]);
     const { pem, privateKeyPem } = await ca.leaf('spiffe://example.org/packages', {
       sans: [{ type: 'ip', value: '127.0.0.1' }],
     });
@@ -34,6 +39,7 @@ describe('terraform/modules/host', function () {
   });
   after(async () => {
     server?.close();
+    await aws?.[Symbol.asyncDispose]();
     await stage?.[Symbol.asyncDispose]();
   });
 
@@ -64,6 +70,10 @@ output "user_data" {
 }
 ${more}`);
     const ran = await w.run(['get', '-no-color']);
+    assert.equal(ran.code, 0, ran.err);
+  };
+  const destroy = async (w: Workspace) => {
+    const ran = await w.run(['destroy', '-auto-approve', '-input=false', '-no-color']);
     assert.equal(ran.code, 0, ran.err);
   };
   const userDataOf = async (w: Workspace) => {
@@ -97,6 +107,25 @@ ${more}`);
         assert.deepEqual(other.told, [start]);
       }
       assert.equal(await w.isDone(), true);
+      await destroy(w);
+    });
+
+  for (const driver of drivers())
+    it(`by ${driver.name}: an EC2 instance is made with the user data of the host that is registered by its id`, async function () {
+      if (driver.program === undefined) this.skip();
+      const w = await open(driver);
+      await w.run(['init', '-input=false', '-no-color']);
+      const instance =
+        '{ account = "123456789012", instance = format("i-%s", substr(sha256(terraform_data.instance.id), 0, 17)) }';
+      const inputs = `proof = { aws = true }\naws_instance = ${instance}\nenvironment = {}`;
+      await write(w, inputs, 'resource "terraform_data" "instance" {\n  input = module.vm.cloud_init\n}');
+      assert.match(await userDataOf(w), /SIGNET_ATTEST='aws:\/etc\/ssh\/ssh_host_ed25519_key'/);
+      assert.equal(await w.isDone(), true);
+      const token = stage.site.registrar.shop;
+      const { body } = await stage.broker.call('GET', '/v1/entries/acme.shop/vm', undefined, token);
+      assert.equal(body.match['aws:account'], '123456789012');
+      assert.match(body.match['aws:instance'], /^i-[0-9a-f]{17}$/);
+      await destroy(w);
     });
 
   it('refuses what cannot be meant, and names the input', async function () {
@@ -107,6 +136,11 @@ ${more}`);
     for (const [inputs, wanted] of [
       [`proof = {}\n${none}`, /A machine proves itself in one way/],
       [`proof = { join = true, ssh_host_key = "${KEY}" }\n${none}`, /A machine proves itself in one way/],
+      [`proof = { aws = true }\n${none}`, /aws_instance says which instance/],
+      [
+        `${SSH}\n${none}\naws_instance = { account = "123456789012", instance = "i-00000000" }`,
+        /aws_instance says/,
+      ],
       [`proof = { device = { ca = "SHA256:x", serial = "1" } }\n${none}`, /set attest to x509:/],
       [`${SSH}\nenvironment = { PATH = "x" }`, /begin with SIGNET_ or VAULT_/],
       [`${SSH}\nenvironment = { VAULT_TOKEN = "x" }`, /VAULT_TOKEN has no place on a machine/],

@@ -7,10 +7,12 @@ import { hasDependencies, installDependencies } from './dependencies.mjs';
 import { envoyBinary, installEnvoy } from './envoy.mjs';
 import { buildGhostunnel, ghostunnelBinary } from './ghostunnel.mjs';
 import { buildH2spec, h2specBinary } from './h2spec.mjs';
+import { hostRoot, provideHosts } from './hosts.mjs';
 import { hasImageParts, provideImageParts } from './image-parts.mjs';
 import { installKosoku, kosokuFolder } from './kosoku.mjs';
 import { buildKubernetes, kubernetesPrograms } from './kubernetes.mjs';
 import { withLock } from './lock.mjs';
+import { buildNfpm, nfpmBinary } from './nfpm.mjs';
 import { buildOpa, opaBinary } from './opa.mjs';
 import { buildOtelcol, otelcolBinary } from './otelcol.mjs';
 import { cache } from './paths.mjs';
@@ -58,6 +60,10 @@ const strangers = [
 /** @type {Part} */
 const imageParts = { present: hasImageParts, provide: provideImageParts };
 /** @type {Part} */
+const nfpm = { present: nfpmBinary, provide: buildNfpm };
+/** @type {Part} */
+const hosts = { present: hostRoot, provide: provideHosts };
+/** @type {Part} */
 const qemu = { present: qemuBinary, provide: provideQemu };
 
 /** What each task stands on. @type {Record<string, Part[]>} */
@@ -74,10 +80,13 @@ const partsOf = {
     ...strangers,
     ...observers,
     imageParts,
+    nfpm,
+    hosts,
     qemu,
   ],
   bench: [dependencies, vault, envoy, ghostunnel, opa],
   image: [dependencies, imageParts],
+  package: [dependencies, imageParts, nfpm],
 };
 
 /**

@@ -19,6 +19,8 @@ export const neededFor = {
     { command: 'swtpm', package: 'swtpm' },
     { command: 'swtpm_setup', package: 'swtpm-tools' },
     { command: 'tpm2_createek', package: 'tpm2-tools' },
+    { command: 'systemd-nspawn', package: 'systemd-container' },
+    { command: 'rpm', package: 'rpm' },
   ],
   bench: [
     { command: 'nginx', package: 'nginx-light' },

@@ -1,11 +1,16 @@
 import { untilStopped } from '../lib/adapter/lifecycle.ts';
 import type { Log } from '../lib/adapter/log.ts';
+import type { Notifier } from '../lib/adapter/notify.ts';
 import { startAdmin } from './admin.ts';
 import type { Config } from './config/index.ts';
 import type { Direction } from './run.ts';
 
-/** The one process of a sidecar: directed by signals, asked through its admin listener. Call once. */
-export function bySignals({ admin: listen, health }: Pick<Config, 'admin' | 'health'>, log: Log): Direction {
+/** The one process of a sidecar: directed by signals, asked through its admin listener, watched by systemd. Call once. */
+export function bySignals(
+  { admin: listen, health }: Pick<Config, 'admin' | 'health'>,
+  log: Log,
+  notifier: Notifier,
+): Direction {
   return {
     stop: untilStopped(),
     patient: false,
@@ -20,6 +25,6 @@ export function bySignals({ admin: listen, health }: Pick<Config, 'admin' | 'hea
       }
       return stack.move();
     },
-    tell() {},
+    tell: (missing) => notifier.tell(missing),
   };
 }

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { createLog, type Log } from '../lib/adapter/log.ts';
+import { openNotifier } from '../lib/adapter/notify.ts';
 import { ConfigError, unknownSettings } from '../lib/adapter/settings.ts';
 import { type Config, loadConfig } from './config/index.ts';
 import { SETTINGS, settingsHelp } from './config/settings.ts';
@@ -43,15 +44,16 @@ async function main(argv: readonly string[], environment: NodeJS.ProcessEnv): Pr
 
 /** Each part is loaded where it is needed: a supervisor needs nothing of what serves. */
 async function serve(config: Config, log: Log, hardening: Hardening, worker: number | null): Promise<void> {
+  using notifier = await openNotifier(process.env, log);
   if (worker === null && config.workers > 1) {
     const { supervise } = await import('./workers/supervisor.ts');
-    await supervise(config, log, hardening);
+    await supervise(config, log, hardening, notifier);
     return;
   }
   const { run } = await import('./run.ts');
   if (worker === null) {
     const { bySignals } = await import('./by-signals.ts');
-    await run(config, log, hardening, bySignals(config, log));
+    await run(config, log, hardening, bySignals(config, log, notifier));
   } else {
     const { byChannel } = await import('./workers/channel.ts');
     await run({ ...config, worker }, log, hardening, byChannel());

@@ -2,7 +2,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { delimiter, dirname, join } from 'node:path';
 import { containerPrograms } from '../../setup/containers.mjs';
 import { type Child, startChild } from '../child.ts';
-import { run } from './command.ts';
+import { run } from '../command.ts';
 import { untilReady } from './component.ts';
 import { BRIDGE } from './machine.ts';
 

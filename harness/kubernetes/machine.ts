@@ -3,7 +3,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { run } from './command.ts';
+import { run } from '../command.ts';
 
 /** The one bridge of the one cluster that a machine can hold. */
 export const BRIDGE = 'signet-k8s0';

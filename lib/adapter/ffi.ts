@@ -17,6 +17,11 @@ export interface SystemCalls {
    * asks again after a second. Those that were begun can still be accepted. False when refused.
    */
   beginNoMore(fd: number): boolean;
+  /**
+   * Sends one datagram to a unix socket, by its path; one in the abstract namespace begins with `@`. False when it was not taken, or the path
+   * is too long for a socket.
+   */
+  sendToSocket(path: string, content: string): boolean;
 }
 
 const PR_GET_DUMPABLE = 3;
@@ -26,6 +31,12 @@ const SOL_IP = 0;
 const SOL_IPV6 = 41;
 /** As IP6T_SO_ORIGINAL_DST. */
 const SO_ORIGINAL_DST = 80;
+const AF_UNIX = 1;
+const SOCK_DGRAM = 2;
+const SOCK_CLOEXEC = 0o2000000;
+const MSG_NOSIGNAL = 0x4000;
+/** Of the path in a sockaddr_un. */
+const LONGEST_PATH = 107;
 const SOL_SOCKET = 1;
 const SO_ATTACH_FILTER = 26;
 /** Classic BPF over the TCP header (code, jump if true, jump if false, operand): a segment with the flag SYN is dropped. */
@@ -49,6 +60,9 @@ export async function openSystemCalls(): Promise<SystemCalls | undefined> {
       getsockopt: { arguments: ['i32', 'i32', 'i32', 'pointer', 'pointer'], return: 'i32' },
       setsockopt: { arguments: ['i32', 'i32', 'i32', 'pointer', 'u32'], return: 'i32' },
       setrlimit: { arguments: ['i32', 'pointer'], return: 'i32' },
+      socket: { arguments: ['i32', 'i32', 'i32'], return: 'i32' },
+      sendto: { arguments: ['i32', 'pointer', 'u64', 'i32', 'pointer', 'u32'], return: 'i64' },
+      close: { arguments: ['i32'], return: 'i32' },
     });
     return {
       forbidDumps() {
@@ -83,6 +97,22 @@ export async function openSystemCalls(): Promise<SystemCalls | undefined> {
         program.writeBigUInt64LE(ffi.getRawPointer(filter), 8);
         const at = ffi.getRawPointer(program);
         return functions.setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, at, program.length) === 0;
+      },
+      sendToSocket(path, content) {
+        const name = Buffer.from(path.replace(/^@/, '\0'));
+        if (name.length > LONGEST_PATH) return false;
+        const [address, message] = [Buffer.alloc(2 + name.length), Buffer.from(content)];
+        address.writeUInt16LE(AF_UNIX);
+        name.copy(address, 2);
+        const fd = functions.socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+        if (fd < 0) return false;
+        try {
+          const [at, to] = [ffi.getRawPointer(message), ffi.getRawPointer(address)];
+          const length = BigInt(message.length);
+          return functions.sendto(fd, at, length, MSG_NOSIGNAL, to, address.length) === length;
+        } finally {
+          functions.close(fd);
+        }
       },
       ...memoryRelease(ffi),
     };

@@ -2,11 +2,11 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync
 import { join } from 'node:path';
 import { debianFolder, type Platform, platforms } from '../../setup/image-parts.mjs';
 import { root } from '../../setup/paths.mjs';
+import type { Entry } from '../parts/entry.ts';
+import { buildProduct, type Product } from '../parts/product.ts';
+import { billOf, lockedPackage } from '../parts/sbom.ts';
 import { baseLayer, debianPackages, nodeLayer } from './layers.ts';
 import { type Compression, type Descriptor, type Layer, Layout, MEDIA } from './layout.ts';
-import { buildProduct, type Product } from './product.ts';
-import { billOf, type NpmPackage } from './sbom.ts';
-import type { Entry } from './tar.ts';
 
 export interface Options {
   /** A folder that is emptied, when an image is in it, and filled. */
@@ -47,7 +47,7 @@ export async function buildImage(options: Options): Promise<Image> {
   const name = options.name ?? `docker.io/library/signet:${manifest.version}`;
   empty(options.out);
   mkdirSync(options.out, { recursive: true });
-  const product = await buildProduct();
+  const product = await buildProduct('/usr/bin/node');
   const layout = new Layout();
   const add = (entries: readonly Entry[]) => layout.addLayer(entries, options.compression);
   const top = add(product.entries);
@@ -132,18 +132,13 @@ function addBill(layout: Layout, image: Descriptor, bill: Buffer): Descriptor {
 }
 
 function billFor(platform: Platform, product: Product, manifest: Readonly<Record<string, string>>): object {
-  const { packages } = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8'));
-  const locked = (place: string): NpmPackage => {
-    const { version, license, integrity, dev } = packages[place];
-    if (dev) throw new Error(`${place} is for development, and a part of it is in the product`);
-    return { name: place.slice(place.lastIndexOf('node_modules/') + 13), version, license, integrity };
-  };
   const release = readFileSync(join(debianFolder(platform), 'base-files/usr/lib/os-release'), 'utf8');
   return billOf({
+    kind: 'container',
     product: { name: manifest['name']!, version: manifest['version']!, license: manifest['license']! },
     architecture: platform.architecture,
-    node: locked(`node_modules/${platform.node}`),
-    npm: product.packages.map(locked),
+    node: lockedPackage(`node_modules/${platform.node}`),
+    npm: product.packages.map(lockedPackage),
     debian: debianPackages(platform),
     release: release.match(/^VERSION_ID="(.+)"$/m)?.[1] ?? 'unknown',
   });

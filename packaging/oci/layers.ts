@@ -1,8 +1,9 @@
 import { existsSync, globSync, readFileSync, realpathSync } from 'node:fs';
 import { basename, dirname, join, relative } from 'node:path';
 import { debianFolder, nodeFolder, type Platform } from '../../setup/image-parts.mjs';
-import { readElf, withoutUnloaded } from './elf.ts';
-import type { Entry } from './tar.ts';
+import { readElf } from '../parts/elf.ts';
+import { type Entry, file } from '../parts/entry.ts';
+import { nodeFiles } from '../parts/node.ts';
 
 /** A package as set-up wrote it down when it fetched it. */
 export interface DebianPackage {
@@ -24,13 +25,10 @@ export function debianPackages(platform: Platform): DebianPackage[] {
   return JSON.parse(readFileSync(join(debianFolder(platform), 'packages.json'), 'utf8'));
 }
 
-/** Node, without symbols, and its licence. */
+/** Node, and its licence. */
 export function nodeLayer(platform: Platform): Entry[] {
-  const from = nodeFolder(platform);
-  return [
-    file('usr/bin/node', withoutUnloaded(readFileSync(join(from, 'bin/node'))), 0o755),
-    file('usr/share/doc/node/LICENSE', readFileSync(join(from, 'LICENSE'))),
-  ];
+  const { program, licence } = nodeFiles(platform);
+  return [file('usr/bin/node', program, 0o755), file('usr/share/doc/node/LICENSE', licence)];
 }
 
 /** What Node needs of a system: its libraries, certificate authorities, two users, and empty places to mount on; and `nft`. */
@@ -115,8 +113,4 @@ function licence(from: string, name: string): Entry[] {
   const place = [own, ...shared].find(existsSync);
   if (!place) throw new Error(`no licence text for ${name}`);
   return [file(`usr/share/doc/${name}/copyright`, readFileSync(place))];
-}
-
-function file(path: string, content: Uint8Array, mode = 0o644): Entry {
-  return { path, kind: 'file', content, mode };
 }

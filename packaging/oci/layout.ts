@@ -2,7 +2,8 @@ import { createHash } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { constants, gzipSync, zstdCompressSync } from 'node:zlib';
-import { type Entry, writeTar } from './tar.ts';
+import type { Entry } from '../parts/entry.ts';
+import { writeTar } from './tar.ts';
 
 /** How one piece of content names another. */
 export interface Descriptor {

@@ -1,8 +1,4 @@
-/** What lies in a layer. `path` has no slash at either end; folders above it are made for it. */
-export type Entry =
-  | { readonly path: string; readonly kind: 'file'; readonly content: Uint8Array; readonly mode?: number }
-  | { readonly path: string; readonly kind: 'folder'; readonly mode?: number }
-  | { readonly path: string; readonly kind: 'link'; readonly target: string };
+import type { Entry } from '../parts/entry.ts';
 
 const BLOCK = 512;
 

@@ -27,6 +27,7 @@ import {
   parseOrigin,
   SettingError,
   type Upstream,
+  withCredentials,
 } from './values.ts';
 
 export type Config = {
@@ -100,7 +101,8 @@ export function loadConfig(environment: Environment, readFile: (path: string) =>
   const trustDomain = parse('SIGNET_TRUST_DOMAIN', asTrustDomain);
   const brokerUrl = parse('SIGNET_BROKER_URL', (s) => parseOrigin(s, 'https'));
   const brokerCa = parse('SIGNET_BROKER_CA', authorities);
-  const attest = parse('SIGNET_ATTEST', parseAttest);
+  const { CREDENTIALS_DIRECTORY: credentials } = environment;
+  const attest = parse('SIGNET_ATTEST', (text) => parseAttest(withCredentials(text, credentials)));
   const mode = parse('SIGNET_MODE', oneOf(['service', 'agent']));
   const forwards = parse('SIGNET_INBOUND', parseForwards);
   const listen = parse('SIGNET_OUTBOUND', parseLoopback);

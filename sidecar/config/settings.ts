@@ -16,7 +16,7 @@ export const SETTINGS = {
   SIGNET_ATTEST: {
     fallback: '',
     required: 'always',
-    doc: 'how this workload proves who it is: `ssh-host:/path/to/host_key`, `kubernetes:/path/to/token` (or `…token@cluster`), `x509:/path/to/key.pem,/path/to/chain.pem` or `tpm:/dev/tpmrm0` (docs/devices.md), `aws:/path/to/host_key` (docs/aws.md), `join:/path/to/code`, or `join:-` for a code on standard input',
+    doc: 'how this workload proves who it is: `ssh-host:/path/to/host_key`, `kubernetes:/path/to/token` (or `…token@cluster`), `x509:/path/to/key.pem,/path/to/chain.pem` or `tpm:/dev/tpmrm0` (docs/devices.md), `aws:/path/to/host_key` (docs/aws.md), `join:/path/to/code`, or `join:-` for a code on standard input; a path that begins with `%d/` is a credential of systemd (docs/hosts.md)',
   },
   SIGNET_MODE: {
     fallback: 'service',

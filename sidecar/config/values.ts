@@ -89,6 +89,16 @@ export function parseOrigin(text: string, schemes: 'https' | 'https or loopback 
   return url;
 }
 
+/**
+ * `%d/` at the beginning of a path is the folder of the credentials that systemd read for this unit (systemd.exec(5)); in a file of settings
+ * systemd itself leaves it as it is.
+ */
+export function withCredentials(text: string, folder: string | undefined): string {
+  if (folder === undefined && /[:,]%d\//.test(text))
+    throw new SettingError('names a credential of systemd (%d/), and there is no CREDENTIALS_DIRECTORY');
+  return text.replace(/(?<=[:,])%d\//g, () => `${folder}/`);
+}
+
 export function parseAttest(text: string): AttestSpec {
   const [, method, input = ''] = /^([a-z0-9-]+):(.+)$/s.exec(text) ?? [];
   if (/^sj1\./.test(input) || /^sj1\./.test(text))

@@ -88,7 +88,7 @@ function sshHostEvidence(keyFile: string): EvidenceSource {
     async claim() {
       const [text, certificate] = await Promise.all([
         readInput(keyFile, 'the host key'),
-        readInput(`${keyFile}-cert.pub`, "the host key's certificate").catch(absent),
+        readInput(`${keyFile}-cert.pub`, "the host key's certificate").then(unlessEmpty, absent),
       ]);
       const signer = parseInput('the host key', () => parseSshPrivateKey(text, certificate));
       return {
@@ -199,6 +199,11 @@ async function readInput(file: string, what: string): Promise<string> {
     throw new AcquireError('EVIDENCE_UNAVAILABLE', `${what} cannot be read from ${file}`, { reason });
   }
   throw new AcquireError('EVIDENCE_UNAVAILABLE', `${what} is over ${MAX_INPUT_BYTES} characters`);
+}
+
+/** As systemd gives a credential that is not there. */
+function unlessEmpty(text: string): string | undefined {
+  return text.trim() === '' ? undefined : text;
 }
 
 function absent(error: unknown): undefined {

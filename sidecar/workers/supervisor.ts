@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { untilStopped } from '../../lib/adapter/lifecycle.ts';
 import type { Log } from '../../lib/adapter/log.ts';
+import type { Notifier } from '../../lib/adapter/notify.ts';
 import { startAdmin } from '../admin.ts';
 import type { Config } from '../config/index.ts';
 import { listens } from '../config/sharing.ts';
@@ -21,6 +22,7 @@ export async function supervise(
   config: Pick<Config, 'workers' | 'inbound' | 'outbound' | 'audit' | 'admin' | 'health'>,
   log: Log,
   hardening: Hardening,
+  notifier: Notifier,
 ): Promise<void> {
   const stop = untilStopped();
   const output = config.audit.stdout ? { output: wholeLines(process.stdout) } : {};
@@ -54,7 +56,7 @@ export async function supervise(
     const { startHealth } = await import('../health.ts');
     stack.use(await startHealth({ missing, listen: config.health, log }));
   }
-  using readiness = watchReadiness({ missing, log });
+  using readiness = watchReadiness({ missing, log, told: (lacking) => notifier.tell(lacking) });
   crew.onChange = readiness.look;
   await untilFree(listens(config), { log, stop });
   const running = crew.run();

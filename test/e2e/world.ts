@@ -58,6 +58,7 @@ export interface World extends AsyncDisposable {
   ): Promise<LoggingProcess>;
 }
 
+/** With `host`, Vault and broker listen there, for other hosts to reach. */
 export async function createWorld(options: VaultOptions = {}): Promise<World> {
   await using stack = new AsyncDisposableStack();
   const dir = await mkdtemp(join(tmpdir(), 'signet-e2e-'));
@@ -77,14 +78,15 @@ export async function createWorld(options: VaultOptions = {}): Promise<World> {
   const operator = await tokenOf(vault, 'signet-operator');
 
   const brokerPort = await freePort();
-  const brokerUrl = `https://127.0.0.1:${brokerPort}`;
+  const brokerHost = options.host ?? '127.0.0.1';
+  const brokerUrl = `https://${brokerHost}:${brokerPort}`;
   let broker: LoggingProcess;
   const startBroker: World['startBroker'] = async (env = {}, options = {}) => {
     broker = await startProcess({
       args: ['broker'],
       env: {
         ...base,
-        SIGNET_LISTEN: `127.0.0.1:${brokerPort}`,
+        SIGNET_LISTEN: `${brokerHost}:${brokerPort}`,
         SIGNET_BROKER_DNS: 'localhost',
         SIGNET_VAULT_ROLE_ID: roleId,
         SIGNET_VAULT_SECRET_ID_FILE: secretFile,

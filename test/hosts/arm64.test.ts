@@ -12,7 +12,7 @@ import { after, before, describe, it } from 'mocha';
 import type { LoggingProcess } from '../../harness/processes.ts';
 import { qemuBinary } from '../../setup/qemu.mjs';
 import { createWorld, type Registered, type World } from '../e2e/world.ts';
-import { type Built, buildImage, needImageParts } from '../packaging/oci/built.ts';
+import { type Built, buildPackages, needPackageParts, outputOf } from '../packaging/linux/built.ts';
 import { certifyDevice, createDeviceCa, deviceUri, keyName } from '../support/device-ca.ts';
 import { needSwtpm, startSwtpm } from '../support/swtpm.ts';
 
@@ -22,7 +22,8 @@ const PATIENCE_MS = 120_000;
 
 describe('the sidecar on a device with arm64', function () {
   this.timeout(4 * PATIENCE_MS);
-  let image: Built;
+  let built: Built;
+  /** Where the package lies as installed. */
   let root: string;
   let world: World;
   let device: Registered;
@@ -30,10 +31,11 @@ describe('the sidecar on a device with arm64', function () {
   const app = createServer((request, response) => response.end(`${request.headers['x-signet-caller']}`));
 
   before(async function () {
-    needImageParts(this);
+    needPackageParts(this);
     if (!qemuBinary() && process.env['CI'] !== 'true') this.skip();
-    image = await buildImage();
-    root = image.unpack('arm64');
+    built = await buildPackages(['--architecture', 'arm64', '--format', 'deb', '--compression', 'zstd']);
+    root = join(built.out, 'root');
+    outputOf('dpkg-deb', '-x', built.file('_arm64.deb'), root);
     world = await createWorld();
     const ca = await createDeviceCa('acme');
     const issuing = await ca.intermediate({ subject: 'CN=acme issuing', sans: null });
@@ -60,7 +62,7 @@ describe('the sidecar on a device with arm64', function () {
     app.close();
     app.closeAllConnections();
     await world?.[Symbol.asyncDispose]();
-    image?.[Symbol.dispose]();
+    built?.[Symbol.dispose]();
   });
 
   it('attests by the certificate of its maker, and begins to serve', async () => {

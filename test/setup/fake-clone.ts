@@ -48,6 +48,7 @@ export async function fakeClone(): Promise<FakeClone> {
     'tools/kubernetes',
     'tools/coredns',
     'tools/helm/go.mod',
+    'tools/nfpm/go.mod',
     'tools/vault-auth-kubernetes/go.mod',
   ]) {
     await cp(join(top, file), path(file), { recursive: true });

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { after, before, describe, it } from 'mocha';
 import { runProcess } from '../../../harness/processes.ts';
-import { readElf } from '../../../packaging/oci/elf.ts';
+import { readElf } from '../../../packaging/parts/elf.ts';
 import { qemuBinary } from '../../../setup/qemu.mjs';
 import { createWorld } from '../../e2e/world.ts';
 import { type Built, buildImage, needImageParts } from './built.ts';

@@ -1,7 +1,10 @@
 import { createHash } from 'node:crypto';
-import type { DebianPackage } from './layers.ts';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { root } from '../../setup/paths.mjs';
+import type { DebianPackage } from '../oci/layers.ts';
 
-/** A package of npm of which the image holds some part. */
+/** A package of npm of which some part is in the product. */
 export interface NpmPackage {
   readonly name: string;
   readonly version: string;
@@ -12,6 +15,7 @@ export interface NpmPackage {
 }
 
 export interface Contents {
+  readonly kind: 'container' | 'application';
   readonly product: { readonly name: string; readonly version: string; readonly license: string };
   readonly architecture: string;
   /** Node, as the npm package that it came in. */
@@ -43,11 +47,11 @@ const GCC = 'GPL-3.0-or-later WITH GCC-exception-3.1';
 const OF_GCC = /^(gcc-\d+-base|libatomic1|libgcc-s1|libstdc\+\+6)$/;
 
 /**
- * What is in an image, as a CycloneDX 1.6 document: the same contents are the same bytes, so it bears no time, and its number is made of them.
+ * What is in an image or a package, as a CycloneDX 1.6 document: the same contents are the same bytes, so it bears no time, and its number is made of them.
  */
-export function billOf({ product, architecture, node, npm, debian, release }: Contents): object {
+export function billOf({ kind, product, architecture, node, npm, debian, release }: Contents): object {
   const top = {
-    type: 'container',
+    type: kind,
     'bom-ref': `signet-${architecture}`,
     ...{ name: product.name, version: product.version },
     licenses: [{ expression: product.license }],
@@ -70,6 +74,18 @@ export function billOf({ product, architecture, node, npm, debian, release }: Co
     version: 1,
     ...body,
   };
+}
+
+/**
+ * A package as package-lock.json has it.
+ * @param place its folder, such as `node_modules/jose`
+ * @throws Error for one that is here for development only
+ */
+export function lockedPackage(place: string): NpmPackage {
+  const { packages } = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8'));
+  const { version, license, integrity, dev } = packages[place];
+  if (dev) throw new Error(`${place} is for development, and a part of it is in the product`);
+  return { name: place.slice(place.lastIndexOf('node_modules/') + 13), version, license, integrity };
 }
 
 function npmComponent({ name, version, license, integrity }: NpmPackage) {

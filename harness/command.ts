@@ -1,4 +1,4 @@
-import { startChild } from '../child.ts';
+import { startChild } from './child.ts';
 
 /** Runs a short command to its end; what it printed. @throws with what it said when it fails */
 export async function run(file: string, ...args: string[]): Promise<string> {

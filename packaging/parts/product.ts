@@ -2,15 +2,15 @@ import { globSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { build, type Plugin } from 'esbuild';
 import { root } from '../../setup/paths.mjs';
-import type { Entry } from './tar.ts';
+import { type Entry, file as fileAt } from './entry.ts';
 
-/** The product as it lies in the image, and the npm packages of which some part is in it. */
+/** The product as it lies in an image or a package, below `/opt/signet`, and the npm packages of which some part is in it. */
 export interface Product {
   readonly entries: readonly Entry[];
   readonly packages: readonly string[];
 }
 
-const HOME = 'opt/signet';
+export const HOME = 'opt/signet';
 const PROGRAMS = ['broker', 'sidecar', 'cli'];
 
 /** What a package of ours tries to load and goes without: here only as a tool of development. */
@@ -20,9 +20,10 @@ const OPTIONAL = ['supports-color'];
  * One file for each program and one for each part that is loaded on demand: a sidecar reads a dozen files instead of two hundred. Names and
  * lines are kept, so that a stack trace can be read.
  *
+ * @param node the Node that `signet` starts on
  * @throws Error for a source that looks for files beside itself: there are none
  */
-export async function buildProduct(): Promise<Product> {
+export async function buildProduct(node: string): Promise<Product> {
   const { outputFiles, metafile } = await build({
     absWorkingDir: root,
     entryPoints: Object.fromEntries(PROGRAMS.map((name) => [`${name}/main`, `${name}/main.ts`])),
@@ -54,7 +55,7 @@ export async function buildProduct(): Promise<Product> {
     packages: [...new Set(packages)].sort(),
     entries: [
       ...outputFiles.map(({ path, contents }) => file(path.slice(root.length + 1), contents)),
-      ...launcher(),
+      ...launcher(node),
       ...[...new Set(packages)].sort().flatMap(licence),
     ],
   };
@@ -74,12 +75,12 @@ const withoutDemo: Plugin = {
   },
 };
 
-function launcher(): Entry[] {
+function launcher(node: string): Entry[] {
   const script = readFileSync(join(root, 'bin/signet.mjs'), 'utf8');
   const { name, version, license, type } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
   return [
-    // There is no `env` in the image.
-    file('bin/signet.mjs', Buffer.from(script.replace(/^#!.*/, '#!/usr/bin/node')), 0o755),
+    // Without `env`, which an image does not have, and which would find whatever Node a machine has.
+    file('bin/signet.mjs', Buffer.from(script.replace(/^#!.*/, `#!${node}`)), 0o755),
     file('bin/flags.mjs', readFileSync(join(root, 'bin/flags.mjs'))),
     file('package.json', Buffer.from(`${JSON.stringify({ name, version, license, type }, null, 2)}\n`)),
     { path: 'usr/bin/signet', kind: 'link', target: `../../${HOME}/bin/signet.mjs` },
@@ -100,6 +101,6 @@ function licence(folder: string): Entry[] {
   );
 }
 
-function file(path: string, content: Uint8Array, mode = 0o644): Entry {
-  return { path: `${HOME}/${path}`, kind: 'file', content, mode };
+function file(path: string, content: Uint8Array, mode?: number): Entry {
+  return fileAt(`${HOME}/${path}`, content, mode);
 }

@@ -45,7 +45,7 @@ describe('set-up', () => {
       {
         name: 'an unknown task',
         task: 'nonsense',
-        line: /^usage: setup\.mjs \[run\|check\|test\|bench\|image\]$/,
+        line: /^usage: setup\.mjs \[run\|check\|test\|bench\|image\|package\]$/,
         status: 2,
       },
       {
@@ -196,8 +196,8 @@ describe('set-up', () => {
       await clone.has('go');
       for (const _ of [1, 2]) assert.equal((await clone.run('test', {}, asOrdinaryUser)).code, 0);
       assert.ok((await clone.cached()).some((name) => /^h2spec\/h2spec-\d/.test(name)));
-      // this one, the strangers of the conformance tests, the collector, four for Kubernetes, and two for Terraform's modules
-      assert.equal((await clone.calls()).filter((call) => call === 'go build').length, 9);
+      // this one, the strangers of the conformance tests, the collector, four for Kubernetes, two for Terraform's modules, and nfpm
+      assert.equal((await clone.calls()).filter((call) => call === 'go build').length, 10);
     });
 
     it('or says that its cases are skipped, where there is no Go', async () => {

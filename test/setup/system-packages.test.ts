@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { type FakeClone, fakeClone } from './fake-clone.ts';
 
 const everything =
-  'ssh-keygen openssl faketime strace nginx curl python3 wrk ip nft iptables swtpm swtpm_setup tpm2_createek';
+  'ssh-keygen openssl faketime strace nginx curl python3 wrk ip nft iptables swtpm swtpm_setup tpm2_createek systemd-nspawn rpm';
 const asUser = (uid: number) => ['--import', `data:text/javascript,process.getuid=()=>${uid}`];
 
 describe('set-up of system packages', () => {

@@ -31,11 +31,12 @@ ephemeral "signet_join" "code" {
 
 locals {
   code_file = "/etc/signet/join-code"
+  # %d/ is a credential: what the sidecar's unit has systemd read, as root, when it starts.
   places = {
-    ssh  = "ssh-host:/etc/ssh/ssh_host_ed25519_key"
+    ssh  = "ssh-host:%d/ssh_host_ed25519_key"
     tpm  = "tpm:/dev/tpmrm0"
-    aws  = "aws:/etc/ssh/ssh_host_ed25519_key"
-    join = "join:${local.code_file}"
+    aws  = "aws:%d/ssh_host_ed25519_key"
+    join = "join:%d/join-code"
   }
   way = var.proof.join ? "join" : var.proof.aws ? "aws" : var.proof.tpm_ek != null ? "tpm" : "ssh"
 
@@ -46,7 +47,7 @@ locals {
     SIGNET_ATTEST       = coalesce(var.attest, local.places[local.way])
   })
 
-  files = [
+  files = concat(local.way == "tpm" ? [local.tpm_access] : [], [
     {
       path        = "/etc/signet/broker-ca.pem"
       permissions = "0644"
@@ -57,7 +58,14 @@ locals {
       permissions = "0644"
       content     = join("", [for name, value in local.environment : "${name}='${value}'\n"])
     },
-  ]
+  ])
+
+  # The unit has no devices of its own accord.
+  tpm_access = {
+    path        = "/etc/systemd/system/signet-sidecar.service.d/tpm.conf"
+    permissions = "0644"
+    content     = "[Service]\nPrivateDevices=no\nDeviceAllow=/dev/tpmrm0 rw\nSupplementaryGroups=tss\n"
+  }
 
   # One command: cloud-init goes on after one that fails, and what is not to the byte what was meant must not be installed.
   installing = var.package == null ? [] : [["sh", "-euc", <<-EOT
@@ -70,6 +78,6 @@ locals {
 
   document = {
     write_files = local.files
-    runcmd      = concat(local.installing, [["systemctl", "enable", "--now", "signet-sidecar.service"]])
+    runcmd      = concat(local.installing, [["systemctl", "enable", "--now", "--no-block", "signet-sidecar.service"]])
   }
 }

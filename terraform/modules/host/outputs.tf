@@ -14,7 +14,7 @@ output "environment" {
 }
 
 output "cloud_init" {
-  description = "User data without any secret: the broker's address, the authority that is pinned, settings, package. With `join` the machine waits for the code to be written to /etc/signet/join-code."
+  description = "User data without any secret: the broker's address, the authority that is pinned, settings, package. With `join` the code is still to be written to /etc/signet/join-code, and the sidecar to be started again."
   value       = "#cloud-config\n${yamlencode(local.document)}"
 }
 

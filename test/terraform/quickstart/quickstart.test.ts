@@ -115,7 +115,7 @@ describe('terraform/examples/quickstart', function () {
     const machine = await bootMachine(userData, keys);
     machines.push(machine);
     assert.deepEqual(machine.failed, []);
-    assert.deepEqual(machine.told, ['systemctl enable --now signet-sidecar.service']);
+    assert.deepEqual(machine.told, ['systemctl enable --now --no-block signet-sidecar.service']);
     return machine;
   };
   const call = async (method: string) => {

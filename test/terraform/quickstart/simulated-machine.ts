@@ -67,7 +67,12 @@ export async function bootMachine(
     failed: [],
     async startSidecar() {
       const env = environmentOf(await readFile(at('/etc/signet/sidecar.env'), 'utf8'));
-      const sidecar = await startProcess({ args: ['sidecar'], env, inside });
+      for (const [name, source] of await credentials()) {
+        const content = await readFile(at(source)).catch(() => '\n');
+        await write(`${CREDENTIALS}/${name}`, content, '0600');
+      }
+      const given = { ...env, CREDENTIALS_DIRECTORY: CREDENTIALS };
+      const sidecar = await startProcess({ args: ['sidecar'], env: given, inside });
       running.push(sidecar);
       return sidecar;
     },
@@ -115,6 +120,17 @@ function cloudConfig(userData: string): CloudConfig {
   const odd = Object.keys(document).filter((key) => key !== 'write_files' && key !== 'runcmd');
   if (odd.length > 0) throw new Error(`the fake cloud-init does not know ${odd.join()}`);
   return document;
+}
+
+const CREDENTIALS = '/run/credentials/signet-sidecar.service';
+
+/** What the unit in the package has systemd read for the sidecar: name and file. */
+async function credentials(): Promise<[name: string, source: string][]> {
+  const unit = await readFile(join(sources, 'packaging/linux/files/signet-sidecar.service'), 'utf8');
+  return Array.from(unit.matchAll(/^LoadCredential=([^:]+):(.+)$/gm), ([, name, source]) => [
+    String(name),
+    String(source),
+  ]);
 }
 
 /** As systemd reads an EnvironmentFile, as far as the module writes one. */

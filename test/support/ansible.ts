@@ -13,7 +13,12 @@ export interface Ansible extends AsyncDisposable {
   /** Where it finds the collection, and what it is run with. */
   readonly collection: string;
   readonly env: Readonly<Record<string, string>>;
-  run(command: string, args: readonly string[], env?: Readonly<Record<string, string>>): Promise<Ran>;
+  run(
+    command: string,
+    args: readonly string[],
+    env?: Readonly<Record<string, string>>,
+    within?: readonly string[],
+  ): Promise<Ran>;
   /** Runs a play of these tasks (JSON is YAML) and gives back its results, task by task, and what was printed. */
   play(tasks: readonly object[], options?: PlayOptions): Promise<Played>;
 }
@@ -24,6 +29,8 @@ export type PlayOptions = {
   /** Names of the hosts, all of which are this machine; `localhost` without it. */
   readonly hosts?: readonly string[];
   readonly play?: object;
+  /** A command that runs the one that is put behind it, elsewhere. */
+  readonly within?: readonly string[];
 };
 
 export type Played = Ran & {
@@ -52,8 +59,9 @@ export async function openAnsible(): Promise<Ansible | undefined> {
     ANSIBLE_LOCALHOST_WARNING: '0',
     ANSIBLE_INVENTORY_UNPARSED_WARNING: '0',
   };
-  const run: Ansible['run'] = async (command, args, more = {}) => {
-    const child = await startChild(join(folder, 'bin', command), args, {
+  const run: Ansible['run'] = async (command, args, more = {}, within = []) => {
+    const [file = '', ...rest] = [...within, join(folder, 'bin', command), ...args];
+    const child = await startChild(file, rest, {
       cwd: dir,
       env: { ...env, ...more },
     });
@@ -67,7 +75,7 @@ export async function openAnsible(): Promise<Ansible | undefined> {
     collection,
     env,
     run,
-    async play(tasks, { args = [], env: more = {}, hosts = ['localhost'], play = {} } = {}) {
+    async play(tasks, { args = [], env: more = {}, hosts = ['localhost'], play = {}, within = [] } = {}) {
       const name = join(dir, `play-${count++}`);
       const plan = [
         {
@@ -81,11 +89,9 @@ export async function openAnsible(): Promise<Ansible | undefined> {
       await writeFile(`${name}.yml`, JSON.stringify(plan));
       const python = 'ansible_python_interpreter={{ansible_playbook_python}}';
       await writeFile(`${name}.ini`, `[all]\n${hosts.map((host) => `${host} ${python}`).join('\n')}\n`);
-      const ran = await run('ansible-playbook', ['-i', `${name}.ini`, `${name}.yml`, ...args], {
-        ...more,
-        ANSIBLE_CALLBACK_RESULT_FORMAT: 'json',
-        ANSIBLE_LOG_PATH: `${name}.log`,
-      });
+      const own = { ANSIBLE_CALLBACK_RESULT_FORMAT: 'json', ANSIBLE_LOG_PATH: `${name}.log` };
+      const command = ['-i', `${name}.ini`, `${name}.yml`, ...args];
+      const ran = await run('ansible-playbook', command, { ...more, ...own }, within);
       return { ...ran, of: (task, host = 'localhost') => resultOf(ran.out, task, host) };
     },
     [Symbol.asyncDispose]: () => rm(dir, { recursive: true, force: true }),

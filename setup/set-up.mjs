@@ -1,5 +1,6 @@
 import { constants } from 'node:os';
 import { join } from 'node:path';
+import { ansibleFolder, installAnsible } from './ansible.mjs';
 import { SetupError, say } from './commands.mjs';
 import { fillCompileCache } from './compile-cache.mjs';
 import { containerPrograms, provideContainers } from './containers.mjs';
@@ -38,6 +39,8 @@ const ghostunnel = { present: ghostunnelBinary, provide: buildGhostunnel };
 const opa = { present: opaBinary, provide: buildOpa };
 /** @type {Part} */
 const kosoku = { present: kosokuFolder, provide: installKosoku };
+/** @type {Part} */
+const ansible = { present: ansibleFolder, provide: installAnsible };
 /** @type {Part[]} */
 const kubernetes = [
   { present: kubernetesPrograms, provide: buildKubernetes },
@@ -75,6 +78,7 @@ const partsOf = {
     vault,
     ...kubernetes,
     terraform,
+    ansible,
     kosoku,
     h2spec,
     ...strangers,

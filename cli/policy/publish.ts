@@ -10,6 +10,9 @@ export function addPublishing(policy: Command): void {
     )
     .argument('<file...>', 'policy files, and folders of them; - for standard input')
     .option('--above <version>', 'give it a higher version than this one (after a Vault was restored)')
+    .option('--if-changed', 'publish nothing when these very documents are published already')
+    .option('--dry-run', 'tell what would change, and publish nothing')
+    .option('--token-stdin', 'take the token from the first line of standard input, not from VAULT_TOKEN')
     .option('--json', 'print one JSON object')
     .addHelpText('after', VAULT_ENVIRONMENT)
     .action(async (files: string[], options, command) =>

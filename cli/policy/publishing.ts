@@ -1,41 +1,57 @@
 import type { Command } from 'commander';
 import { callerOf } from '../../lib/adapter/caller.ts';
-import type { VaultCaller } from '../../lib/adapter/documents.ts';
 import { publish, published, rollback } from '../../lib/adapter/publishing/publish.ts';
 import { textHash } from '../../lib/manifest/index.ts';
 import { separateDocuments } from '../../lib/policy/index.ts';
 import { openBroker } from '../broker-client.ts';
-import { print, printJson, wrongUsage } from '../input.ts';
+import { print, printJson, readInput, wrongUsage } from '../input.ts';
 import { openVault } from '../vault-config.ts';
 import { counted, parseSources, readSources } from './files.ts';
 
 type Output = { readonly json?: true };
-type PublishOptions = Output & { readonly above?: string };
+type PublishOptions = Output & {
+  readonly above?: string;
+  readonly ifChanged?: true;
+  readonly dryRun?: true;
+  readonly tokenStdin?: true;
+};
 
 export async function publishFiles(
   files: string[],
   options: PublishOptions,
   command: Command,
 ): Promise<void> {
+  if (options.tokenStdin && files.includes('-'))
+    wrongUsage(command, '--token-stdin: standard input holds the token, so no policies');
   const sources = await readSources(files, command);
   if ((await parseSources(sources, options)) === null) return;
   // each on a line of its own, with the named sets it needs
   const documents = separateDocuments(sources);
   const above = versionOf(options.above, '--above', command);
-  using session = openVault(process.env);
+  const env = options.tokenStdin
+    ? { ...process.env, VAULT_TOKEN: await firstLineOfInput(command) }
+    : process.env;
+  using session = openVault(env);
   const author = callerOf(session.vault, session.token);
-  const before = await hashes(author);
-  const manifest = await publish(author, documents, { now: new Date(), above });
-  const { version, previousVersion } = manifest;
+  const before = await published(author);
   const changes = compare(
-    before,
+    hashesOf(before),
     new Map(documents.map((document) => [`${document.target} ${document.name}`, textHash(document.text)])),
   );
+  const differs = changes.added + changes.changed + changes.removed > 0;
+  const publishing = !options.dryRun && (differs || !options.ifChanged || before === undefined);
+  const manifest = publishing
+    ? await publish(author, documents, { now: new Date(), above })
+    : before?.manifest;
+  const { version = 0, previousVersion = 0 } = manifest ?? {};
   if (options.json)
-    printJson({ version, previous_version: previousVersion, documents: documents.length, ...changes });
+    printJson({
+      ...{ version, previous_version: previousVersion, documents: documents.length, ...changes },
+      published: publishing,
+    });
   else
     print(
-      `published version ${version}: ${counted(documents.length, 'document')}, ${changes.added} new, ${changes.changed} changed, ${changes.removed} gone`,
+      `${publishing ? `published version ${version}` : `published nothing, there is version ${version}`}: ${counted(documents.length, 'document')}, ${changes.added} new, ${changes.changed} changed, ${changes.removed} gone`,
     );
 }
 
@@ -99,8 +115,12 @@ export async function status(options: Output): Promise<void> {
   }
 }
 
-async function hashes(author: VaultCaller): Promise<Map<string, string>> {
-  const set = await published(author);
+async function firstLineOfInput(command: Command): Promise<string> {
+  const [line = ''] = (await readInput('-', command)).toString().split('\n');
+  return line.trim();
+}
+
+function hashesOf(set: Awaited<ReturnType<typeof published>>): Map<string, string> {
   return new Map(set?.manifest.documents.map(({ target, name, sha256 }) => [`${target} ${name}`, sha256]));
 }
 

@@ -29,6 +29,13 @@ describe('signet policy publish, rollback, status; signet deny', () => {
       2,
       /--above: is not a version/,
     ],
+    [
+      'a token and policies in one standard input',
+      ['policy', 'publish', '-', '--token-stdin'],
+      SET,
+      2,
+      /--token-stdin: standard input holds the token/,
+    ],
     ['a file that is not there', ['policy', 'publish', 'none.json'], '', 2, /cannot read none\.json/],
     ['a rollback to no version', ['policy', 'rollback', 'last'], '', 2, /version: is not a version/],
     ['a status of no broker', ['policy', 'status'], '', 2, /SIGNET_BROKER_URL is missing/],

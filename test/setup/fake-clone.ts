@@ -36,6 +36,7 @@ export async function fakeClone(): Promise<FakeClone> {
     'package.json',
     'package-lock.json',
     'tools/vault/go.mod',
+    'tools/ansible/requirements.txt',
     'tools/h2spec/go.mod',
     'tools/envoy/requirements.txt',
     'tools/ghostunnel/go.mod',

@@ -236,6 +236,26 @@ describe('set-up', () => {
     });
   });
 
+  describe('provides Ansible for tests', () => {
+    beforeEach(async () => {
+      await clone.has('npm', 'python3');
+      await clone.hasVault('1.21.1');
+    });
+
+    it('once', async () => {
+      for (const _ of [1, 2]) assert.equal((await clone.run('test', {}, asOrdinaryUser)).code, 0);
+      assert.ok((await clone.cached()).some((name) => /^ansible-2\.19\.\d+$/.test(name)));
+      // this, kosoku, and the stranger in Python
+      assert.equal((await clone.calls()).filter((call) => call === 'python3 pip install').length, 3);
+    });
+
+    it('or says that its tests are skipped, where Python is too old for it', async () => {
+      const { code, lines } = await clone.run('test', { FAKE_PYTHON: '3 10' }, asOrdinaryUser);
+      assert.equal(code, 0);
+      assert.ok(lines.includes('python3 is older than 3.11: the tests with Ansible are skipped'));
+    });
+  });
+
   describe('provides Kubernetes for tests', () => {
     beforeEach(async () => {
       await clone.has('npm', 'python3');

@@ -43,11 +43,11 @@ export function recipe(ingredients: Ingredients): object {
     rpm: { compression: 'zstd:19', group: 'System Environment/Daemons', buildhost: 'signet' },
     overrides: {
       deb: {
-        depends: ['libc6 (>= 2.28)', 'libstdc++6 (>= 12)', 'libatomic1', 'systemd (>= 247)', 'passwd'],
+        depends: ['libc6 (>= 2.28)', 'libstdc++6 (>= 5.1)', 'libatomic1', 'systemd (>= 247)', 'passwd'],
         recommends: ['nftables'],
       },
       rpm: {
-        depends: ['glibc >= 2.28', 'libstdc++ >= 12', 'libatomic', 'systemd >= 247', 'shadow-utils'],
+        depends: ['glibc >= 2.28', 'libstdc++ >= 5.1', 'libatomic', 'systemd >= 247', 'shadow-utils'],
         recommends: ['nftables'],
       },
     },

@@ -5,29 +5,21 @@ import { after, before, describe, it } from 'mocha';
 import type { Host } from '../../harness/hosts/host.ts';
 import { startTraffic } from '../e2e/traffic.ts';
 import { type Built, buildPackages, needPackageParts } from '../packaging/linux/built.ts';
-import { fingerprintOf, install, needHosts, openSite, type Site, writeSettings } from './site.ts';
+import {
+  allow,
+  files,
+  fingerprintOf,
+  install,
+  needHosts,
+  openSite,
+  type Site,
+  serveOrders,
+  statusOf,
+  until,
+  writeSettings,
+} from './site.ts';
 
 const NEXT = '0.1.1';
-const APP = `
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-class Orders(BaseHTTPRequestHandler):
-    protocol_version = 'HTTP/1.1'
-    def do_GET(self):
-        self.rfile.read(int(self.headers.get('Content-Length') or 0))
-        self.send_response(200)
-        self.send_header('Content-Length', '7')
-        self.end_headers()
-        self.wfile.write(b'ordered')
-    do_POST = do_GET
-    def log_message(self, *words): pass
-class Server(ThreadingHTTPServer):
-    request_queue_size = 128
-Server(('127.0.0.1', 8080), Orders).serve_forever()
-`;
-/** What is the system's own: logs, caches, and what systemd keeps of its runs. */
-const SYSTEMS_OWN =
-  /^\/(opt$|proc|sys|dev|run|tmp|root|var\/(log|tmp|cache|lib\/(dpkg|systemd|private)))(\/|$)/;
-
 describe('the package on a Debian with systemd', function () {
   this.timeout(300_000);
   let site: Site;
@@ -44,6 +36,7 @@ describe('the package on a Debian with systemd', function () {
     [built, next] = await Promise.all([buildPackages(only), buildPackages([...only, '--version', NEXT])]);
     site = await openSite();
     host = await site.yard.startHost('web');
+    await serveOrders(host);
     untouched = await files(host);
   });
   after(async () => {
@@ -143,7 +136,6 @@ describe('the package on a Debian with systemd', function () {
 
   it('upgrades two processes under load without losing a request', async () => {
     await install(host, built.file('_amd64.deb'));
-    await serveOrders(host);
     const { world } = site;
     const caller = await world.register('caller');
     await writeFile(join(host.root, 'etc/signet/policy.json'), JSON.stringify([allow(`${id}`, caller.id)]));
@@ -223,34 +215,3 @@ describe('the package on a Debian with systemd', function () {
     assert.equal((await host.try('getent passwd signet signet-broker')).stdout, '');
   });
 });
-
-// biome-ignore lint/suspicious/noExplicitAny: a test reads what it expects to find, and fails when it is not there
-async function statusOf(host: Host, folder = 'signet-sidecar'): Promise<any> {
-  return JSON.parse(
-    await host.run(`curl -sS --fail --unix-socket /run/${folder}/admin.sock http://sidecar/status`),
-  );
-}
-
-/** Every path but those that are the system's own. */
-async function files(host: Host): Promise<string[]> {
-  await host.run('find / -xdev > /root/paths');
-  const all = (await readFile(join(host.root, 'root/paths'), 'utf8')).split('\n');
-  return all.filter((path) => path !== '' && !SYSTEMS_OWN.test(path)).sort();
-}
-
-/** An app that answers `ordered`, whatever it is asked. */
-async function serveOrders(host: Host): Promise<void> {
-  await writeFile(join(host.root, 'root/app.py'), APP);
-  await host.run('systemd-run --quiet --unit=app --property=Restart=no python3 /root/app.py');
-}
-
-function allow(target: string, caller: string): object {
-  const when = { caller: { is: caller } };
-  return { name: 'caller', level: 'application', target, effect: 'allow', mode: 'enforce', when };
-}
-
-async function until(holds: () => Promise<boolean>): Promise<void> {
-  for (const end = Date.now() + 60_000; Date.now() < end; await new Promise((go) => setTimeout(go, 100)))
-    if (await holds()) return;
-  assert.fail('it did not come about in a minute');
-}

@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict';
 import { copyFile, readFile, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import type { Context } from 'mocha';
@@ -57,4 +58,57 @@ export async function writeSettings(
 /** The fingerprint of a public SSH key of a host, as ssh-keygen tells it. */
 export async function fingerprintOf(host: Host, file = '/etc/ssh/ssh_host_ed25519_key.pub'): Promise<string> {
   return String((await host.run(`ssh-keygen -lf ${file}`)).split(' ')[1]);
+}
+
+const APP = `
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+class Orders(BaseHTTPRequestHandler):
+    protocol_version = 'HTTP/1.1'
+    def do_GET(self):
+        self.rfile.read(int(self.headers.get('Content-Length') or 0))
+        self.send_response(200)
+        self.send_header('Content-Length', '7')
+        self.end_headers()
+        self.wfile.write(b'ordered')
+    do_POST = do_GET
+    def log_message(self, *words): pass
+class Server(ThreadingHTTPServer):
+    request_queue_size = 128
+Server(('127.0.0.1', 8080), Orders).serve_forever()
+`;
+const UNIT = '[Service]\nExecStart=/usr/bin/python3 /root/app.py\n[Install]\nWantedBy=multi-user.target\n';
+/** What is the system's own: logs, caches, and what systemd keeps of its runs. */
+const SYSTEMS_OWN =
+  /^\/(opt$|proc|sys|dev|run|tmp|root|var\/(log|tmp|cache|lib\/(dpkg|systemd|private)))(\/|$)/;
+
+// biome-ignore lint/suspicious/noExplicitAny: a test reads what it expects to find, and fails when it is not there
+export async function statusOf(host: Host, folder = 'signet-sidecar'): Promise<any> {
+  return JSON.parse(
+    await host.run(`curl -sS --fail --unix-socket /run/${folder}/admin.sock http://sidecar/status`),
+  );
+}
+
+/** Every path but those that are the system's own. */
+export async function files(host: Host): Promise<string[]> {
+  await host.run('find / -xdev > /root/paths');
+  const all = (await readFile(join(host.root, 'root/paths'), 'utf8')).split('\n');
+  return all.filter((path) => path !== '' && !SYSTEMS_OWN.test(path)).sort();
+}
+
+/** An app that answers `ordered`, whatever it is asked, also after a reboot. */
+export async function serveOrders(host: Host): Promise<void> {
+  await writeFile(join(host.root, 'root/app.py'), APP);
+  await writeFile(join(host.root, 'etc/systemd/system/app.service'), UNIT);
+  await host.run('systemctl daemon-reload; systemctl enable --quiet --now app.service');
+}
+
+export function allow(target: string, caller: string): object {
+  const when = { caller: { is: caller } };
+  return { name: 'caller', level: 'application', target, effect: 'allow', mode: 'enforce', when };
+}
+
+export async function until(holds: () => Promise<boolean>): Promise<void> {
+  for (const end = Date.now() + 60_000; Date.now() < end; await new Promise((go) => setTimeout(go, 100)))
+    if (await holds()) return;
+  assert.fail('it did not come about in a minute');
 }

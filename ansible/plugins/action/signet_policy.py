@@ -61,7 +61,7 @@ class ActionModule(SignetAction):
         except (OSError, subprocess.TimeoutExpired) as error:
             why = getattr(error, "strerror", None) or f"not ended in {PUBLISH_S} s"
             raise SignetError(
-                f"{command[0]} of the controller cannot be used: {why}. The package signet-sidecar has it.",
+                f"{command[0]} of the controller cannot be used: {why}. The package signet has it.",
                 code="signet_missing",
                 option="executable",
             ) from None

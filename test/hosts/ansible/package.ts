@@ -26,7 +26,7 @@ export async function buildPackage(
   const tree = join(folder, `tree-${version}`);
   const files: Record<string, readonly [text: string, mode?: number]> = {
     'DEBIAN/control': [
-      `Package: signet-sidecar\nVersion: ${version}\nArchitecture: all\nMaintainer: test <test@example.org>\nDescription: test\n`,
+      `Package: signet\nVersion: ${version}\nArchitecture: all\nMaintainer: test <test@example.org>\nDescription: test\n`,
     ],
     'DEBIAN/conffiles': ['/etc/signet/sidecar.env\n'],
     'DEBIAN/postinst': [
@@ -44,7 +44,7 @@ export async function buildPackage(
     await writeFile(file, text);
     await chmod(file, mode);
   }
-  const file = join(folder, `signet-sidecar_${version}_all.deb`);
+  const file = join(folder, `signet_${version}_all.deb`);
   await run('dpkg-deb', ['--root-owner-group', '--build', tree, file]);
   return {
     file,

@@ -64,6 +64,17 @@ describe('revocation lists that come over a line on which somebody sits', functi
     await until(() => told(event) > before);
   };
 
+  it('does not forget who was revoked when it is handed the list of another authority in between', async () => {
+    const old = list;
+    assert.equal((await show()).status, 201);
+    await serve(await makeCrl(own, { serials: ['0c01'], thisUpdate: new Date(Date.now() - 60_000) }), 'crl');
+    assert.equal((await show()).status, 403);
+    const [thisUpdate, nextUpdate] = [new Date(Date.now() + HOUR), new Date(Date.now() + 2 * HOUR)];
+    await serve(await makeCrl(other, { thisUpdate, nextUpdate }), 'crl');
+    assert.equal((await show()).status, 403);
+    await serve(old, 'crl_older');
+    assert.equal((await show()).status, 403, 'revoked before, and so it stays');
+  });
   it('is not stopped by a text that is read slowly', async () => {
     await serve(`-----BEGIN X509 CRL-----${'\n'.repeat(20_000)}`, 'crl_unreadable');
     await serve(

@@ -3,7 +3,7 @@ import type { Clock } from '../../lib/adapter/clock.ts';
 import { inParallel, readDocument, type VaultCaller } from '../../lib/adapter/documents.ts';
 import { sleep } from '../../lib/adapter/lifecycle.ts';
 import type { Log } from '../../lib/adapter/log.ts';
-import { changedSince, readRevision } from '../../lib/adapter/revision.ts';
+import { changedSince, type Mark, readRevision } from '../../lib/adapter/revision.ts';
 import { entryRef } from '../../lib/attestation/index.ts';
 import { InputError } from '../../lib/errors.ts';
 import { everyPlace, type Place, placeAt } from '../places.ts';
@@ -46,7 +46,7 @@ export const MOST_OF_A_TENANT = 256;
 const MOST_TOLD = 2_000;
 const LOOK_MS = 1_000;
 
-type Loaded = Registered & { readonly revision: number; readonly loadedAt: number };
+type Loaded = Registered & { readonly mark: Mark; readonly loadedAt: number };
 
 export function createRegisteredServices(deps: RegisteredServicesDeps): RegisteredServices {
   const { vault, trustDomain, reloadMs, clock, log } = deps;
@@ -81,7 +81,7 @@ export function createRegisteredServices(deps: RegisteredServicesDeps): Register
     const revision = await readRevision(vault);
     const from = loaded;
     const stale = from === undefined || performance.now() - from.loadedAt > reloadMs;
-    const changed = stale ? undefined : changedSince(revision, from.revision);
+    const changed = stale ? undefined : changedSince(revision, from.mark);
     const places =
       changed === undefined
         ? await everyPlace(vault, 'services')
@@ -93,7 +93,7 @@ export function createRegisteredServices(deps: RegisteredServicesDeps): Register
     const { told, version } =
       places.length === 0 && from !== undefined && changed !== undefined ? from : tell(all);
     loaded = {
-      ...{ version, told, all, revision: revision.revision, seenAt: clock.now() },
+      ...{ version, told, all, mark: revision, seenAt: clock.now() },
       loadedAt: changed === undefined || from === undefined ? performance.now() : from.loadedAt,
     };
     if (from?.version !== version) {

@@ -34,7 +34,7 @@ export async function raiseRevision(vault: VaultCaller, path: string): Promise<n
     const { revision, version, changed } = document === undefined ? NONE : parse(document);
     // after one that is none it begins anew, further on
     const next = revision === UNREADABLE ? version + 1 : revision + 1;
-    const kept = [...changed, [next, path] as const].filter(([at]) => at > next - REMEMBERED);
+    const kept = [...changed, [next, path] as const].filter(([at]) => at > next - REMEMBERED && at <= next);
     try {
       await writeDocument(vault, PATH, { revision: next, changed: Object.fromEntries(kept) }, version);
       return next;

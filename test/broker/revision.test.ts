@@ -50,6 +50,13 @@ describe('a revision that the registrar of one tenant wrote', function () {
       assert.equal(await show(), 'given');
     });
   }
+  it('is not kept for ever, as what numbers to come are said to have changed', async () => {
+    const { data } = await read();
+    const changed = { [data.revision + 1_000]: 'x'.repeat(1_000) };
+    await write({ revision: data.revision + 1, changed });
+    await register(hostEntry('last', { 'ssh-host:key': `SHA256:${'y'.repeat(43)}` }));
+    assert.deepEqual(Object.values((await read()).data.changed), ['entries/acme.shop/last']);
+  });
   it('hides no deny-list by going back to the number that brokers have seen', async () => {
     assert.equal(await show(), 'given');
     const { data } = await read();

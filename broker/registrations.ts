@@ -3,7 +3,7 @@ import { sleep } from '../lib/adapter/lifecycle.ts';
 import type { Log } from '../lib/adapter/log.ts';
 import type { Metrics } from '../lib/adapter/metrics.ts';
 import { type Denylist, readDenylist } from '../lib/adapter/publishing/denylist.ts';
-import { changedSince, type Revision, readRevision } from '../lib/adapter/revision.ts';
+import { changedSince, type Mark, type Revision, readRevision } from '../lib/adapter/revision.ts';
 import { type Entry, entryRef, parseEntry } from '../lib/attestation/index.ts';
 import { type Defect, InputError, SignetError } from '../lib/errors.ts';
 import { entryPath } from '../lib/grant/index.ts';
@@ -12,7 +12,7 @@ import { sharedLook } from './shared-look.ts';
 
 /** Everything registered, as of one revision. Entries by `tenant/name`, pending ones among them. */
 export type Snapshot = {
-  readonly revision: number;
+  readonly mark: Mark;
   readonly entries: ReadonlyMap<string, Entry>;
   readonly denylist: Denylist;
 };
@@ -92,14 +92,14 @@ export function createRegistrations(deps: RegistrationsDeps): Registrations {
     return entries.filter((entry) => entry !== undefined);
   };
 
-  const reload = async ({ revision }: Revision): Promise<Loaded> => {
+  const reload = async (mark: Mark): Promise<Loaded> => {
     const [places, denylist] = await Promise.all([everyPlace(vault, 'entries'), readDenylist(vault)]);
     const there = new Set(places.map(entryRef));
     for (const ref of unreadable.keys()) if (!there.has(ref)) unreadable.delete(ref);
     const entries = await readEntries(places);
     counts.reloads.add();
     return {
-      revision,
+      mark,
       denylist,
       entries: new Map(entries.map((entry) => [entryRef(entry), entry])),
       loadedAt: performance.now(),
@@ -114,14 +114,14 @@ export function createRegistrations(deps: RegistrationsDeps): Registrations {
     const entries = new Map(from.entries);
     for (const place of places) entries.delete(entryRef(place));
     for (const entry of fresh) entries.set(entryRef(entry), entry);
-    return { revision: revision.revision, denylist, entries, loadedAt: from.loadedAt };
+    return { mark: revision, denylist, entries, loadedAt: from.loadedAt };
   };
 
   const look = async (): Promise<Snapshot> => {
     const revision = await readRevision(vault);
     const stale = loaded === undefined || performance.now() - loaded.loadedAt > deps.reloadMs;
-    if (loaded === undefined || stale || loaded.revision !== revision.revision) {
-      const changed = loaded === undefined || stale ? undefined : changedSince(revision, loaded.revision);
+    if (loaded === undefined || stale || loaded.mark.version !== revision.version) {
+      const changed = loaded === undefined || stale ? undefined : changedSince(revision, loaded.mark);
       loaded =
         loaded === undefined || changed === undefined
           ? await reload(revision)

@@ -28,10 +28,10 @@ export type CrlDeps = {
 
 /** One place of a list. */
 interface Source {
-  /** The last one that could be read, and the newest of which the signature was found good. */
+  /** The last one that could be read, and of each authority the newest of which the signature was found good. */
   lists(): Promise<readonly Crl[]>;
-  /** Told of one of these that its signature is good. */
-  confirm(list: Crl): void;
+  /** Told of one of these that it is signed by this authority. */
+  confirm(list: Crl, issuer: Certificate): void;
   run(signal: AbortSignal): Promise<void>;
 }
 
@@ -53,7 +53,7 @@ export function createCrls({ places, ...deps }: CrlDeps): Crls {
           if (!isNamed(list, issuer)) continue;
           named += 1;
           if (!isBy(list, issuer)) continue;
-          source.confirm(list);
+          source.confirm(list, issuer);
           own.push(list);
         }
       }
@@ -131,29 +131,39 @@ function fileSource(path: string, log: Log): Source {
 const RETRY_MS = 10_000;
 const ANSWER_MS = 5_000;
 const LEAST_WAIT_MS = 1_000;
+/** Authorities whose lists one URL has. */
+const MOST_ISSUERS = 16;
 
 /**
  * What is at a URL is fetched before it is needed, and the very first is waited for. Anybody on the way may have made it up: it takes
- * the place of one that was found good only once it is found good itself, and is newer.
+ * the place of one that was found good only once it is found good itself, is of the same authority, and is newer. Were another authority's list
+ * to take it, whoever sits on the way could have the good one forgotten, and go back to an older one.
  */
 function urlSource(url: string, { authorities, refreshMs, log, now }: Omit<CrlDeps, 'places'>): Source {
   let latest: Crl | undefined;
-  let trusted: Crl | undefined;
+  const trusted = new Map<string, Crl>();
   const looked = Promise.withResolvers<void>();
-  const confirm = (list: Crl) => {
-    if (trusted === undefined || list.thisUpdate > trusted.thisUpdate) trusted = list;
+  const confirm = (list: Crl, { info }: Certificate) => {
+    const name = Buffer.concat([info.subjectDer, info.spkiDer]).toString('base64');
+    const kept = trusted.get(name);
+    if (kept === undefined ? trusted.size < MOST_ISSUERS : list.thisUpdate > kept.thisUpdate)
+      trusted.set(name, list);
   };
+  const isOlder = (fresh: Crl) =>
+    [...trusted.values()].some(
+      (each) => Buffer.compare(each.issuerDer, fresh.issuerDer) === 0 && fresh.thisUpdate < each.thisUpdate,
+    );
   const take = (fresh: Crl) => {
-    if (trusted !== undefined && fresh.thisUpdate < trusted.thisUpdate) log.warn('crl_older', { place: url });
+    if (isOlder(fresh)) log.warn('crl_older', { place: url });
     else if (latest?.thisUpdate.getTime() !== fresh.thisUpdate.getTime())
       log.info('crl', { place: url, revoked: fresh.revoked.size });
     latest = fresh;
-    if (authorities.some((each) => isNamed(fresh, each) && isBy(fresh, each))) confirm(fresh);
+    for (const each of authorities) if (isNamed(fresh, each) && isBy(fresh, each)) confirm(fresh, each);
   };
   return {
     async lists() {
       await looked.promise;
-      return [...new Set([trusted, latest])].filter((list) => list !== undefined);
+      return [...new Set([...trusted.values(), ...(latest === undefined ? [] : [latest])])];
     },
     confirm,
     async run(signal) {
@@ -191,13 +201,15 @@ async function fetchBytes(url: string, signal: AbortSignal): Promise<Uint8Array>
   return Buffer.concat(chunks);
 }
 
-const PEM = /^-----BEGIN X509 CRL-----\s*([A-Za-z0-9+/=\s]+?)\s*-----END X509 CRL-----\s*$/;
+const BEGIN = '-----BEGIN X509 CRL-----';
+const END = '-----END X509 CRL-----';
 
-/** DER, or one block of PEM. @throws SvidError */
+/** DER, or one block of PEM; in time that grows as its length does, since it is a stranger's. @throws SvidError */
 function parseCrl(bytes: Uint8Array): Crl {
   if (bytes[0] === 0x30) return readCrl(bytes);
-  const [, base64 = ''] = PEM.exec(Buffer.from(bytes).toString('latin1')) ?? [];
-  return readCrl(fromBase64(base64.replace(/\s+/g, '')));
+  const text = Buffer.from(bytes).toString('latin1').trimEnd();
+  const whole = text.startsWith(BEGIN) && text.endsWith(END);
+  return readCrl(fromBase64(whole ? text.slice(BEGIN.length, -END.length).replace(/\s+/g, '') : ''));
 }
 
 function reasonOf(error: unknown): string {

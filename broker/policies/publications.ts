@@ -37,7 +37,7 @@ export function createPublications({ vault, registrations, reloadMs, log }: Publ
   let set: StoredSet | undefined;
   let denylist: Denylist['signed'];
   let chains: ReadonlyMap<number, string> = new Map();
-  let seen: { readonly revision: number; readonly at: number } | undefined;
+  let seen: { readonly version: number; readonly at: number } | undefined;
   let failed = '';
   let woken = new AbortController();
   let over = false;
@@ -54,10 +54,10 @@ export function createPublications({ vault, registrations, reloadMs, log }: Publ
   const look = async () => {
     const snapshot = await registrations.current();
     const stale = seen === undefined || performance.now() - seen.at > reloadMs;
-    if (!stale && seen?.revision === snapshot.revision) return;
+    if (!stale && seen?.version === snapshot.mark.version) return;
     denylist = snapshot.denylist.signed;
     await read();
-    seen = { revision: snapshot.revision, at: performance.now() };
+    seen = { version: snapshot.mark.version, at: performance.now() };
     for (const wake of waiting) wake();
   };
   const refresh = sharedLook(look);

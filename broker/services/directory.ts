@@ -60,6 +60,8 @@ const MOST_SERVICES = 5_000;
 /** Each sidecar holds all of it. */
 const MOST_PORTS = 20_000;
 const MOST_ENDPOINTS = 20_000;
+/** Of all of it as JSON: a sidecar stops reading at 40 MiB, and registered services come with it. */
+const MOST_BYTES = 16 * 1024 * 1024;
 
 /** Beyond what may be listed, `leftOut` Services are left out: those of the namespaces that have most. */
 export function directoryOf(sources: Sources): { readonly directory: Directory; readonly leftOut: number } {
@@ -87,18 +89,28 @@ function fitting(all: readonly ListedService[]): readonly ListedService[] {
     taken.set(service.namespace, rank);
     return { service, at, endpoints, rank };
   });
-  let [ports, places] = [MOST_PORTS, MOST_ENDPOINTS];
+  let [ports, places, bytes] = [MOST_PORTS, MOST_ENDPOINTS, MOST_BYTES];
   return ranked
     .sort((a, b) => a.rank - b.rank || a.at - b.at)
     .filter(({ service, endpoints }) => {
-      if (service.ports.length > ports || endpoints > places) return false;
+      const size = sizeOf(service);
+      if (service.ports.length > ports || endpoints > places || size > bytes) return false;
       ports -= service.ports.length;
       places -= endpoints;
+      bytes -= size;
       return true;
     })
     .slice(0, MOST_SERVICES)
     .sort((a, b) => a.at - b.at)
     .map(({ service }) => service);
+}
+
+/** As JSON, and rather more than less: names, numbers, and what stands between them. */
+function sizeOf({ name, namespace, cluster_ips, ports }: ListedService): number {
+  let size = 160 + name.length + namespace.length + cluster_ips.length * 64 + ports.length * 64;
+  for (const { endpoints } of ports)
+    for (const { address, spiffe_id } of endpoints) size += 40 + address.length + spiffe_id.length;
+  return size;
 }
 
 function listedService(

@@ -10,8 +10,9 @@ import { entryRef } from '../../lib/attestation/index.ts';
 import { InputError } from '../../lib/errors.ts';
 import { type Place, placesBelow } from '../places.ts';
 import { Problem } from '../problem.ts';
-import { MOST_OF_A_TENANT, type Registered, type RegisteredServices } from './registered.ts';
+import type { Registered, RegisteredServices } from './registered.ts';
 import { parseRegisteredService, type RegisteredService, servicePath } from './registered-service.ts';
+import { MOST_OF_A_TENANT } from './tellable.ts';
 
 /** Writes registered services, always with the caller's own token: Vault's ACL decides, and Vault's audit names the caller. */
 export interface ServiceRegister {

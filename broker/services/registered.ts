@@ -3,12 +3,13 @@ import type { Clock } from '../../lib/adapter/clock.ts';
 import { inParallel, readDocument, type VaultCaller } from '../../lib/adapter/documents.ts';
 import { sleep } from '../../lib/adapter/lifecycle.ts';
 import type { Log } from '../../lib/adapter/log.ts';
-import { changedSince, readRevision } from '../../lib/adapter/revision.ts';
+import { changedSince, type Mark, readRevision } from '../../lib/adapter/revision.ts';
 import { entryRef } from '../../lib/attestation/index.ts';
 import { InputError } from '../../lib/errors.ts';
 import { everyPlace, type Place, placeAt } from '../places.ts';
 import { sharedLook } from '../shared-look.ts';
 import { parseRegisteredService, type RegisteredService, servicePath } from './registered-service.ts';
+import { MOST_TOLD, tellable } from './tellable.ts';
 
 /** What is registered, as of one revision. */
 export type Registered = {
@@ -41,12 +42,9 @@ export type RegisteredServicesDeps = {
   readonly log: Log;
 };
 
-/** Of one tenant, those of the tenants below it not counted. */
-export const MOST_OF_A_TENANT = 256;
-const MOST_TOLD = 2_000;
 const LOOK_MS = 1_000;
 
-type Loaded = Registered & { readonly revision: number; readonly loadedAt: number };
+type Loaded = Registered & { readonly mark: Mark; readonly loadedAt: number };
 
 export function createRegisteredServices(deps: RegisteredServicesDeps): RegisteredServices {
   const { vault, trustDomain, reloadMs, clock, log } = deps;
@@ -81,7 +79,7 @@ export function createRegisteredServices(deps: RegisteredServicesDeps): Register
     const revision = await readRevision(vault);
     const from = loaded;
     const stale = from === undefined || performance.now() - from.loadedAt > reloadMs;
-    const changed = stale ? undefined : changedSince(revision, from.revision);
+    const changed = stale ? undefined : changedSince(revision, from.mark);
     const places =
       changed === undefined
         ? await everyPlace(vault, 'services')
@@ -93,7 +91,7 @@ export function createRegisteredServices(deps: RegisteredServicesDeps): Register
     const { told, version } =
       places.length === 0 && from !== undefined && changed !== undefined ? from : tell(all);
     loaded = {
-      ...{ version, told, all, revision: revision.revision, seenAt: clock.now() },
+      ...{ version, told, all, mark: revision, seenAt: clock.now() },
       loadedAt: changed === undefined || from === undefined ? performance.now() : from.loadedAt,
     };
     if (from?.version !== version) {
@@ -146,29 +144,4 @@ export function createRegisteredServices(deps: RegisteredServicesDeps): Register
       for (const wake of waiting) wake();
     },
   };
-}
-
-/** Of a host that two claim, written past the brokers, neither is told: which of them is meant cannot be known. */
-function tellable(all: Iterable<RegisteredService>): {
-  readonly told: readonly RegisteredService[];
-  readonly tied: readonly string[];
-} {
-  const sorted = [...all].sort((a, b) => (servicePath(a) < servicePath(b) ? -1 : 1));
-  const claims = Map.groupBy(sorted, ({ host }) => host);
-  const ranks = new Map<string, number>();
-  const ranked = sorted
-    .filter(({ host }) => claims.get(host)?.length === 1)
-    .map((service) => {
-      const rank = (ranks.get(service.tenant) ?? 0) + 1;
-      ranks.set(service.tenant, rank);
-      return { service, rank };
-    })
-    .filter(({ rank }) => rank <= MOST_OF_A_TENANT);
-  // no tenant has more told while another lacks what it has already
-  const told = ranked
-    .sort((a, b) => a.rank - b.rank)
-    .slice(0, MOST_TOLD)
-    .map(({ service }) => service)
-    .sort((a, b) => (a.host < b.host ? -1 : 1));
-  return { told, tied: [...claims].filter(([, those]) => those.length > 1).map(([host]) => host) };
 }

@@ -1,23 +1,26 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { DocumentError, isVaultError, readDocument, type VaultCaller, writeDocument } from './documents.ts';
+import { type Document, isVaultError, readDocument, type VaultCaller, writeDocument } from './documents.ts';
+
+/**
+ * Where the counter stood. `version` is Vault's own number of the document that holds it, which rises with every write, whatever is written:
+ * every registrar may write this document, and so none is believed about the others' writes further than the two numbers rise together.
+ */
+export type Mark = { readonly revision: number; readonly version: number };
 
 /**
  * The one counter that every write to the registrations raises: one read tells a broker whether anything changed. `changed` names
  * the documents of the last writes by the number each one made, so that a broker need not read all of them again.
  */
-export type Revision = {
-  readonly revision: number;
-  readonly changed: ReadonlyMap<number, string>;
-};
+export type Revision = Mark & { readonly changed: ReadonlyMap<number, string> };
 
 const PATH = 'revision';
 const REMEMBERED = 64;
 const TRIES = 12;
 
-/** Nothing written yet is revision 0. @throws VaultError, DocumentError */
+/** Nothing written yet is revision 0, and what is no revision is one that no other follows from. @throws VaultError, DocumentError */
 export async function readRevision(vault: VaultCaller): Promise<Revision> {
   const document = await readDocument(vault, PATH);
-  return document === undefined ? { revision: 0, changed: new Map() } : parse(document.value);
+  return document === undefined ? NONE : parse(document);
 }
 
 /**
@@ -28,17 +31,12 @@ export async function readRevision(vault: VaultCaller): Promise<Revision> {
 export async function raiseRevision(vault: VaultCaller, path: string): Promise<number> {
   for (let attempt = 1; ; attempt++) {
     const document = await readDocument(vault, PATH);
-    const { revision, changed } =
-      document === undefined ? { revision: 0, changed: new Map<number, string>() } : parse(document.value);
-    const next = revision + 1;
-    const kept = [...changed, [next, path] as const].filter(([at]) => at > next - REMEMBERED);
+    const { revision, version, changed } = document === undefined ? NONE : parse(document);
+    // after one that is none it begins anew, further on
+    const next = revision === UNREADABLE ? version + 1 : revision + 1;
+    const kept = [...changed, [next, path] as const].filter(([at]) => at > next - REMEMBERED && at <= next);
     try {
-      await writeDocument(
-        vault,
-        PATH,
-        { revision: next, changed: Object.fromEntries(kept) },
-        document?.version ?? 0,
-      );
+      await writeDocument(vault, PATH, { revision: next, changed: Object.fromEntries(kept) }, version);
       return next;
     } catch (error) {
       if (!isVaultError(error, 'VAULT_CAS_CONFLICT') || attempt === TRIES) throw error;
@@ -47,14 +45,15 @@ export async function raiseRevision(vault: VaultCaller, path: string): Promise<n
   }
 }
 
-/** The documents written since revision `since`, undefined when not all of them are known. */
+/** The documents written since `since`, undefined when not all of them are known. */
 export function changedSince(
-  { revision, changed }: Revision,
-  since: number,
+  { revision, version, changed }: Revision,
+  since: Mark,
 ): ReadonlySet<string> | undefined {
   const paths = new Set<string>();
-  if (revision < since) return undefined;
-  for (let at = since + 1; at <= revision; at++) {
+  if (version === since.version && revision === since.revision) return paths;
+  if (version < since.version || version - since.version !== revision - since.revision) return undefined;
+  for (let at = since.revision + 1; at <= revision; at++) {
     const path = changed.get(at);
     if (path === undefined) return undefined;
     paths.add(path);
@@ -62,12 +61,22 @@ export function changedSince(
   return paths;
 }
 
-function parse(value: unknown): Revision {
-  const { revision, changed = {} } = (value ?? {}) as { revision?: unknown; changed?: unknown };
-  if (!Number.isSafeInteger(revision) || (revision as number) < 0) throw new DocumentError(PATH);
-  if (typeof changed !== 'object' || changed === null) throw new DocumentError(PATH);
-  const pairs = Object.entries(changed).filter(
+const NONE: Revision = { revision: 0, version: 0, changed: new Map() };
+/** Of a document that is no revision. No write raises the counter to it, or from it. */
+const UNREADABLE = Number.NEGATIVE_INFINITY;
+
+function parse({ value, version }: Document): Revision {
+  const { revision, changed } = (value ?? {}) as { revision?: unknown; changed?: unknown };
+  const isOne = Number.isSafeInteger(revision) && (revision as number) >= 0;
+  // the last of all numbers has none after it
+  if (!isOne || revision === Number.MAX_SAFE_INTEGER)
+    return { revision: UNREADABLE, version, changed: new Map() };
+  const pairs = Object.entries(typeof changed === 'object' && changed !== null ? changed : {}).filter(
     (pair): pair is [string, string] => /^\d+$/.test(pair[0]) && typeof pair[1] === 'string',
   );
-  return { revision: revision as number, changed: new Map(pairs.map(([at, path]) => [Number(at), path])) };
+  return {
+    revision: revision as number,
+    version,
+    changed: new Map(pairs.map(([at, path]) => [Number(at), path])),
+  };
 }

@@ -20,6 +20,14 @@ function isMember(text: string): boolean {
   return MEMBER.test(member) && properties.every((property) => PROPERTY.test(property));
 }
 
+/** Letter by letter: a pattern for the blanks at the end begins anew at every blank within, and anybody may send eight thousand of them. */
 function trimmed(text: string): string {
-  return text.replace(/^[ \t]+|[ \t]+$/g, '');
+  let [start, end] = [0, text.length];
+  while (start < end && isBlank(text[start])) start++;
+  while (end > start && isBlank(text[end - 1])) end--;
+  return text.slice(start, end);
+}
+
+function isBlank(letter: string | undefined): boolean {
+  return letter === ' ' || letter === '\t';
 }

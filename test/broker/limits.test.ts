@@ -83,12 +83,13 @@ describe('a gate', () => {
 describe('changedSince', () => {
   const revision = {
     revision: 5,
+    version: 9,
     changed: new Map([
       [4, 'entries/a/x'],
       [5, 'denylist'],
     ]),
   };
-  const cases: [since: number, changed: string[] | undefined][] = [
+  const cases: [since: number, changed: string[] | undefined, version?: number][] = [
     [5, []],
     [4, ['denylist']],
     [3, ['entries/a/x', 'denylist']],
@@ -96,10 +97,16 @@ describe('changedSince', () => {
     [2, undefined],
     // The counter went back: another Vault, or an old copy of it.
     [6, undefined],
+    // Vault counts another number of writes: somebody wrote what he liked.
+    [5, undefined, 7],
+    [4, undefined, 7],
+    [5, undefined, 10],
+    [4, undefined, 9],
+    [Number.NEGATIVE_INFINITY, undefined, 8],
   ];
-  for (const [since, changed] of cases) {
-    it(`since ${since}: ${changed?.join(', ') || (changed ? 'nothing' : 'unknown, read all')}`, () => {
-      const found = changedSince(revision, since);
+  for (const [since, changed, version = since + 4] of cases) {
+    it(`since ${since} at version ${version}: ${changed?.join(', ') || (changed ? 'nothing' : 'unknown, read all')}`, () => {
+      const found = changedSince(revision, { revision: since, version });
       assert.deepEqual(found === undefined ? undefined : [...found], changed);
     });
   }

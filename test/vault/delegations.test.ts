@@ -14,7 +14,7 @@ import {
 import type { TestIssuer } from '../sidecar/users/issuer.ts';
 import { Delegating, DOCUMENT, IDS, WRITE_ROLE } from './delegating.ts';
 import { type Lab, ORDERS, TRUST_DOMAIN } from './lab.ts';
-import { remove } from './traps.ts';
+import { remove, unregister } from './traps.ts';
 
 describe('delegations, on a real Vault', () => {
   let lab: Lab;
@@ -179,6 +179,13 @@ describe('delegations, on a real Vault', () => {
       await rejected({ issuer: { ...described().issuer, jwks_url: 'https://other.example/jwks' } }),
       /^LAYOUT_CONFLICT .*other keys than this delegation's \(jwks_url\)/,
     );
+    await lab.register({ name: 'web-old' });
+    // what they may do already is taken away whatever is registered, and what they may not is not given
+    await delegate({ id_prefixes: ['ns/shop/web/one/'] });
+    await delegate({ entries: 'web-n' });
+    for (const more of [{}, { name: 'shop-new' }])
+      assert.match(await rejected(more), /^LAYOUT_CONFLICT .*acme\.shop\/web-old.*ns\/shop\/sa\/orders/);
+    await unregister('web-old')(lab);
     await delegate({ entries: '', id_prefixes: ['ns/shop/', 'device/shop/'] });
     assert.deepEqual((await lab.examine()).findings, []);
     await delegate();

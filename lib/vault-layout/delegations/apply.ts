@@ -1,11 +1,11 @@
 import { isDeepStrictEqual } from 'node:util';
 import { SignetError } from '../../errors.ts';
-import { MOUNTS } from '../../grant/index.ts';
+import { MOUNTS, tenantInName } from '../../grant/index.ts';
 import { readLayoutDocument } from '../actual.ts';
 import { type Layout, parseLayout } from '../layout.ts';
 import { documentAt, listAt, readAt, type VaultPort } from '../port.ts';
 import { type Delegation, delegationDocument, parseDelegation } from './delegation.ts';
-import { reachDefects } from './reach.ts';
+import { idBeyond, reachDefects } from './reach.ts';
 import {
   accessesOf,
   bodyOf,
@@ -30,7 +30,9 @@ export type AppliedDelegation = { readonly changes: readonly string[] };
 export async function applyDelegation(vault: VaultPort, delegation: Delegation): Promise<AppliedDelegation> {
   const layout = await keptLayout(vault);
   const [defect] = reachDefects(delegation, layout);
-  if (defect !== undefined) throw new SignetError('LAYOUT_CONFLICT', defect);
+  if (defect !== undefined) throw conflict(defect);
+  const before = await readDelegation(vault, delegation.name);
+  await expectOwnEntries(vault, delegation, before, layout);
   const changes: string[] = [];
   const write = async (path: string, body: object) => {
     await vault.request('POST', path, body);
@@ -60,10 +62,34 @@ export async function applyDelegation(vault: VaultPort, delegation: Delegation):
     const found = await readAt(vault, role.path);
     if (found === undefined || differing(role, found).length > 0) await write(role.path, bodyOf(role));
   }
-  const before = await readDelegation(vault, delegation.name);
   await keepDocument(vault, delegation, changes);
   if (before !== undefined) await removeLeftOver(vault, before, delegation);
   return { changes };
+}
+
+/**
+ * Whoever may write an entry's document takes its ID, so none is there already that is of these runs' names and of another ID. Those that they
+ * could write before are for doctor to find: they may be a reason to be given less.
+ */
+async function expectOwnEntries(
+  vault: VaultPort,
+  delegation: Delegation,
+  before: Delegation | undefined,
+  layout: Layout,
+): Promise<void> {
+  const { tenant, entries: start } = delegation;
+  if (start === '') return;
+  const folder = `entries/${tenantInName(tenant)}`;
+  const had = before?.tenant === tenant ? before.entries : undefined;
+  for (const name of await listAt(vault, `${MOUNTS.kv}/metadata/${folder}`)) {
+    if (!name.startsWith(start) || (had !== undefined && name.startsWith(had))) continue;
+    const document = await documentAt(vault, `${MOUNTS.kv}/data/${folder}/${name}`);
+    const id = document === undefined ? undefined : idBeyond(document, delegation, layout);
+    if (id !== undefined)
+      throw conflict(
+        `its runs could write ${folder}/${name}, and so take its ID ${id}, which is below none of their prefixes: give the entry another name, or the delegation another start than ${start}`,
+      );
+  }
 }
 
 /** Undefined when there is none. @throws InputError when it cannot be understood */

@@ -1,3 +1,5 @@
+import { parseEntry } from '../../attestation/index.ts';
+import { SignetError } from '../../errors.ts';
 import type { Layout } from '../layout.ts';
 import type { Delegation } from './delegation.ts';
 
@@ -16,4 +18,17 @@ export function reachDefects({ tenant: name, idPrefixes, entries }: Delegation, 
           `IDs are narrower than those of ${name} and entries are not: its runs could write entries of other IDs. Say how the names of its entries begin`,
         ]),
   ];
+}
+
+/** The ID, as a path without its first slash, that an entry of these runs' names gives and that is not for them; undefined where it is. */
+export function idBeyond(document: unknown, { idPrefixes }: Delegation, layout: Layout): string | undefined {
+  const front = `spiffe://${layout.trustDomain}/`;
+  try {
+    const id = parseEntry(document, layout).spiffe_id.slice(front.length);
+    return idPrefixes.some((prefix) => id.startsWith(prefix)) ? undefined : id;
+  } catch (error) {
+    // what cannot be read gives nobody anything
+    if (error instanceof SignetError) return undefined;
+    throw error;
+  }
 }

@@ -1,8 +1,7 @@
-import { parseEntry } from '../../attestation/index.ts';
 import { SignetError } from '../../errors.ts';
 import { MOUNTS, tenantInName } from '../../grant/index.ts';
 import { type Delegation, parseDelegation } from '../delegations/delegation.ts';
-import { reachDefects } from '../delegations/reach.ts';
+import { idBeyond, reachDefects } from '../delegations/reach.ts';
 import {
   accessesOf,
   type DelegatedResource,
@@ -144,7 +143,7 @@ function reachFindings(
   entries: ReadonlyMap<string, unknown>,
   layout: Layout,
 ): Finding[] {
-  const { name, tenant, idPrefixes, entries: start } = delegation;
+  const { name, tenant, entries: start } = delegation;
   const path = `${MOUNTS.kv}/data/${delegationPath(name)}`;
   const found: Finding[] = reachDefects(delegation, layout).map((defect) => ({
     id: 'delegation.reach',
@@ -156,8 +155,7 @@ function reachFindings(
   // whoever may write an entry's document says what its workload must show
   for (const [ref, document] of entries) {
     if (!ref.startsWith(`${tenantInName(tenant)}/${start}`)) continue;
-    const id = idOf(document, layout);
-    if (id === undefined || idPrefixes.some((prefix) => id.startsWith(prefix))) continue;
+    if (idBeyond(document, delegation, layout) === undefined) continue;
     found.push({
       id: 'delegation.entries',
       setting: `${path}: its runs may write ${ref}, which gives an ID that is below none of its prefixes`,
@@ -176,15 +174,6 @@ function unbound(name: string): Finding {
       'whoever has a token of a run shows it to Vault itself, past the brokers, as often as he likes until it has run out',
     fix: 'make it again with --network, the addresses that brokers come from',
   };
-}
-
-function idOf(document: unknown, layout: Layout): string | undefined {
-  try {
-    const { spiffe_id: id } = parseEntry(document, { trustDomain: layout.trustDomain });
-    return id.slice(`spiffe://${layout.trustDomain}/`.length);
-  } catch {
-    return undefined;
-  }
 }
 
 function strangeLogin(path: string, found: Fields): Finding {

@@ -63,11 +63,19 @@ variable "attest" {
     condition     = var.attest != null || var.proof.device == null
     error_message = "Where key and certificates of the device are is not known: set attest to x509:/path/to/key.pem,/path/to/chain.pem."
   }
+  validation {
+    condition     = var.attest == null || can(regex("^[^'[:cntrl:]]*$", var.attest))
+    error_message = "attest is one line without an apostrophe."
+  }
 }
 
 variable "trust_domain" {
   description = "The trust domain, such as example.org."
   type        = string
+  validation {
+    condition     = can(regex("^[a-z0-9._-]{1,255}$", var.trust_domain))
+    error_message = "It is a trust domain, such as example.org."
+  }
 }
 
 variable "broker" {

@@ -297,6 +297,30 @@ describe('broker: directory of Services', () => {
     }
   });
 
+  it('tells no more than a sidecar reads, however long the IDs of one namespace are', () => {
+    const ports = Array.from({ length: 64 }, (_, i) => ({ name: `p${i}`, port: i + 1 }));
+    const many = Array.from({ length: 320 }, (_, i) => ({
+      metadata: { name: `s${i}`, namespace: 'crowd' },
+      spec: { ports },
+    }));
+    const metadata = { name: 'c', namespace: 'crowd', uid: 'uid-c' };
+    const behind = many.map((each) => ({
+      ...slice(['c@10.0.0.3']),
+      metadata: { namespace: 'crowd', labels: { 'kubernetes.io/service-name': each.metadata.name } },
+      ports: ports.map(({ name }) => ({ name, port: 8080 })),
+    }));
+    const long = entry('crowd', { 'k8s:ns': 'crowd' }, `${'x'.repeat(60)}/`.repeat(32).slice(0, -1));
+    const { services } = assembled(
+      [...many, service()],
+      [...behind, slice(['a@10.0.0.1'])],
+      [A, pod('c', '10.0.0.3', { metadata })],
+      [SHOP, long],
+    );
+    const size = JSON.stringify(services).length;
+    assert.ok(size > 8 * 1024 * 1024 && size <= 16 * 1024 * 1024, `${size} characters`);
+    assert.equal(services.filter(({ namespace }) => namespace === 'shop').length, 1);
+  });
+
   it('tells of no more ports than a small sidecar can hold', () => {
     const ports = Array.from({ length: 64 }, (_, i) => ({ name: `p${i}`, port: i + 1 }));
     const crowd = Array.from({ length: 5_000 }, (_, i) => ({

@@ -61,7 +61,7 @@ module "vm" {
   tenant       = "acme/shop"
   name         = "vm"
   spiffe_id    = "spiffe://example.org/ns/shop/host/vm"
-  trust_domain = "example.org"
+  ${/^trust_domain = /m.test(inputs) ? '' : 'trust_domain = "example.org"'}
   ${/^broker = /m.test(inputs) ? '' : broker}
   ${inputs}
 }
@@ -147,6 +147,9 @@ ${more}`);
       [`${SSH}\nenvironment = { SIGNET_ATTEST = "x" }`, /follow from other inputs/],
       [`${SSH}\nenvironment = { SIGNET_OUTBOUND = "a\\nb" }`, /one line without an apostrophe/],
       [`${SSH}\nenvironment = { SIGNET_OUTBOUND = "it's" }`, /one line without an apostrophe/],
+      // what follows such a mark would be a setting of its own
+      [`${SSH}\n${none}\nattest = "ssh-host:/k'\\nSIGNET_MODE='edge"`, /one line without an apostrophe/],
+      [`${SSH}\n${none}\ntrust_domain = "example.org'\\nSIGNET_MODE='edge"`, /a trust domain, such as/],
       [
         `${SSH}\n${none}\npackage = { url = "http://x.example/s.deb", sha256 = "${'0'.repeat(64)}" }`,
         /begins with https:/,

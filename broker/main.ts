@@ -17,8 +17,10 @@ async function main(args: readonly string[]): Promise<number> {
     process.stdout.write(settingsHelp());
     return 0;
   }
+  if (args[0] === 'health' && args.length === 1)
+    return (await import('./ask-health.ts')).askHealth(process.env);
   if (args.length > 0) {
-    process.stderr.write('signet broker: takes no arguments but --help\n');
+    process.stderr.write('signet broker: takes no arguments but health and --help\n');
     return 2;
   }
   let config: Config;

@@ -114,6 +114,7 @@ export function settingsHelp(): string {
   });
   return [
     'usage: signet broker [--help]',
+    '       signet broker health   whether the broker of this environment is ready: exit status 0, or 1',
     '',
     'Verifies workloads and gives each the right to have Vault sign one SVID. Configuration is the environment:',
     '',

@@ -17,6 +17,8 @@ async function main(argv: readonly string[], environment: NodeJS.ProcessEnv): Pr
   }
   // loaded for this alone: the running sidecar starts no other program
   if (argv[0] === 'iptables') return (await import('./redirect/command.ts')).redirectCommand(argv.slice(1));
+  if (argv[0] === 'health' && argv.length === 1)
+    return (await import('./ask-health.ts')).askHealth(environment);
   const worker = process.connected ? workerNumber(argv) : null;
   if (argv.length > 0 && worker === null)
     return refuse('signet sidecar takes no arguments: its configuration is the environment');

@@ -171,6 +171,8 @@ export function settingsHelp(): string {
   });
   return [
     'usage: signet sidecar [--help]',
+    '       signet sidecar health     whether the sidecar of this environment is ready: exit status 0, or 1',
+    '       signet sidecar iptables   redirects connections to it: see signet sidecar iptables --help',
     '',
     "Keeps this workload's identity in memory, renews it, and proxies its calls. Configuration is the environment:",
     '',

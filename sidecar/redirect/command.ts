@@ -1,17 +1,22 @@
 import { isIP } from 'node:net';
 import { parseArgs } from 'node:util';
 import { type Backend, detectBackend, FirewallError, firewall } from './firewall.ts';
-import type { Redirect } from './rules.ts';
+import { LONGEST_NAME, type Redirect, tableOf } from './rules.ts';
 
 const USAGE = `usage: signet sidecar iptables --apply|--print|--remove [options]
 
-Sends the TCP connections that this machine begins to the sidecar's transparent listener (SIGNET_TRANSPARENT), by rules
-of a table or chain of its own, called signet. Left alone are loopback and what the sidecar itself calls.
+Sends the TCP connections that this machine, or one of its users, begins to the sidecar's transparent listener
+(SIGNET_TRANSPARENT), by rules of a table or chain of its own, called signet, or signet_NAME with --name. Left alone
+are loopback and what the sidecar itself calls.
 
   --apply                  write the rules; again, it replaces them
   --print                  show them
   --remove                 take them away; fine if there are none
-  --uid UID                the sidecar's user, as a number; may be repeated (required, but for --remove)
+  --uid UID                the sidecar's user, as a number; may be repeated (required, but for --remove
+                           and with --from-uid)
+  --from-uid UID           an app's user, as a number; may be repeated. The connections of all others are left alone
+  --name NAME              the service that the rules are for, where several share the machine: a-z, 0-9 and -, at most
+                           ${LONGEST_NAME}; goes with --from-uid. --remove then removes the rules of that service alone
   --outbound-port PORT     the port of SIGNET_TRANSPARENT (default 15006)
   --exclude-ports LIST     destination ports left alone, such as 22,53
   --exclude-cidr LIST      destination networks left alone, such as 10.96.0.0/12,fd00::/8
@@ -27,7 +32,8 @@ export function redirectCommand(argv: readonly string[]): number {
   try {
     const { action, backend, redirect } = parse(argv);
     if (action === 'help') process.stdout.write(USAGE);
-    else if (action === 'remove') for (const each of ['nft', 'iptables'] as const) firewall(each).remove();
+    else if (action === 'remove')
+      for (const each of ['nft', 'iptables'] as const) firewall(each).remove(redirect.table);
     else {
       const wall = firewall(backend ?? detectBackend());
       if (action === 'print') process.stdout.write(wall.text(redirect));
@@ -56,12 +62,20 @@ function parse(argv: readonly string[]): Asked {
   const { backend } = values;
   if (backend !== undefined && backend !== 'nft' && backend !== 'iptables')
     throw new UsageError('--backend is nft or iptables');
-  const uids = (values.uid ?? []).map((uid) => number(uid, '--uid', 0, 0xffff_fffe));
-  if (uids.length === 0 && (action === 'apply' || action === 'print'))
+  const uids = users(values.uid, '--uid');
+  const fromUids = users(values['from-uid'], '--from-uid');
+  const redirects = action === 'apply' || action === 'print';
+  if (redirects && uids.length + fromUids.length === 0)
     throw new UsageError('--uid is missing: without it the sidecar would call itself');
+  const both = fromUids.find((uid) => uids.includes(uid));
+  if (both !== undefined) throw new UsageError(`${both} is given to --uid and to --from-uid`);
+  if (redirects && values.name !== undefined && fromUids.length === 0)
+    throw new UsageError('--name without --from-uid: the rules of one service would take the calls of all');
   const redirect = {
+    table: tableOf(serviceName(values.name)),
     port: number(values['outbound-port'] ?? '15006', '--outbound-port', 1, 65_535),
     uids,
+    fromUids,
     excludedPorts: list(values['exclude-ports']).map((port) => number(port, '--exclude-ports', 1, 65_535)),
     excludedNetworks: list(values['exclude-cidr']).map(network),
   };
@@ -78,6 +92,8 @@ function read(argv: readonly string[]) {
         remove: { type: 'boolean' },
         help: { type: 'boolean', short: 'h' },
         uid: { type: 'string', multiple: true },
+        'from-uid': { type: 'string', multiple: true },
+        name: { type: 'string' },
         'outbound-port': { type: 'string' },
         'exclude-ports': { type: 'string' },
         'exclude-cidr': { type: 'string' },
@@ -92,6 +108,15 @@ function read(argv: readonly string[]) {
 
 function list(text: string | undefined): string[] {
   return text === undefined ? [] : text.split(',').map((part) => part.trim());
+}
+
+function users(given: readonly string[] | undefined, option: string): number[] {
+  return [...new Set((given ?? []).map((uid) => number(uid, option, 0, 0xffff_fffe)))];
+}
+
+function serviceName(text: string | undefined): string | undefined {
+  if (text === undefined || (text.length <= LONGEST_NAME && /^[a-z0-9-]+$/.test(text))) return text;
+  throw new UsageError(`--name is not 1 to ${LONGEST_NAME} of a-z, 0-9 and -`);
 }
 
 function number(text: string, option: string, least: number, most: number): number {

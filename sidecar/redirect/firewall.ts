@@ -1,9 +1,9 @@
 import { spawnSync } from 'node:child_process';
 import {
-  IPTABLES_JUMP,
-  IPTABLES_REMOVAL,
+  iptablesJump,
+  iptablesRemoval,
   iptablesRules,
-  NFT_REMOVAL,
+  nftRemoval,
   nftRules,
   type Redirect,
 } from './rules.ts';
@@ -18,8 +18,8 @@ export interface Firewall {
   text(redirect: Redirect): string;
   /** Replaces our rules. @throws FirewallError, and then the rules are what they were, of nft; of iptables, as far as was come */
   apply(redirect: Redirect): void;
-  /** Takes our rules away, if there are any. */
-  remove(): void;
+  /** Takes the rules of that table or chain away, if there are any. */
+  remove(table: string): void;
 }
 
 /** nft where it works, else iptables, whichever kernel interface that one uses. @throws FirewallError when there is neither */
@@ -37,8 +37,9 @@ export function firewall(backend: Backend): Firewall {
 const nft: Firewall = {
   text: nftRules,
   apply: (redirect) => demand('nft', ['-f', '-'], nftRules(redirect)),
-  remove() {
-    if (run('nft', ['list', 'table', 'inet', 'signet']).status === 0) demand('nft', ['-f', '-'], NFT_REMOVAL);
+  remove(table) {
+    if (run('nft', ['list', 'table', 'inet', table]).status === 0)
+      demand('nft', ['-f', '-'], nftRemoval(table));
   },
 };
 
@@ -50,26 +51,34 @@ const FAMILIES = [
 const iptables: Firewall = {
   text: (redirect) =>
     FAMILIES.map(({ tool, family }) => {
-      const jump = `${tool} -t nat -A ${IPTABLES_JUMP.join(' ')}`;
+      const jump = `${tool} -t nat -A ${iptablesJump(redirect.table).join(' ')}`;
       return `# ${tool}-restore --noflush\n${iptablesRules(redirect, family)}# ${jump}\n`;
     }).join(''),
   apply(redirect) {
     for (const { tool, family } of FAMILIES) {
-      demand(`${tool}-restore`, ['--noflush'], iptablesRules(redirect, family));
-      if (!jumps(tool)) demand(tool, ['-t', 'nat', '-A', ...IPTABLES_JUMP]);
+      demand(`${tool}-restore`, ['--noflush', ...PATIENCE], iptablesRules(redirect, family));
+      if (!jumps(tool, redirect.table)) nat(tool, '-A', ...iptablesJump(redirect.table));
     }
   },
-  remove() {
+  remove(chain) {
     for (const { tool } of FAMILIES) {
-      if (run(tool, ['-t', 'nat', '-S', 'signet']).status !== 0) continue;
-      if (jumps(tool)) demand(tool, ['-t', 'nat', '-D', ...IPTABLES_JUMP]);
-      for (const removal of IPTABLES_REMOVAL) demand(tool, ['-t', 'nat', ...removal]);
+      if (run(tool, [...NAT, '-S', chain]).status !== 0) continue;
+      if (jumps(tool, chain)) nat(tool, '-D', ...iptablesJump(chain));
+      for (const removal of iptablesRemoval(chain)) nat(tool, ...removal);
     }
   },
 };
 
-function jumps(tool: string): boolean {
-  return run(tool, ['-t', 'nat', '-C', ...IPTABLES_JUMP]).status === 0;
+/** Of the sidecars of several services that a machine starts at once, one waits for the other. In seconds. */
+const PATIENCE = ['-w', '10'];
+const NAT = [...PATIENCE, '-t', 'nat'];
+
+function jumps(tool: string, chain: string): boolean {
+  return run(tool, [...NAT, '-C', ...iptablesJump(chain)]).status === 0;
+}
+
+function nat(tool: string, ...args: readonly string[]): void {
+  demand(tool, [...NAT, ...args]);
 }
 
 function demand(tool: string, args: readonly string[], input = ''): void {

@@ -1,14 +1,11 @@
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
 import { after, before, describe, it } from 'mocha';
 import { type Child, startChild } from '../../harness/child.ts';
-import { which } from '../../setup/commands.mjs';
 import { until } from '../sidecar/sockets.ts';
 import { WEB } from '../sidecar/support.ts';
+import { mayRedirect, Namespace } from './namespace.ts';
 
-const exec = promisify(execFile);
 const stage = fileURLToPath(new URL('./transparent-stage.ts', import.meta.url));
 const signet = fileURLToPath(new URL('../../bin/signet.mjs', import.meta.url));
 
@@ -18,40 +15,6 @@ const PORT = 15_006;
 const FAR = '10.9.0.7';
 const EXCLUDED = ['--exclude-ports', '2222', '--exclude-cidr', '10.9.0.64/26'];
 
-/** A network namespace with a route to 10.9.0.0/24 and fd09::/64, where nobody is; what it held is gone with it. */
-class Namespace implements AsyncDisposable {
-  readonly name: string;
-  constructor(name: string) {
-    this.name = name;
-  }
-
-  static async create(): Promise<Namespace> {
-    const namespace = new Namespace(`signet-${process.pid}`);
-    await exec('ip', ['netns', 'add', namespace.name]);
-    for (const line of [
-      'link set lo up',
-      'link add far type veth peer name near',
-      'address add 10.9.0.1/24 dev far',
-      'address add fd09::1/64 dev far nodad',
-      'link set near up',
-      'link set far up',
-    ])
-      await namespace.run('ip', line.split(' '));
-    return namespace;
-  }
-
-  run(file: string, args: readonly string[], input = '') {
-    const running = exec('ip', ['netns', 'exec', this.name, file, ...args], { timeout: 20_000 });
-    // a program that reads nothing may have ended before
-    running.child.stdin?.on('error', () => {}).end(input);
-    return running;
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await exec('ip', ['netns', 'delete', this.name]);
-  }
-}
-
 describe('transparent redirect', function () {
   this.timeout(60_000);
   let namespace: Namespace;
@@ -59,10 +22,7 @@ describe('transparent redirect', function () {
   let ports: { readonly inbound: number; readonly app: number };
 
   before(async function () {
-    const missing = ['ip', 'nft', 'iptables', 'setpriv'].filter(
-      (tool) => !which(tool, ['/usr/sbin', '/sbin']),
-    );
-    if (process.getuid?.() !== 0 || missing.length > 0) this.skip();
+    if (!mayRedirect()) this.skip();
     namespace = await Namespace.create();
     const node = [process.execPath, '--disable-warning=ExperimentalWarning', stage, FAR, String(PORT)];
     sidecar = await startChild('ip', ['netns', 'exec', namespace.name, ...node]);
@@ -83,16 +43,7 @@ describe('transparent redirect', function () {
 
   const redirect = (...args: readonly string[]) =>
     namespace.run(process.execPath, [signet, 'sidecar', 'iptables', ...args]);
-  /** What a user hears from an address after asking for /a; empty when nobody takes the connection within a second. */
-  const ask = async (uid: number, host: string, port: number, name: string) => {
-    const script = `exec 3<>/dev/tcp/${host}/${port} && printf 'GET /a HTTP/1.1\\r\\nHost: ${name}\\r\\nConnection: close\\r\\n\\r\\n' >&3 && cat <&3`;
-    const user = ['--reuid', String(uid), '--regid', String(uid), '--clear-groups'];
-    const shell = ['timeout', '1', 'bash', '-c', script];
-    const told = await namespace
-      .run('setpriv', [...user, ...shell])
-      .catch((error: { stdout: string }) => error);
-    return told.stdout;
-  };
+  const ask: Namespace['ask'] = (...args) => namespace.ask(...args);
   /** How many redirecting rules there are, whoever shows them. */
   const rules = async () => {
     const shown = [['nft', 'list', 'table', 'inet', 'signet'], ['iptables-save'], ['ip6tables-save']].map(

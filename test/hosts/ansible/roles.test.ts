@@ -204,6 +204,9 @@ describe('the roles sidecar and broker, with the real dpkg and systemctl over fi
     assert.equal((await done(vars, [], 'broker')).changed, 0);
     const refused = await play({ ...vars, broker_environment: { VAULT_TOKEN: 'x' } }, [], 'broker');
     assert.match(refused.out, /VAULT_TOKEN has no place on a host/);
+    const used = await play({ sidecar_state: 'absent' });
+    assert.match(used.out, /The package is used by signet-broker\.service/);
+    assert.equal(await version(), '0.1.0');
     await done({ broker_state: 'absent' }, [], 'broker');
     assert.deepEqual(await overlay.written(/signet-broker|\/etc\/signet\/broker/), []);
     await done({ sidecar_state: 'absent' });

@@ -46,7 +46,7 @@ class ActionModule(EntryAction):
         return result
 
     def wanted(self, options: dict[str, Any], there: dict[str, Any] | None, task_vars: dict[str, Any]) -> dict[str, Any]:
-        self.key = key = pinned_key(_known_as(options, task_vars), options["known_hosts"], options["key_type"])
+        self.key = key = pinned_key(self._known_as(options, task_vars), options["known_hosts"], options["key_type"])
         content = content_of(options, {SELECTOR: key.fingerprint})
         same = there is not None and there["match"] == content["match"]
         if there is not None and not same:
@@ -56,6 +56,20 @@ class ActionModule(EntryAction):
             kept = there.get("appear_by") if there is not None and same else None
             content["appear_by"] = kept or _from_now(options["appear_within"])
         return content
+
+    def _known_as(self, options: dict[str, Any], task_vars: dict[str, Any]) -> str:
+        """The name in known_hosts: what ssh connects to, unless it is given."""
+        if options["known_as"]:
+            return options["known_as"]
+        names = ("ansible_ssh_host", "ansible_host", "inventory_hostname")
+        host, port = (
+            next((self._templar.template(task_vars[name]) for name in wanted if task_vars.get(name)), None)
+            for wanted in (names, ("ansible_ssh_port", "ansible_port"))
+        )
+        try:
+            return name_in_known_hosts(str(host), int(port or 22))
+        except ValueError:
+            raise SignetError(f"ansible_port is no number: {port}.", code="option_unusable", option="known_as") from None
 
     def _replaced(self, options: dict[str, Any], there: dict[str, Any], key: HostKey) -> None:
         """Refuses another key than the registered one, unless it is shown why it is another."""
@@ -103,14 +117,6 @@ class ActionModule(EntryAction):
                 f"The host could not sign with {file}: {ran['stderr'].strip()[:300]}", code="rotation_unproven", option="old_key_file"
             )
         return ran["stdout"]
-
-
-def _known_as(options: dict[str, Any], task_vars: dict[str, Any]) -> str:
-    """The name in known_hosts: what ssh connects to, unless it is given."""
-    if options["known_as"]:
-        return options["known_as"]
-    host = task_vars.get("ansible_ssh_host") or task_vars.get("ansible_host") or task_vars["inventory_hostname"]
-    return name_in_known_hosts(str(host), int(task_vars.get("ansible_ssh_port") or task_vars.get("ansible_port") or 22))
 
 
 def _from_now(within: str) -> str:

@@ -68,7 +68,7 @@ describe('the collection signet.identity', function () {
     ]) {
       const ran = await ansible.run('ansible-doc', ['--json', ...args]);
       assert.equal(ran.code, 0, ran.out);
-      assert.ok(JSON.parse(ran.out)[args[2]!], `${args[2]}`);
+      assert.ok(JSON.parse(ran.out)[args[2]!], ran.out);
     }
   });
 

@@ -67,7 +67,7 @@ describe('signet_host, with the real Vault, broker, ssh-keygen and ansible-playb
         ...{ spiffe_id: 'spiffe://example.org/ns/shop/host/{{ inventory_hostname }}', appear_within: '24h' },
       },
     };
-    const hosts = ['web-1', 'web-2 ansible_host=10.0.0.2 ansible_port=2222'];
+    const hosts = ['web-1', 'web-2 ansible_host="{{ address }}" address=10.0.0.2 ansible_port=2222'];
     const planned = await stage.operate([task], { hosts, args: ['--check'] });
     assert.equal(planned.of('it', 'web-1').changed, true, planned.out);
     assert.equal(await registered('web-1'), undefined);

@@ -81,6 +81,7 @@ describe('websocket: its life', () => {
     const { w, client } = await opened({ limits: { spliceIdleMs: 300 } });
     await using _ = w;
     assert.equal(await rest(client), CLOSE(1001));
+    await until(() => reasons(w).length === 1);
     assert.deepEqual(reasons(w), ['idle']);
   });
 
@@ -104,6 +105,7 @@ describe('websocket: its life', () => {
     assert.equal(await rest(client), CLOSE(1008));
     assert.equal(w.app.received.includes('more'), false);
     assert.equal(closeAtApp(w), 1008);
+    await until(() => reasons(w).length === 1);
     assert.deepEqual(reasons(w), ['cut']);
   });
 
